@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream'
+
+/** The kinds of places that backups are kept in. */
+export const destinationNames = ['artifact', 'release', 'repository', 'folder'] as const
+export type DestinationName = (typeof destinationNames)[number]
+
+/** Names one backup. */
+export interface BackupRef {
+  /** Label of the project: `[a-z0-9-]{1,40}`. */
+  readonly project: string
+  /** `<UTC time>-<8 characters>`, see history/backup-id.ts. */
+  readonly id: string
+}
+
+/** Bytes with a known length that can be read more than once. */
+export interface Body {
+  readonly bytes: number
+  /** SHA-256 of the bytes in lower-case hex; for what `get` returns, only where the place states one. */
+  readonly sha256?: string
+  /** A fresh stream over all bytes. A read that ends short or fails destroys the stream with an error. */
+  open(): Readable
+  /** Where the bytes already lie as one whole local file: a driver may link it instead of copying. */
+  readonly path?: string
+}
+
+/** A body to store: its digest is known beforehand. */
+export interface Volume extends Body {
+  readonly sha256: string
+}
+
+/** What differs between places, as data. */
+export interface Limits {
+  /** Largest file in bytes; larger ones are cut into volumes before they reach `put`. */
+  readonly largestFile: number
+  /** Most files one backup can have, its manifest included; `null` without a limit. */
+  readonly mostFiles: number | null
+  /** Days after which the place itself forgets a backup; `null` when it keeps them. */
+  readonly keepsDays: number | null
+  /** Whether `delete` frees the space. */
+  readonly canDelete: boolean
+  /** Whether files outlive the run and can be shared between backups (the pool of Storage packs). */
+  readonly keepsAcrossRuns: boolean
+}
+
+/** Who can read what is stored. `local`: a folder of this machine. */
+export type Visibility = 'private' | 'internal' | 'public' | 'local'
+
+/** A small file beside a committed backup: a verification record or the `keep` marker. */
+export interface RecordFile {
+  /** `verification-<UTC time>.json` or `keep`. */
+  readonly name: string
+  readonly content: Uint8Array
+}
+
+/** One committed backup as a listing shows it. */
+export interface ListedBackup extends BackupRef {
+  /** The manifest's bytes as stored. */
+  readonly manifest: Uint8Array
+  /** Records beside it, oldest first. */
+  readonly records: readonly RecordFile[]
+  /** Page where a person finds the backup, where there is one. */
+  readonly url?: string
+  /** When the place will forget it, where the place says so. */
+  readonly expiresAt?: Date
+}
+
+/** Files outside the backups, shared between them. Only where `limits.keepsAcrossRuns`. */
+export interface Pool {
+  /** All files of the project's pool. A listing that fails throws: it never means "none". */
+  list(project: string): Promise<readonly PooledFile[]>
+  /** Stores a file; a file of this name with the same digest counts as stored. Read back and compared by digest. */
+  put(project: string, name: string, body: Volume): Promise<void>
+  /** Throws UserError SB404 when the file is not there. */
+  get(project: string, name: string): Promise<Body>
+  /** A file that is not there is no error. */
+  delete(project: string, names: readonly string[]): Promise<void>
+}
+
+export interface PooledFile {
+  readonly name: string
+  readonly bytes: number
+  readonly sha256?: string
+  readonly createdAt: Date
+}
+
+/**
+ * A place where backups are kept.
+ *
+ * - A backup exists there when, and only when, it was committed: `list` and `get` never show one whose `commit` did not
+ *   succeed, wherever the process was killed.
+ * - Every write is read back, or compared with the digest that the place itself computed, before it counts.
+ * - A write whose answer was lost counts as done when reading back shows it.
+ * - File names match `[A-Za-z0-9._-]+`; anything else is a bug of the caller.
+ * - What may pass (network, 5xx, rate limits) is retried inside the driver within the run's budget; what escapes is a
+ *   `UserError` of SB4xx that says what to do.
+ */
+export interface Destination {
+  readonly name: DestinationName
+  readonly limits: Limits
+  /** The place in words for log and summary, without secrets: `owner/name, branch backups`. */
+  readonly place: string
+  /** Asks the place who can read it, now. Throws when there is no clear answer. */
+  visibility(): Promise<Visibility>
+  /** Stores one file of a backup that is not committed yet. */
+  put(backup: BackupRef, name: string, body: Volume): Promise<void>
+  /** The last write of a backup, all or nothing: from now on it exists. */
+  commit(backup: BackupRef, manifest: Uint8Array): Promise<{ readonly url?: string }>
+  /** Committed backups, of one project or of all, in no particular order. A listing that fails throws, never "none". */
+  list(project?: string): AsyncIterable<ListedBackup>
+  /** A file of a committed backup. Throws UserError SB404 when backup or file is not there. */
+  get(backup: BackupRef, name: string): Promise<Body>
+  /** Removes a backup, manifest first. One that is not there is no error; a repeated call finishes what was cut off. */
+  delete(backup: BackupRef): Promise<void>
+  /** Writes (or with `null` removes) a small record beside a committed backup; the manifest stays as it is. */
+  annotate(backup: BackupRef, name: string, content: Uint8Array | null): Promise<void>
+  /** Removes what killed runs left unfinished and is older than `olderThan`; returns what it removed, in words. */
+  clean(olderThan: Date): Promise<readonly string[]>
+  /** The pool of shared files, where the place keeps across runs. */
+  readonly pool?: Pool
+  /** Ends children and removes temporary files of the driver. Never throws. */
+  close(): Promise<void>
+}

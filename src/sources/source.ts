@@ -1,0 +1,78 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** The parts of a project that can be captured. */
+export const sourceNames = ['database', 'storage', 'functions', 'config'] as const
+export type SourceName = (typeof sourceNames)[number]
+
+/** How much of a source was captured. */
+export const partStatuses = ['captured', 'partial', 'skipped', 'impossible'] as const
+export type PartStatus = (typeof partStatuses)[number]
+
+/** A child process that writes to its standard output. */
+export interface RunningProducer {
+  /** Its standard output when it was started with `'pipe'`, else null. */
+  readonly stdout: Readable | null
+  /** Resolves when the process ended well; rejects with a UserError when not. Everything it wrote is void then. */
+  readonly done: Promise<void>
+}
+
+/**
+ * Content of a file to be packed: bytes made in this process, or a child process that is started with its standard
+ * output connected straight to the compressor (no byte of it passes through JavaScript) or to a pipe.
+ */
+export type Content =
+  | { readonly bytes: AsyncIterable<Uint8Array> }
+  | { readonly start: (stdout: 'pipe' | Writable) => RunningProducer }
+
+/** Packs one file of a part: compressed, encrypted and hashed on the way to disk. Resolves when it is wholly on disk. */
+export type AddFile = (name: string, content: Content) => Promise<AddedFile>
+
+export interface AddedFile {
+  /** Name as stored, with the endings of compression and encryption. */
+  readonly storedName: string
+  /** Bytes before compression; null where they did not pass through this process. */
+  readonly plainBytes: number | null
+  readonly storedBytes: number
+}
+
+/** Reads packed files back, opened and decompressed. */
+export interface Files {
+  /** Plain names of the files there are. */
+  readonly names: readonly string[]
+  /** A fresh stream of the plain content of `name`. It is destroyed with an error before it ends when anything is wrong. */
+  open(name: string): Readable
+}
+
+/** Something that a check or a restore found, told in log, summary and result. */
+export interface Finding {
+  /** `difference`: fails the check. `notProven`: lowers the level for what it names. `note`: only told. `todo`: to be done by hand. */
+  readonly kind: 'difference' | 'notProven' | 'note' | 'todo'
+  /** The object in the source's own words, for example `policy "own rows" on public.notes`. Hostile text. */
+  readonly subject: string
+  /** What is the matter. Hostile text. */
+  readonly detail: string
+  /** SQL or a command that a person can run, for `todo`. */
+  readonly remedy?: string
+}
+
+/** What a source captured. `facts` goes into contents.json under the source's name; counts into the plain manifest. */
+export interface Captured<F> {
+  readonly status: PartStatus
+  /** Why the status is not `captured`. Shown in the plain manifest: no names from inside the project. */
+  readonly reason?: string
+  readonly facts: F
+  /** Numbers only, for manifest and summary: `tables`, `rows`, `objects`, `bytes`, `functions`, ... */
+  readonly counts: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
+}
+
+/** A part of a project that can be captured. `F` are the facts kept in contents.json (schemas in archive/contents*.ts). */
+export interface Source<F> {
+  readonly name: SourceName
+  /** Asks what can be known before any work: reachable, allowed, versions. Throws a UserError. */
+  preflight(signal: AbortSignal): Promise<void>
+  /** Captures. A UserError thrown here fails this part; `add` may have been called. */
+  capture(add: AddFile, signal: AbortSignal): Promise<Captured<F>>
+  /** Ends connections and children. Never throws. */
+  close(): Promise<void>
+}

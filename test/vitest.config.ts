@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, rest: object) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...rest }
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', { testTimeout: 20_000 }),
+      project('contract', { testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 }),
+      project('e2e', { testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: 2 })
+    ]
+  }
+})
