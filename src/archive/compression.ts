@@ -1,0 +1,34 @@
+import type { Readable, Writable } from 'node:stream'
+
+export const compressionMethods = ['zstd', 'gzip', 'none'] as const
+export type CompressionMethod = (typeof compressionMethods)[number]
+
+/** A running compressor or decompressor. */
+export interface Codec {
+  /** Where the bytes go in. For an external program it is the parent's end of a kernel pipe: it can be handed to a child as standard output. */
+  readonly input: Writable
+  /** True where `input` is a kernel pipe that a child process can write to directly. */
+  readonly inputIsPipe: boolean
+  readonly output: Readable
+  /** Resolves when it ended well; rejects with a UserError when not (a damaged or cut stream included). */
+  readonly done: Promise<void>
+}
+
+/** Makes codecs: an external program where there is one, Node's own else. */
+export interface Compression {
+  readonly method: CompressionMethod
+  compress(signal: AbortSignal): Codec
+  decompress(method: CompressionMethod, signal: AbortSignal): Codec
+}
+
+/** The ending of a stored name: `.zst`, `.gz` or nothing. */
+export function compressionEnding(method: CompressionMethod): string {
+  switch (method) {
+    case 'zstd':
+      return '.zst'
+    case 'gzip':
+      return '.gz'
+    case 'none':
+      return ''
+  }
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod'
+
+/** A non-negative integer of any size as decimal digits: row counts and hash sums may pass 2^53. */
+const digits = z.string().regex(/^-?\d+$/)
+
+export const tableSchema = z.object({
+  schema: z.string(),
+  name: z.string(),
+  /** relkind: `r` table, `p` partitioned, `m` materialized view, `f` foreign table. */
+  kind: z.enum(['r', 'p', 'm', 'f']),
+  /** Rows in the dump's snapshot; null where the data is not in the backup (foreign, partitioned parent, excluded, unpopulated). */
+  rows: digits.nullable(),
+  /**
+   * Sum over all rows of a 64-bit hash of the row, so that their order does not matter. `record`: of the row's binary form
+   * (hash_record_extended); `text`: of its text. Null with `hashSkipped` where it was not taken.
+   */
+  hash: z.object({ method: z.enum(['record', 'text']), value: digits }).nullable(),
+  hashSkipped: z.string().optional(),
+  /** Columns that count and hash cover, in order; generated columns included. */
+  columns: z.array(z.string()),
+  /** Size on the source's disk in bytes, indexes left out. */
+  bytes: z.number(),
+  rowSecurity: z.boolean(),
+  /** Materialized views only: whether it held data. */
+  populated: z.boolean().optional(),
+  /** Name of the extension that owns the table. */
+  extension: z.string().optional()
+})
+export type TableFacts = z.infer<typeof tableSchema>
+
+export const roleSchema = z.object({
+  name: z.string(),
+  superuser: z.boolean(),
+  inherit: z.boolean(),
+  createRole: z.boolean(),
+  createDb: z.boolean(),
+  login: z.boolean(),
+  replication: z.boolean(),
+  bypassRls: z.boolean(),
+  connectionLimit: z.number(),
+  validUntil: z.string().nullable(),
+  comment: z.string().nullable(),
+  /** `name=value` for all databases. */
+  settings: z.array(z.string()),
+  /** `name=value` for the captured database alone. */
+  databaseSettings: z.array(z.string())
+})
+export type RoleFacts = z.infer<typeof roleSchema>
+
+export const membershipSchema = z.object({
+  role: z.string(),
+  member: z.string(),
+  grantor: z.string(),
+  admin: z.boolean(),
+  /** PostgreSQL 16 and later; null before. */
+  inherit: z.boolean().nullable(),
+  set: z.boolean().nullable()
+})
+export type MembershipFacts = z.infer<typeof membershipSchema>
+
+export const extensionSchema = z.object({ name: z.string(), version: z.string(), schema: z.string() })
+export type ExtensionFacts = z.infer<typeof extensionSchema>
+
+/** One object that guards or shapes the data, defined in a form that is equal on source and copy. */
+export const guardSchema = z.object({
+  /** `policy`, `row security`, `grant`, `default privilege`, `function`, `trigger`, `index`, `constraint`, `sequence`, ... */
+  kind: z.string(),
+  /** Identity within its kind: `"own rows" on public.notes`. */
+  name: z.string(),
+  definition: z.string(),
+  /** Extensions that the object needs, as far as the catalog knows: it cannot be compared where one of them is missing. */
+  needs: z.array(z.string()).optional()
+})
+export type Guard = z.infer<typeof guardSchema>
+
+/** Rows that a role sees of a table with row level security. */
+export const visibleRowsSchema = z.object({
+  role: z.string(),
+  /** Value of the JWT claim `sub`, where one was set. */
+  user: z.string().nullable(),
+  schema: z.string(),
+  table: z.string(),
+  /** Null with the error's SQLSTATE where the query failed, or `skipped`. */
+  rows: digits.nullable(),
+  failed: z.string().optional()
+})
+export type VisibleRows = z.infer<typeof visibleRowsSchema>
+
+/** What contents.json tells of the database part. */
+export const databaseFactsSchema = z.object({
+  source: z.object({ host: z.string(), port: z.number(), database: z.string(), user: z.string(), ref: z.string().nullable() }),
+  server: z.object({ version: z.string(), versionNumber: z.number() }),
+  client: z.object({ version: z.string() }),
+  snapshotAt: z.iso.datetime(),
+  /** pg_database_size in bytes. */
+  sizeBytes: z.number(),
+  encoding: z.string(),
+  collation: z.string(),
+  characterType: z.string(),
+  databaseOwner: z.string(),
+  databaseGrants: z.array(z.string()),
+  databaseComment: z.string().nullable(),
+  /** `ALTER DATABASE ... SET` as `name=value`. */
+  databaseSettings: z.array(z.string()),
+  /** What narrowed the dump: empty lists mean everything. */
+  selection: z.object({
+    type: z.enum(['full', 'schema', 'data']),
+    schemas: z.array(z.string()),
+    excludeSchemas: z.array(z.string()),
+    tables: z.array(z.string()),
+    excludeTables: z.array(z.string()),
+    excludeTableData: z.array(z.string())
+  }),
+  tables: z.array(tableSchema),
+  roles: z.array(roleSchema),
+  memberships: z.array(membershipSchema),
+  extensions: z.array(extensionSchema),
+  largeObjects: z.object({ count: digits, hash: digits.nullable() }),
+  /** Fingerprint of what guards and shapes the data. Absent where `type` or a selection makes it meaningless. */
+  guards: z.array(guardSchema),
+  visibleRows: z.array(visibleRowsSchema),
+  /** Versions (max) of auth.schema_migrations, storage.migrations and the like, for comparing with a target. */
+  platformVersions: z.record(z.string(), z.string()),
+  /** Auth in numbers. */
+  auth: z.record(z.string(), z.number()).optional(),
+  /** What the backup does not hold, by name, with the reason. */
+  notCaptured: z.array(z.object({ what: z.string(), reason: z.string() })),
+  warnings: z.array(z.string())
+})
+export type DatabaseFacts = z.infer<typeof databaseFactsSchema>

@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { databaseFactsSchema } from './contents-database.ts'
+
+/** The (encrypted) list of everything inside by name. */
+export const contentsSchema = z.object({
+  format: z.number().int(),
+  /** Repeated from the manifest, so that files of two backups cannot be mixed unseen. */
+  id: z.string(),
+  project: z.string(),
+  createdAt: z.iso.datetime(),
+  /** Every stored file but the manifest and this one: SHA-256 of the whole stored file. */
+  files: z.record(z.string(), z.string()),
+  database: databaseFactsSchema.optional(),
+  storage: z.unknown().optional(),
+  functions: z.unknown().optional(),
+  config: z.unknown().optional(),
+  /** What changed since the earlier backup, in words. */
+  changes: z.array(z.string()).optional()
+})
+export type Contents = z.infer<typeof contentsSchema>
