@@ -43,6 +43,11 @@ const catalogue = {
     cause: 'The workflow run was cancelled or ran out of time.',
     remedy: 'Start it again; nothing half-written is kept.'
   },
+  SB302: {
+    title: 'A program is missing on this machine',
+    cause: 'A program that the action starts is not installed, not in PATH, or cannot be executed.',
+    remedy: 'Install the program that the message names in a step before this one; runners hosted by GitHub have git, and pg_dump is found or installed by the action.'
+  },
   // SB4xx: destinations
   SB401: {
     title: 'The destination refused or did not answer',
