@@ -54,6 +54,76 @@ const catalogue = {
     cause: 'The place where backups are kept answered with an error.',
     remedy: 'Read the answer that is quoted and check token and permissions.'
   },
+  SB402: {
+    title: 'The token is not accepted',
+    cause: 'The token is wrong, has expired or was revoked.',
+    remedy: 'Make a new token and store it in the secret that the input `token` reads.'
+  },
+  SB403: {
+    title: 'The token may not do this',
+    cause: 'The token lacks a permission, is not authorised for single sign-on, or its owner has lost access.',
+    remedy: 'Give the job `permissions: contents: write`, or the token "Contents: read and write" on the repository that is written to.'
+  },
+  SB404: {
+    title: 'A backup or one of its files is not there',
+    cause: 'It was deleted, has expired, or was never committed.',
+    remedy: 'Run `command: list` and choose one of the backups shown.'
+  },
+  SB405: {
+    title: 'The repository was not found',
+    cause: 'There is no repository of this name, or the token may not see it: GitHub answers both with 404.',
+    remedy: 'Check the input `repository`. The token of the job reaches its own repository only: for another one give a fine-grained token with access to it.'
+  },
+  SB406: {
+    title: 'The repository has moved',
+    cause: 'It was renamed or transferred; writing through the old name is refused.',
+    remedy: 'Set the input `repository` to the new name.'
+  },
+  SB407: {
+    title: 'Rules of the repository refuse the push',
+    cause: 'A branch protection, a ruleset or a hook of the server forbids it.',
+    remedy: 'Choose a `branch` that no rule covers, or let the owner of the token bypass the rule.'
+  },
+  SB408: {
+    title: 'Push protection found secrets in the backup',
+    cause: 'GitHub scans what is pushed, and a backup that is not encrypted holds what looks like keys or tokens.',
+    remedy: 'Encrypt the backup: set `recipients` or `passphrase`.'
+  },
+  SB409: {
+    title: 'The destination refuses the size',
+    cause: 'A file, or all files of one push, are larger than the server takes.',
+    remedy: 'Use another destination for this project, or ask the owner of the server to raise the limit.'
+  },
+  SB410: {
+    title: 'The folder has no room left',
+    cause: 'The file system that holds `folder` is full, or a quota is used up.',
+    remedy: 'Free space there or let old backups go with the `keep-*` inputs.'
+  },
+  SB411: {
+    title: 'The folder cannot be written',
+    cause: 'The user who runs the job may not write there, or the file system is read-only.',
+    remedy: 'Make `folder` writable for the user who runs the job.'
+  },
+  SB412: {
+    title: 'A link stands where a folder or file of a backup belongs',
+    cause: 'A symbolic link inside the folder of backups could lead the write to another place, so it is not followed.',
+    remedy: 'Remove the link that the message names.'
+  },
+  SB413: {
+    title: 'Others write to the same branch without pause',
+    cause: 'Every try found that somebody else had pushed in between.',
+    remedy: 'Run fewer backups at once, or give each project a branch of its own.'
+  },
+  SB414: {
+    title: 'What was stored differs from what was sent',
+    cause: 'Reading back gave other bytes: a failing disk, or something between here and there changes data.',
+    remedy: 'Run the backup again; if it repeats, check disk and proxy. Nothing was committed.'
+  },
+  SB415: {
+    title: 'A backup of this id exists already',
+    cause: 'Two backups can never have the same id, and a committed backup is never changed.',
+    remedy: 'Start the run again: it gets an id of its own.'
+  },
   // SB5xx: stored files: keys, damage, formats
   SB501: {
     title: 'A stored file is damaged',
