@@ -1,0 +1,54 @@
+import * as core from '@actions/core'
+import type { Clock } from '../context.ts'
+import type { UserError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Redact } from '../redact.ts'
+import { logLine, shorten } from '../ui/escape.ts'
+
+/** Least time between two lines of progress. */
+const progressEveryMs = 10_000
+/** The runner cuts an annotation at 4096 characters (ExecutionContext.cs). */
+const longestAnnotation = 3_500
+
+export interface RunnerLog extends Log {
+  /** The annotation that a failed run ends with: code, what, remedy. */
+  error(error: UserError): void
+  /** A fault of this program: its text as an annotation, its stack in the debug log. */
+  bug(error: Error): void
+}
+
+/** The log of a workflow run: the only writer to standard output. Every text is made inert and free of secrets here. */
+export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
+  let lastProgress = Number.NEGATIVE_INFINITY
+  const line = (text: string): string => logLine(redact(text))
+  const annotation = (text: string): string => shorten(line(text), longestAnnotation)
+
+  return {
+    info: (message) => core.info(line(message)),
+    warning: (message) => core.warning(annotation(message)),
+    debug: (message) => {
+      for (const part of message.split(/\r?\n/)) core.debug(line(part))
+    },
+    progress: (message) => {
+      const now = clock.monotonic()
+      if (now - lastProgress < progressEveryMs) return
+      lastProgress = now
+      core.info(line(message()))
+    },
+    group: async (title, work) => {
+      core.startGroup(line(title))
+      try {
+        return await work()
+      } finally {
+        core.endGroup()
+      }
+    },
+    error: (error) => {
+      core.error(annotation(`${error.code}: ${error.message} ${error.remedy}`), { title: error.code })
+    },
+    bug: (error) => {
+      core.error(annotation(`SB999: This is a fault of the action itself: ${error.message} Please report it with the debug log.`), { title: 'SB999' })
+      for (const part of (error.stack ?? '').split('\n')) core.debug(line(part))
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Replaces secrets in a text, in every form in which programs and protocols repeat them. */
+export type Redact = (text: string) => string
+
+/** Shorter values would turn ordinary text into stars; no secret that protects anything is this short. */
+const shortestSecret = 4
+
+/**
+ * Makes the function that every outgoing text passes. Found and replaced by `***`: each secret as it is, each of its lines,
+ * URL-encoded, JSON-escaped, in hexadecimal, and in base64 at each of the three positions in which it can stand inside a
+ * longer text.
+ */
+export function createRedact(secrets: readonly string[]): Redact {
+  const needles = new Set<string>()
+  for (const secret of secrets) {
+    for (const part of [secret, ...secret.split(/\r?\n/)]) {
+      const value = part.trim()
+      if (value.length < shortestSecret) continue
+      for (const form of formsOf(value)) if (form.length >= shortestSecret) needles.add(form)
+    }
+  }
+  // Longest first, so that a secret that contains another one leaves no rest.
+  const ordered = [...needles].sort((a, b) => b.length - a.length)
+  if (ordered.length === 0) return (text) => text
+  const pattern = new RegExp(ordered.map((needle) => RegExp.escape(needle)).join('|'), 'g')
+  return (text) => text.replace(pattern, '***')
+}
+
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value, 'utf8')
+  const forms = [
+    value,
+    encodeURIComponent(value),
+    encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    encodeURIComponent(value).replace(/%[0-9A-F]{2}/g, (c) => c.toLowerCase()),
+    new URLSearchParams({ v: value }).toString().slice(2),
+    JSON.stringify(value).slice(1, -1),
+    value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;').replace(/'/g, '&#39;'),
+    bytes.toString('hex'),
+    bytes.toString('hex').toUpperCase(),
+    bytes.toString('base64'),
+    bytes.toString('base64url')
+  ]
+  // Inside a longer base64 text the secret may begin at any of three positions; the characters at its ends depend on its neighbours.
+  for (const shift of [0, 1, 2]) {
+    const padded = Buffer.concat([Buffer.alloc(shift), bytes])
+    const whole = padded.toString('base64').replace(/=+$/, '')
+    const start = shift === 0 ? 0 : shift + 1
+    const end = whole.length - (padded.length % 3 === 0 ? 0 : 1)
+    if (end - start >= 8) {
+      forms.push(whole.slice(start, end))
+      forms.push(whole.slice(start, end).replace(/\+/g, '-').replace(/\//g, '_'))
+    }
+  }
+  return forms
+}
