@@ -134,6 +134,21 @@ const catalogue = {
   // SB7xx: restore
   // SB8xx: Storage, Edge Functions, settings
   // SB9xx: history, retention, notifications
+  SB901: {
+    title: 'The backup was not found',
+    cause: 'No destination lists a backup of this id, or none at or before this time.',
+    remedy: 'Run `command: list` and take an id from it; check `destinations`, `repository` and `project`.'
+  },
+  SB902: {
+    title: 'The backup cannot be read by this version',
+    cause: 'Its manifest was written by a newer version, or it is damaged.',
+    remedy: 'Install the version named in the message, or choose another backup.'
+  },
+  SB903: {
+    title: 'It is not clear which project is meant',
+    cause: 'The destinations hold backups of several projects and the command works on one backup.',
+    remedy: 'Set the input `project` to one of the labels named.'
+  }
 } as const satisfies Record<string, ErrorEntry>
 
 /** A stable error code. */

@@ -21,7 +21,7 @@ export function createRedact(secrets: readonly string[]): Redact {
   // Longest first, so that a secret that contains another one leaves no rest.
   const ordered = [...needles].sort((a, b) => b.length - a.length)
   if (ordered.length === 0) return (text) => text
-  const pattern = new RegExp(ordered.map((needle) => RegExp.escape(needle)).join('|'), 'g')
+  const pattern = new RegExp(ordered.map((needle) => literal(needle)).join('|'), 'g')
   return (text) => text.replace(pattern, '***')
 }
 
@@ -52,4 +52,9 @@ function formsOf(value: string): string[] {
     }
   }
   return forms
+}
+
+/** A text as a pattern that matches just it. */
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 }

@@ -20,7 +20,6 @@ export function visible(text: string): string {
 export function logLine(text: string): string {
   return visible(text)
     .replace(/#(?=#\[)/g, '#\u200b')
-    .replace(/##\[/g, '#\u200b#[')
     .replace(/^(\s*):(?=:)/, '$1:\u200b')
 }
 

@@ -1,0 +1,96 @@
+import { type Manifest, parseManifest, type VerificationLevel, verificationLevels } from '../archive/manifest.ts'
+import { parseVerificationRecord, type VerificationRecord } from '../archive/verification-record.ts'
+import type { BackupRef, Destination, DestinationName, ListedBackup } from '../destinations/destination.ts'
+import { timeOfBackupId } from './backup-id.ts'
+
+/** Name of the marker that keeps a backup whatever the retention rules say. */
+export const keepMarker = 'keep'
+
+/** One backup in one destination, as the history shows it. */
+export interface HistoryEntry {
+  readonly ref: BackupRef
+  readonly destination: DestinationName
+  readonly createdAt: Date
+  /** Null where the manifest cannot be read by this version; `unreadable` says why. */
+  readonly manifest: Manifest | null
+  readonly unreadable?: string
+  /** Verifications made after the backup, oldest first. */
+  readonly records: readonly VerificationRecord[]
+  /** How far the backup is proven now: the best level, or `none` when its latest verification failed. */
+  readonly verified: VerificationLevel
+  readonly verifiedAt: Date | null
+  /** True when the latest verification failed. */
+  readonly damaged: boolean
+  readonly pinned: boolean
+  readonly url?: string
+  readonly expiresAt?: Date
+}
+
+/** Reads what a destination lists. A listing that fails throws: the history is never taken for empty by mistake. */
+export async function readHistory(destination: Destination, project?: string): Promise<HistoryEntry[]> {
+  const entries: HistoryEntry[] = []
+  for await (const listed of destination.list(project)) {
+    const entry = entryOf(listed, destination.name)
+    if (entry !== null) entries.push(entry)
+  }
+  return entries.sort(newestFirst)
+}
+
+/** Newest first; two of one second in the order of their ids. */
+export function newestFirst(a: HistoryEntry, b: HistoryEntry): number {
+  return b.createdAt.getTime() - a.createdAt.getTime() || (a.ref.id < b.ref.id ? 1 : a.ref.id > b.ref.id ? -1 : 0)
+}
+
+/** Null for what does not carry a backup's name: a place may hold files of others. */
+export function entryOf(listed: ListedBackup, destination: DestinationName): HistoryEntry | null {
+  const time = timeOfBackupId(listed.id)
+  if (time === null) return null
+  const parsed = parseManifest(listed.manifest)
+  const manifest = parsed.kind === 'ok' ? parsed.manifest : null
+  const records = listed.records
+    .map((record) => (record.name.startsWith('verification-') ? parseVerificationRecord(record.content) : null))
+    .filter((record) => record !== null && record.id === listed.id && record.project === listed.project)
+    .filter((record) => record !== null)
+    .sort((a, b) => (a.verification.at ?? '').localeCompare(b.verification.at ?? ''))
+  const proof = proofOf(manifest, records)
+  const mixed =
+    manifest !== null && (manifest.id !== listed.id || manifest.project !== listed.project)
+      ? `its manifest is that of ${manifest.project}/${manifest.id}`
+      : undefined
+  const unreadable = mixed ?? (parsed.kind === 'ok' ? undefined : reasonOf(parsed))
+  return {
+    ref: { project: listed.project, id: listed.id },
+    destination,
+    createdAt: manifest === null ? time : new Date(manifest.createdAt),
+    manifest: mixed === undefined ? manifest : null,
+    ...(unreadable === undefined ? {} : { unreadable }),
+    records,
+    ...(mixed === undefined ? proof : { verified: 'none' as const, verifiedAt: null, damaged: false }),
+    pinned: listed.records.some((record) => record.name === keepMarker),
+    ...(listed.url === undefined ? {} : { url: listed.url }),
+    ...(listed.expiresAt === undefined ? {} : { expiresAt: listed.expiresAt })
+  }
+}
+
+function reasonOf(parsed: Exclude<ReturnType<typeof parseManifest>, { kind: 'ok' }>): string {
+  return parsed.kind === 'newer' ? `written by a newer version: install ${parsed.install} or later` : `its manifest cannot be read: ${parsed.reason}`
+}
+
+function proofOf(
+  manifest: Manifest | null,
+  records: readonly VerificationRecord[]
+): { verified: VerificationLevel; verifiedAt: Date | null; damaged: boolean } {
+  if (records.at(-1)?.outcome === 'failed') return { verified: 'none', verifiedAt: null, damaged: true }
+  const proofs = [
+    ...(manifest === null ? [] : [manifest.verification]),
+    ...records.filter((record) => record.outcome === 'passed').map((record) => record.verification)
+  ]
+  const best = proofs.reduce<VerificationLevel>((level, proof) => (rank(proof.level) > rank(level) ? proof.level : level), 'none')
+  const at = proofs.filter((proof) => proof.level === best && proof.at !== null).at(-1)?.at
+  return { verified: best, verifiedAt: best === 'none' || at === undefined || at === null ? null : new Date(at), damaged: false }
+}
+
+/** Order of the levels: higher proves more. */
+export function rank(level: VerificationLevel): number {
+  return verificationLevels.indexOf(level)
+}

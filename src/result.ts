@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { backupStatuses, partSchema, verificationLevels, verificationSchema } from './archive/manifest.ts'
+import { destinationNames } from './destinations/destination.ts'
+
+/** One backup in one destination: the entries of the output `backups`. */
+export const backupRowSchema = z.object({
+  id: z.string(),
+  project: z.string(),
+  createdAt: z.iso.datetime(),
+  type: z.enum(['full', 'schema', 'data']).nullable(),
+  kind: z.enum(['scheduled', 'manual', 'safety']).nullable(),
+  status: z.enum(['complete', 'partial', 'anomalous', 'damaged', 'unreadable']),
+  verified: z.enum(verificationLevels),
+  verifiedAt: z.iso.datetime().nullable(),
+  /** The latest verification, where it is another than the best one. */
+  latestVerification: z.object({ outcome: z.enum(['passed', 'failed']), level: z.enum(verificationLevels), at: z.iso.datetime().nullable() }).optional(),
+  sizeBytes: z.number().nullable(),
+  rows: z.number().nullable(),
+  durationMs: z.number().nullable(),
+  destination: z.enum(destinationNames),
+  url: z.string().nullable(),
+  pinned: z.boolean(),
+  expiresAt: z.iso.datetime().nullable(),
+  /** Why a backup is `unreadable`, with the version to install. */
+  note: z.string().optional(),
+  /** Dated more than an hour in the future. */
+  future: z.boolean().optional()
+})
+export type BackupRow = z.infer<typeof backupRowSchema>
+
+/** What became of one destination. */
+export const destinationResultSchema = z.object({
+  name: z.enum(destinationNames),
+  place: z.string(),
+  stored: z.boolean(),
+  url: z.string().nullable(),
+  error: z.string().optional()
+})
+export type DestinationResult = z.infer<typeof destinationResultSchema>
+
+export const findingSchema = z.object({
+  kind: z.enum(['difference', 'notProven', 'note', 'todo']),
+  subject: z.string(),
+  detail: z.string(),
+  remedy: z.string().optional()
+})
+
+/** The whole result of a run: what the output `result` points at. Its JSON Schema is docs/result.schema.json. */
+export const resultSchema = z.object({
+  command: z.enum(['backup', 'verify', 'restore', 'list', 'download', 'prune', 'delete', 'check', 'plan']),
+  status: z.enum(backupStatuses),
+  startedAt: z.iso.datetime(),
+  durationMs: z.number(),
+  tool: z.string(),
+  project: z.string().nullable(),
+  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).optional(),
+  backup: z
+    .object({
+      id: z.string(),
+      createdAt: z.iso.datetime(),
+      type: z.enum(['full', 'schema', 'data']),
+      kind: z.enum(['scheduled', 'manual', 'safety']),
+      sizeBytes: z.number(),
+      parts: z.array(partSchema),
+      encryption: z.object({ scheme: z.string(), recipients: z.array(z.string()) }),
+      source: z.object({ serverVersion: z.string().optional(), clientVersion: z.string().optional(), tls: z.string().optional() }),
+      databaseBytes: z.number().optional()
+    })
+    .optional(),
+  verified: z.enum(verificationLevels),
+  verification: verificationSchema.optional(),
+  findings: z.array(findingSchema).optional(),
+  destinations: z.array(destinationResultSchema),
+  backups: z.array(backupRowSchema),
+  url: z.string().nullable(),
+  /** Folder that `download` filled. */
+  path: z.string().nullable(),
+  warnings: z.array(z.string()),
+  /** What a restore did or, with `dry-run`, would do. */
+  restore: z.record(z.string(), z.unknown()).optional(),
+  /** Verdicts of `prune` and of the pruning after a backup. */
+  retention: z.array(z.object({ id: z.string(), project: z.string(), destination: z.string(), keep: z.boolean(), reasons: z.array(z.string()), removed: z.boolean().optional() })).optional(),
+  /** Alarms of `backup` and `check`. */
+  alarms: z.array(z.object({ kind: z.string(), detail: z.string() })).optional(),
+  /** Output of `plan`. */
+  matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
+})
+export type Result = z.infer<typeof resultSchema>
