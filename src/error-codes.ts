@@ -31,6 +31,112 @@ const catalogue = {
     cause: 'Nothing listens at this host and port, or the name does not resolve.',
     remedy: 'Check host and port in the connection string.'
   },
+  SB102: {
+    title: 'The host of the database does not resolve',
+    cause: 'The name server knows no address for this name, or does not answer.',
+    remedy: 'Check the spelling of the host in the connection string; a deleted Supabase project loses its name.'
+  },
+  SB103: {
+    title: 'The database has only an IPv6 address',
+    cause: 'This machine has no IPv6, and the direct host of a Supabase project has no IPv4 address. Runners hosted by GitHub have no IPv6.',
+    remedy: 'Use the Session pooler string (port 5432) from the dashboard (Connect), or book the IPv4 add-on.'
+  },
+  SB104: {
+    title: 'The password is wrong',
+    cause: 'The server refused user name and password. It is not tried again: after 10 wrong passwords Supabase blocks the address.',
+    remedy:
+      'Check the database password in the secret that `database-url` reads (special characters must be percent-encoded). After a reset the pooler may need some minutes.'
+  },
+  SB105: {
+    title: 'The pooler does not know the project',
+    cause: 'The project is paused or deleted, or ref or region in the connection string are wrong.',
+    remedy: 'Resume the project if it is paused; otherwise copy the Session pooler string again from the dashboard (Connect).'
+  },
+  SB106: {
+    title: 'The address of this machine is not allowed',
+    cause: 'Network restrictions of the project, or a ban, refuse the address that the connection comes from.',
+    remedy: 'Allow the address in the project settings (Database, Network Restrictions), lift the ban there, or use a runner with a fixed address.'
+  },
+  SB107: {
+    title: 'The server takes connections with TLS only',
+    cause: 'SSL is enforced, and the connection string forbids it.',
+    remedy: 'Leave `sslmode` out of the connection string, or set it to verify-full.'
+  },
+  SB108: {
+    title: 'The server does not offer TLS',
+    cause: 'TLS is demanded, and the server answered that it has none. Nothing was sent to it.',
+    remedy: 'Switch TLS on at the server. Only where the network is trusted: write sslmode=disable into the connection string.'
+  },
+  SB109: {
+    title: 'The certificate of the server is not trusted',
+    cause: 'None of the known authorities has signed it: it is self-signed or of an authority of its own. No password was sent.',
+    remedy: 'Give the CA certificate of the server in the input `ssl-root-cert`. Where that is done already, something else may be answering in its place.'
+  },
+  SB112: {
+    title: 'The certificate of the server belongs to another host',
+    cause: 'It is valid, but not for the host in the connection string. No password was sent.',
+    remedy: 'Use the host name that the certificate is made for. Give its authority in `ssl-root-cert` and sslmode=verify-ca only where the name cannot match.'
+  },
+  SB113: {
+    title: 'The certificate of the server is not valid now',
+    cause: 'It has expired or is not valid yet. No password was sent.',
+    remedy: 'Renew the certificate at the server (and give its authority in `ssl-root-cert` if that changed); check the clock of this machine.'
+  },
+  SB114: {
+    title: 'Too many wrong passwords came from this address',
+    cause: 'After 10 wrong passwords the pooler refuses every connection from this address for two minutes.',
+    remedy: 'Correct the password, wait some minutes, run again.'
+  },
+  SB115: {
+    title: 'The server has no connection left',
+    cause: 'All connections of the server, or of the pool of this project, are in use.',
+    remedy: 'Run the backup at a quieter time, lower `jobs`, or raise the pool size in the project settings (Database, Connection pooling).'
+  },
+  SB116: {
+    title: 'The server is starting up or shutting down',
+    cause: 'It was restarted just now and takes no connections yet.',
+    remedy: 'Run again in some minutes.'
+  },
+  SB117: {
+    title: 'The database does not exist',
+    cause: 'The server has no database of this name.',
+    remedy: 'Check the name after the last / of the connection string; on Supabase it is `postgres`.'
+  },
+  SB118: {
+    title: 'The role does not exist',
+    cause: 'The server has no role of this name.',
+    remedy: 'Check the user in the connection string; on Supabase it is `postgres`, through the pooler `postgres.<project ref>`.'
+  },
+  SB119: {
+    title: 'The server does not let this user in',
+    cause: 'Its rules (pg_hba.conf) or the rights of the role allow no such connection.',
+    remedy: 'Allow the user to connect to this database from this address, with LOGIN and CONNECT.'
+  },
+  SB120: {
+    title: 'The connection to the database broke',
+    cause: 'The server ended it, was restarted, or the network failed.',
+    remedy: 'Run again; if it repeats, look into the log of the database.'
+  },
+  SB121: {
+    title: 'What answers is no sound PostgreSQL server',
+    cause: 'It breaks the rules of the protocol, or sends messages beyond every measure.',
+    remedy: 'Check host and port in the connection string.'
+  },
+  SB122: {
+    title: 'The role lacks a right in the database',
+    cause: 'The server refused a statement for want of a privilege.',
+    remedy: 'Connect as the role `postgres`, or grant the role the membership pg_read_all_data and BYPASSRLS.'
+  },
+  SB123: {
+    title: 'The database refused a statement',
+    cause: 'The server answered with an error.',
+    remedy: 'Read the answer that is quoted.'
+  },
+  SB124: {
+    title: 'The connection string has no password',
+    cause: 'The server asks for one.',
+    remedy: 'Put the password into the connection string, or into the secret that it comes from.'
+  },
   // SB2xx: dumping
   SB201: {
     title: 'The dump failed',
@@ -47,6 +153,26 @@ const catalogue = {
     title: 'A program is missing on this machine',
     cause: 'A program that the action starts is not installed, not in PATH, or cannot be executed.',
     remedy: 'Install the program that the message names in a step before this one; runners hosted by GitHub have git, and pg_dump is found or installed by the action.'
+  },
+  SB310: {
+    title: 'The disk of this machine is full',
+    cause: 'The folder for temporary files (RUNNER_TEMP) has no room left for the packed backup.',
+    remedy: 'Free space before this step, use a runner with a larger disk, or narrow the backup with `exclude-table-data`.'
+  },
+  SB311: {
+    title: 'A temporary file cannot be written',
+    cause: 'The folder for temporary files is missing, read-only or does not belong to the user that the action runs as.',
+    remedy: 'Check that RUNNER_TEMP is a folder that this user may write to.'
+  },
+  SB312: {
+    title: 'Compressing failed',
+    cause: 'The compressor ended with an error or was killed, most often because memory ran out.',
+    remedy: 'Use a lower `compression-level` or a runner with more memory.'
+  },
+  SB313: {
+    title: 'A temporary file cannot be read back',
+    cause: 'A file that was just written to the folder for temporary files is gone or the disk fails.',
+    remedy: 'Start the run again; if it repeats, use another runner.'
   },
   // SB4xx: destinations
   SB401: {
@@ -124,12 +250,87 @@ const catalogue = {
     cause: 'Two backups can never have the same id, and a committed backup is never changed.',
     remedy: 'Start the run again: it gets an id of its own.'
   },
+  SB416: {
+    title: 'The request limit of GitHub is used up',
+    cause: 'GitHub takes only so many requests an hour from one token, and so many changes a minute.',
+    remedy: 'Run the job again after the time in the message, or less often.'
+  },
+  SB417: {
+    title: 'There is no artifact service',
+    cause: 'Artifacts can be written only by an action that runs in a job on GitHub.com or GitHub Enterprise Cloud.',
+    remedy: 'On GitHub Enterprise Server and outside of a job choose another of the `destinations`.'
+  },
+  SB418: {
+    title: 'The storage for artifacts is full',
+    cause: 'The quota of the account for artifacts is used up. GitHub counts anew only every 6 to 12 hours, also after deletions.',
+    remedy: 'Delete artifacts that are not needed, keep them for fewer days (`retention-days`), or use the destination `release`.'
+  },
+  SB419: {
+    title: 'It is not clear who can read the repository',
+    cause: 'GitHub did not say whether the repository is public or private.',
+    remedy: 'Check that the token may read the repository, and run the job again.'
+  },
+  SB420: {
+    title: 'The artifact cannot be stored under its name',
+    cause: 'An upload of the same name in this run broke off and GitHub does not let it be repeated, or it holds other bytes.',
+    remedy: 'Start the run again: the new backup gets names of its own.'
+  },
+  SB421: {
+    title: 'A release cannot be changed any more',
+    cause: 'The repository has immutable releases: what is published stays as it is.',
+    remedy: 'Delete the whole backup instead, or turn immutable releases off in the settings of the repository.'
+  },
   // SB5xx: stored files: keys, damage, formats
   SB501: {
     title: 'A stored file is damaged',
     cause: 'The bytes differ from those that the backup was made of.',
     remedy: 'Use another backup; `command: list` shows them.'
-  }
+  },
+  SB502: {
+    title: 'The key does not fit this backup',
+    cause: 'The identity or passphrase given is not one that this backup was sealed for.',
+    remedy: 'Give the identity whose recipient has one of the fingerprints in the message, or the passphrase of that time.'
+  },
+  SB503: {
+    title: 'A key is needed to open this backup',
+    cause: 'The backup is encrypted and neither `identity` nor `passphrase` was given.',
+    remedy: 'Give `identity` (the age secret key) or `passphrase`.'
+  },
+  SB504: {
+    title: 'The backup was made by a newer version',
+    cause: 'Its format needs a reader that this version is not.',
+    remedy: 'Use the version of this action that the message names.'
+  },
+  SB505: {
+    title: 'The manifest of a backup cannot be read',
+    cause: 'manifest.json is damaged, was changed, or was not written by this action.',
+    remedy: 'Use another backup; `command: list` shows them.'
+  },
+  SB506: {
+    title: 'A stored file is missing',
+    cause: 'The manifest names a file that the place no longer has.',
+    remedy: 'Use another backup, or the same one from another destination.'
+  },
+  SB507: {
+    title: 'Files of different backups were mixed',
+    cause: 'The contents of the backup tell of another manifest or of other files than those that lie here: something was replaced.',
+    remedy: 'Do not use this backup; find out who can write to the place. The same backup from another destination may be whole.'
+  },
+  SB508: {
+    title: 'A stored file does not belong to the backup',
+    cause: 'A file lies with the backup that its manifest does not name.',
+    remedy: 'Find out who put it there; the files that the manifest names are not affected.'
+  },
+  SB509: {
+    title: 'The contents of a backup cannot be read',
+    cause: 'contents.json is larger than allowed, not strict JSON, or lacks what its format demands.',
+    remedy: 'Use another backup; this one was not written by this action or was changed by someone who holds its recipients.'
+  },
+  SB510: {
+    title: 'The signature of a backup is missing or wrong',
+    cause: 'The manifest is not signed, was signed by another key, or was changed after it was signed.',
+    remedy: 'Check `verify-key`; if it is right, do not use this backup and find out who can write to the place.'
+  },
   // SB6xx: verification
   // SB7xx: restore
   // SB8xx: Storage, Edge Functions, settings

@@ -5,9 +5,12 @@ export type CompressionMethod = (typeof compressionMethods)[number]
 
 /** A running compressor or decompressor. */
 export interface Codec {
-  /** Where the bytes go in. For an external program it is the parent's end of a kernel pipe: it can be handed to a child as standard output. */
+  /**
+   * Where the bytes go in. For an external program it is this process's end of the connection: it can be handed to a child as standard
+   * output and has to be destroyed (not ended) here afterwards, so that the end of that child is the end of input.
+   */
   readonly input: Writable
-  /** True where `input` is a kernel pipe that a child process can write to directly. */
+  /** True where `input` can be handed to a child process that writes to it directly. */
   readonly inputIsPipe: boolean
   readonly output: Readable
   /** Resolves when it ended well; rejects with a UserError when not (a damaged or cut stream included). */

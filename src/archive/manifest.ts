@@ -60,7 +60,8 @@ export const manifestSchema = z.object({
   type: z.enum(['full', 'schema', 'data']),
   status: z.enum(['complete', 'partial', 'anomalous']),
   encryption: z.object({
-    scheme: z.enum(['age-x25519', 'age-scrypt', 'none']),
+    /** `age-pq`: recipients `age1pq1...`. */
+    scheme: z.enum(['age-x25519', 'age-pq', 'age-scrypt', 'none']),
     /** Fingerprints of the recipients: never the recipients themselves. Empty for a passphrase or none. */
     recipients: z.array(z.string())
   }),

@@ -1,4 +1,14 @@
-import type { AddFile, Files } from '../sources/source.ts'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { asError, cancelled } from '../errors.ts'
+import type { AddedFile, AddFile, Content, ContentStart, Files, RunningProducer } from '../sources/source.ts'
+import type { Codec, Compression } from './compression.ts'
+import { type Encryption, sealFile } from './encryption.ts'
+import { feed } from './feed.ts'
+import { openStoredFile } from './stored-bytes.ts'
+import { isStorableName, plainNameOf, storedNameOf } from './stored-names.ts'
+import { createStoredFileWriter, type StoredFileWriter } from './stored-writer.ts'
 
 /** A file of the backup as it lies in the staging folder, whole. */
 export interface StagedFile {
@@ -14,13 +24,202 @@ export interface StagedFile {
  * what was just stored can be read back and proven without any identity.
  */
 export interface Packer {
+  /** May be called for several files at a time. A file that fails leaves nothing behind and may be added again. */
   readonly add: AddFile
   /** Stores bytes as they are, neither compressed nor encrypted (RESTORE.md). */
   addPlain(name: string, content: Uint8Array): Promise<void>
+  /** Takes a staged file back: its bytes are removed. One that is not there is no error. */
+  remove(storedName: string): Promise<void>
   /** What was staged so far. */
   readonly staged: readonly StagedFile[]
   /** Opens what was staged, from the stored bytes: decrypted with the keys at hand, checked, decompressed. */
   readonly files: Files
   /** Forgets the keys. The staged files stay. */
   close(): void
+}
+
+export interface PackerOptions {
+  /** Staging folder; made (mode 0700) where it is not there. */
+  readonly dir: string
+  readonly encryption: Encryption
+  readonly compression: Compression
+  readonly signal: AbortSignal
+  /** Called with the number of stored bytes that were just written. */
+  readonly onProgress?: (storedBytes: number) => void
+}
+
+/**
+ * Makes a packer.
+ *
+ * `add` rejects with a UserError: SB310 when the disk is full, SB311 when the staging folder cannot be written, SB312 when the compressor
+ * failed, the producer's own error when that failed, the signal's reason when it fired. In each case every child has ended and the partial file is gone.
+ */
+export function createPacker(options: PackerOptions): Packer {
+  const { dir, encryption, compression, signal } = options
+  const staged = new Map<string, StagedFile>()
+  const fileKeys = new Map<string, Uint8Array>()
+  const underWay = new Set<string>()
+  let closed = false
+
+  const claim = (storedName: string) => {
+    if (closed) throw new Error('the packer is closed')
+    if (!isStorableName(storedName)) throw new Error(`not a storable name: ${JSON.stringify(storedName)}`)
+    if (staged.has(storedName) || underWay.has(storedName)) throw new Error(`packed twice: ${storedName}`)
+    underWay.add(storedName)
+  }
+  const writer = async (storedName: string): Promise<StoredFileWriter> => {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    return createStoredFileWriter(join(dir, storedName), options.onProgress)
+  }
+  const keep = async (storedName: string, file: StoredFileWriter): Promise<StagedFile> => {
+    const { bytes, sha256 } = await file.commit()
+    const stagedFile = { name: storedName, path: join(dir, storedName), bytes, sha256 }
+    staged.set(storedName, stagedFile)
+    return stagedFile
+  }
+
+  return {
+    async add(name, content) {
+      const storedName = storedNameOf(name, compression.method, encryption.scheme !== 'none')
+      claim(storedName)
+      try {
+        signal.throwIfAborted()
+        const seal = encryption.scheme === 'none' ? null : await sealFile(encryption)
+        const file = await writer(storedName)
+        try {
+          if (seal !== null) await file.write([seal.header])
+          const plainBytes = await compressInto(content, compression, signal, async (chunk) => {
+            await file.write(seal === null ? [chunk] : seal.payload.push(chunk))
+          })
+          if (seal !== null) await file.write(seal.payload.end())
+          const { bytes } = await keep(storedName, file)
+          if (seal !== null) fileKeys.set(storedName, seal.fileKey)
+          return { storedName, plainBytes, storedBytes: bytes } satisfies AddedFile
+        } catch (error) {
+          await file.discard()
+          throw error
+        }
+      } catch (error) {
+        throw signal.aborted ? cancelled(signal) : error
+      } finally {
+        underWay.delete(storedName)
+      }
+    },
+    async addPlain(name, content) {
+      claim(name)
+      try {
+        const file = await writer(name)
+        try {
+          await file.write([content])
+          await keep(name, file)
+        } catch (error) {
+          await file.discard()
+          throw error
+        }
+      } finally {
+        underWay.delete(name)
+      }
+    },
+    async remove(storedName) {
+      const file = staged.get(storedName)
+      if (file === undefined) return
+      staged.delete(storedName)
+      fileKeys.get(storedName)?.fill(0)
+      fileKeys.delete(storedName)
+      await rm(file.path, { force: true })
+    },
+    get staged() {
+      return [...staged.values()]
+    },
+    files: {
+      get names() {
+        return [...staged.keys()].map(plainNameOf)
+      },
+      open(name) {
+        const file = [...staged.values()].find((each) => plainNameOf(each.name) === name)
+        if (file === undefined) throw new Error(`not packed: ${name}`)
+        const fileKey = fileKeys.get(file.name)
+        return openStoredFile(file, () => keyInMemory(file.name, fileKey), compression, signal)
+      }
+    },
+    close() {
+      closed = true
+      for (const fileKey of fileKeys.values()) fileKey.fill(0)
+      fileKeys.clear()
+    }
+  }
+}
+
+function keyInMemory(storedName: string, fileKey: Uint8Array | undefined): Promise<Uint8Array> {
+  return fileKey === undefined
+    ? Promise.reject(new Error(`the key of ${storedName} was forgotten`))
+    : Promise.resolve(fileKey)
+}
+
+/**
+ * Runs content through the compressor into `sink` and waits for every stage's end. Returns the number of plain bytes, or null where they
+ * did not pass through this process. Of several failures the one nearest to the disk is thrown: the others follow from it.
+ */
+async function compressInto(
+  content: Content,
+  compression: Compression,
+  signal: AbortSignal,
+  sink: (chunk: Uint8Array) => Promise<void>
+): Promise<number | null> {
+  const stopping = new AbortController()
+  const either = AbortSignal.any([signal, stopping.signal])
+  const codec = compression.compress(either)
+  const stopOn = async <T>(stage: Promise<T>): Promise<PromiseSettledResult<T>> => {
+    const [result] = await Promise.allSettled([stage])
+    if (result.status === 'rejected') {
+      stopping.abort(asError(result.reason))
+      codec.input.destroy()
+      codec.output.destroy()
+    }
+    return result
+  }
+  const written = stopOn(drain(codec.output, sink))
+  const compressed = stopOn(codec.done)
+  const produced = stopOn(produce(content, codec, either))
+  const results = [await written, await compressed, await produced] as const
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  return results[2].status === 'fulfilled' ? results[2].value : null
+}
+
+/** Writes out what the compressor gives. Rejects only when `sink` does: a compressor that breaks off tells it by its own `done`. */
+async function drain(output: Readable, sink: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+  const chunks = output[Symbol.asyncIterator]()
+  for (;;) {
+    const next = await chunks.next().catch(() => null)
+    if (next === null || next.done === true) break
+    await sink(next.value)
+  }
+  // A reader that stops must not keep the compressor waiting for it.
+  output.destroy()
+}
+
+/** Feeds the compressor; resolves when the content's maker ended well. */
+async function produce(content: Content, codec: Codec, signal: AbortSignal): Promise<number | null> {
+  if ('bytes' in content) return feed(content.bytes, codec.input)
+  const producer = startProducer(content.start, codec, signal)
+  if (codec.inputIsPipe) {
+    // The maker holds the other copy: with this one gone, the end of the maker is the end of input.
+    codec.input.destroy()
+    await producer.done
+    return null
+  }
+  if (producer.stdout === null) throw new Error('the content was started without a pipe')
+  const [fed, ended] = await Promise.allSettled([feed(producer.stdout, codec.input), producer.done])
+  if (ended.status === 'rejected') throw ended.reason
+  if (fed.status === 'rejected') throw fed.reason
+  return fed.value
+}
+
+function startProducer(start: ContentStart, codec: Codec, signal: AbortSignal): RunningProducer {
+  try {
+    return start(codec.inputIsPipe ? codec.input : 'pipe', signal)
+  } catch (error) {
+    codec.input.destroy()
+    throw error
+  }
 }

@@ -20,9 +20,13 @@ export interface RunningProducer {
  * Content of a file to be packed: bytes made in this process, or a child process that is started with its standard
  * output connected straight to the compressor (no byte of it passes through JavaScript) or to a pipe.
  */
-export type Content =
-  | { readonly bytes: AsyncIterable<Uint8Array> }
-  | { readonly start: (stdout: 'pipe' | Writable) => RunningProducer }
+export type Content = { readonly bytes: AsyncIterable<Uint8Array> } | { readonly start: ContentStart }
+
+/**
+ * Starts the child. A `Writable` given as `stdout` goes into `spawn` as it is, nothing else may be done with it. `signal` fires when the
+ * run is cancelled or a later stage failed (compressor, disk): the child must end then.
+ */
+export type ContentStart = (stdout: 'pipe' | Writable, signal: AbortSignal) => RunningProducer
 
 /** Packs one file of a part: compressed, encrypted and hashed on the way to disk. Resolves when it is wholly on disk. */
 export type AddFile = (name: string, content: Content) => Promise<AddedFile>
