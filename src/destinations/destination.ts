@@ -115,6 +115,11 @@ export interface Destination {
   annotate(backup: BackupRef, name: string, content: Uint8Array | null): Promise<void>
   /** Removes what killed runs left unfinished and is older than `olderThan`; returns what it removed, in words. */
   clean(olderThan: Date): Promise<readonly string[]>
+  /**
+   * Frees the space of what was deleted, in places where deleting alone does not: called once after a run's deletes.
+   * Where the place forbids it, a warning in the log says that the space stays taken.
+   */
+  reclaim?(): Promise<void>
   /** The pool of shared files, where the place keeps across runs. */
   readonly pool?: Pool
   /** Ends children and removes temporary files of the driver. Never throws. */

@@ -1,0 +1,50 @@
+import { isBackupId } from '../history/backup-id.ts'
+import type { BackupRef } from './destination.ts'
+
+/** The file whose presence makes a backup exist. */
+export const manifestName = 'manifest.json'
+/** The folder of the pool of shared files, beside the backups of a project. */
+export const poolName = 'objects'
+
+const label = /^[a-z0-9-]{1,40}$/
+const fileName = /^[A-Za-z0-9._-]{1,200}$/
+const record = /^(?:keep|verification-[A-Za-z0-9.-]{1,60}\.json)$/
+
+export function isLabel(text: string): boolean {
+  return label.test(text)
+}
+
+/** Whether `text` may name a stored file. Names that start with a dot are the drivers' own unfinished files. */
+export function isFileName(text: string): boolean {
+  return fileName.test(text) && !text.startsWith('.')
+}
+
+/** Whether a file beside the manifest is a record (`verification-<UTC time>.json` or `keep`) and no part of the backup. */
+export function isRecordName(text: string): boolean {
+  return record.test(text)
+}
+
+/** Refuses what is no label: a bug of the caller, since labels are checked where they come in. */
+export function assertLabel(project: string): void {
+  if (!isLabel(project)) throw new Error(`not a label: ${JSON.stringify(project)}`)
+}
+
+export function assertRef(backup: BackupRef): void {
+  assertLabel(backup.project)
+  if (!isBackupId(backup.id)) throw new Error(`not a backup id: ${JSON.stringify(backup.id)}`)
+}
+
+/** Refuses a name that no stored file may have, or that belongs to the manifest or a record. */
+export function assertPartName(name: string): void {
+  if (!isFileName(name) || name === manifestName || isRecordName(name)) {
+    throw new Error(`not a name of a stored file: ${JSON.stringify(name)}`)
+  }
+}
+
+export function assertRecordName(name: string): void {
+  if (!isRecordName(name)) throw new Error(`not a name of a record: ${JSON.stringify(name)}`)
+}
+
+export function assertPoolName(name: string): void {
+  if (!isFileName(name)) throw new Error(`not a name of a shared file: ${JSON.stringify(name)}`)
+}
