@@ -143,6 +143,69 @@ const catalogue = {
     cause: 'pg_dump ended with an error.',
     remedy: 'Read the message of pg_dump that is quoted.'
   },
+  SB202: {
+    title: 'A table stayed locked',
+    cause: 'Another session holds a lock that lets nobody read the table, and kept it longer than `lock-timeout`.',
+    remedy:
+      'Run the backup at a quieter time, raise `lock-timeout`, or end the session that holds the lock: `select pid, usename, state, query from pg_stat_activity where pid = any (pg_blocking_pids(<pid that waits>))`.'
+  },
+  SB203: {
+    title: 'The role may not read all that is to be backed up',
+    cause: 'A table, sequence, schema or large object is inside the dump, but the role of the connection string has no right to read it.',
+    remedy:
+      'Connect as `postgres`, grant the role `pg_read_all_data`, or leave the objects out with `exclude-tables` or `exclude-schemas`.'
+  },
+  SB204: {
+    title: 'Row level security would hide rows',
+    cause: 'The role of the connection string neither owns the table nor has BYPASSRLS: it would read only the rows that a policy shows it.',
+    remedy: 'Connect as `postgres`, or give the role BYPASSRLS. A backup of some of the rows is never made.'
+  },
+  SB205: {
+    title: 'A pattern matches nothing',
+    cause: 'A pattern of `schemas`, `tables` or an exclude input names nothing that exists in the database.',
+    remedy: 'Check the spelling: patterns are `schema`, `schema.table`, with `*` for any characters; upper and lower case matter.'
+  },
+  SB206: {
+    title: 'The database was changed while it was read',
+    cause: 'A table or another object was dropped or altered between reading the catalog and reading the object, twice in a row.',
+    remedy: 'Run the backup when no migration is running.'
+  },
+  SB207: {
+    title: 'The connection broke during the dump',
+    cause: 'The server, a pooler or the network ended a connection while data was read, twice in a row.',
+    remedy: 'Start the run again; if it repeats, look into the server log at that time and prefer a direct connection over a pooler.'
+  },
+  SB208: {
+    title: 'pg_dump was killed',
+    cause: 'The operating system ended pg_dump by a signal: mostly for want of memory.',
+    remedy: 'Use a runner with more memory: pg_dump needs four to five times the widest row.'
+  },
+  SB209: {
+    title: 'pg_dump is older than the server',
+    cause: 'pg_dump refuses a server of a newer major version.',
+    remedy: 'Install the client programs of the version named in the message, or point `pg-bin` to them.'
+  },
+  SB210: {
+    title: 'Memory ran out',
+    cause: 'The server or pg_dump could not get the memory for a very wide row or for its locks.',
+    remedy:
+      'Use a larger runner or compute size; for "out of shared memory" raise `max_locks_per_transaction`, or narrow the dump with `schemas`.'
+  },
+  SB211: {
+    title: 'The dump stood still',
+    cause: 'No byte came for minutes, though the server was not busy with the query: the network or a pooler stalls.',
+    remedy: 'Start the run again; if it repeats, prefer a direct connection over a pooler.'
+  },
+  SB212: {
+    title: 'The connection that holds the snapshot broke',
+    cause: 'Without it counts and hashes can no longer be taken from the same moment as the dump.',
+    remedy: 'Start the run again; if it repeats, look for a time limit on sessions at the server, a pooler or a firewall.'
+  },
+  SB213: {
+    title: 'No snapshot can be shared',
+    cause: 'The server gives no exported snapshot: it is a pooler in transaction mode, or a replica that cannot.',
+    remedy: 'Use the session pooler (port 5432) or the direct connection.'
+  },
   // SB3xx: this machine and its programs
   SB301: {
     title: 'The run was cancelled',

@@ -1,0 +1,172 @@
+-- One of every kind of object that pg_dump knows, with the values that are hard to keep: made as superuser in an empty database.
+-- Cluster-wide: the roles kind_owner, kind_reader, kind_app must exist (the test makes them).
+create extension hstore with schema public;
+create extension citext with schema public;
+create schema kind authorization kind_owner;
+create schema "Odd ""schema" authorization kind_owner;
+comment on schema kind is 'every kind';
+grant usage on schema kind to kind_reader, kind_app;
+set search_path = kind, public;
+
+create type kind.mood as enum ('sad', 'ok', 'happy');
+alter type kind.mood add value 'so-so' before 'ok';
+create type kind.pair as (a int, b numeric(10,2));
+create domain kind.positive as int constraint above_zero check (value > 0) default 1;
+alter domain kind.positive add constraint small check (value < 100000) not valid;
+create type kind.float_range as range (subtype = float8, subtype_diff = float8mi);
+create collation kind.german (provider = icu, locale = 'de-DE', deterministic = false);
+create sequence kind.numbers increment 7 minvalue 3 maxvalue 10000 start 10 cache 2 cycle;
+select nextval('kind.numbers'), nextval('kind.numbers');
+create sequence kind.untouched start 50;
+create sequence kind.set_back;
+select setval('kind.set_back', 40, false);
+
+create table kind.every_type (
+  id bigint generated always as identity primary key,
+  b boolean, i2 smallint, i4 int, f4 real, f8 double precision, n numeric, n2 numeric(12,4), m money,
+  t text, v varchar(20), c char(8), bare bpchar, nm name, ch "char", by bytea,
+  ts timestamp, tz timestamptz, d date, tm time, tmz timetz, iv interval,
+  u uuid, j json, jb jsonb, x xml, ip inet, net cidr, mac macaddr, mac8 macaddr8,
+  bi bit(5), vb varbit, pt point, bx box, pg polygon, ci circle, li line, ls lseg, pa path,
+  tv tsvector, tq tsquery, lsn pg_lsn, o oid, rc regclass, rt regtype, jp jsonpath,
+  r4 int4range, rn numrange, rtz tstzrange, mr nummultirange, fr kind.float_range,
+  mo kind.mood, moods kind.mood[], pr kind.pair, prs kind.pair[], po kind.positive,
+  ta text[], ia int[], na numeric[], ja jsonb[], h hstore, cit citext, ger text collate kind.german,
+  doubled int generated always as (i4 * 2) stored
+);
+insert into kind.every_type (b, i2, i4, f4, f8, n, n2, m, t, v, c, bare, nm, ch, by, ts, tz, d, tm, tmz, iv, u, j, jb, x, ip, net, mac, mac8,
+  bi, vb, pt, bx, pg, ci, li, ls, pa, tv, tq, lsn, o, rc, rt, jp, r4, rn, rtz, mr, fr, mo, moods, pr, prs, po, ta, ia, na, ja, h, cit, ger)
+values
+ (true, 1, 2, 1.5, 0.1, 1.0, 1.5, '$3.50', E'line\nbreak\ttab\\', 'vär', 'ab', 'trail  ', 'nm', 'x', '\x00ff', 'infinity', '2024-02-29 12:00+02', '4713-01-01 BC', '24:00', '12:00+05:30', '1 mon -2 days 03:04:05.678',
+  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{"a":  1, "a": 2}', '{"a": 1.00, "b": [1, null]}', '<a>x</a>', '10.0.0.1/8', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05',
+  b'10101', b'1', '(1,2)', '(1,2),(3,4)', '((0,0),(1,1),(1,0))', '<(0,0),1>', '{1,2,3}', '((0,0),(1,1))', '((0,0),(1,1))',
+  'a:1A b:2', 'a & !b', '16/B374D848', 42, 'kind.numbers', 'kind.mood', '$.a ? (@ > 1)', '[1,5)', '[1.0,2.00]', '[2024-01-01,)', '{[1,2),[3,4)}', '[-0,1]',
+  'so-so', '{sad,happy}', '(1,2.50)', array[row(1,2)::kind.pair, null], 5, '{a,"b c",NULL,"q\"x"}', '[0:2]={1,2,3}', '{1.0,1.00}', array['{"x": 1.0}'::jsonb], 'a=>1, b=>NULL', 'CaSe', 'Straße'),
+ (false, null, -1, '-0', '-0', 1.00, -0.0001, '-1', '', '', '', '', '', '', '', '-infinity', 'infinity', 'infinity', '00:00', '00:00-12', '30 days',
+  null, 'null', 'null', null, '::1', '::/0', null, null, b'00000', b'', null, null, null, null, null, null, '[(0,0),(1,1)]', '', '', '0/0', 0, null, null, '$', 'empty', 'empty', null, '{}', 'empty',
+  null, '{}', '(,)', '{}', null, '{}', '{{1,2},{3,4}}', '{}', '{}', '', 'case', 'strasse'),
+ (null, 1, 2, 'NaN', 'NaN', 'NaN', null, null, repeat('lang ', 10000), null, null, null, null, null, decode(repeat('ab', 5000), 'hex'), null, null, null, null, null, '1 mon',
+  null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+  null, null, null, null, null, null, '{1,2,3,4}', null, null, null, null, null);
+
+create table kind.parent (id int primary key, name varchar(30) not null check (name in ('a', 'b', 'c')), note text default 'it''s', gone int,
+  amount numeric, constraint name_once unique (name, id) deferrable initially deferred);
+alter table kind.parent drop column gone;
+alter table kind.parent add constraint not_negative check (amount >= 0) not valid;
+alter table kind.parent alter column note set statistics 500, alter column note set storage external, alter column note set (n_distinct = -0.5);
+alter table kind.parent set (fillfactor = 70, autovacuum_enabled = false);
+insert into kind.parent select i, (array['a', 'b', 'c'])[i % 3 + 1], 'n' || i, i from generate_series(1, 50) i;
+create table kind.child (id int generated by default as identity (start 100 increment 5), parent_id int references kind.parent on delete cascade deferrable, during tstzrange, mood kind.mood default 'ok',
+  exclude using gist (during with &&));
+create table kind.inherits (extra text) inherits (kind.parent);
+create unlogged table kind.unlogged_one (a int);
+insert into kind.unlogged_one values (1);
+create table kind.no_columns ();
+insert into kind.no_columns default values;
+create table kind.events (id bigint, at date not null, payload jsonb, primary key (id, at)) partition by range (at);
+create table kind.events_2024 partition of kind.events for values from ('2024-01-01') to ('2025-01-01');
+create table kind.events_rest partition of kind.events default;
+create table kind.listed (k text) partition by list (k);
+create table kind.listed_a partition of kind.listed for values in ('a', null);
+insert into kind.events select i, date '2023-12-01' + i, '{}' from generate_series(1, 90) i;
+create table "Odd ""schema"."new
+line; drop table x; --" ("col""umn" text, "select" int, "ünï" text[]);
+insert into "Odd ""schema"."new
+line; drop table x; --" values ('::error::x', 1, '{a}');
+create table kind.of_pair of kind.pair (a with options primary key);
+
+create index child_parent on kind.child (parent_id desc nulls last) include (mood) where parent_id > 0;
+create index parent_lower on kind.parent (lower(note) text_pattern_ops, (amount + 1));
+create unique index parent_replica on kind.parent (id, name);
+alter table kind.parent replica identity using index parent_replica;
+alter table kind.parent cluster on parent_pkey;
+create index events_at on kind.events (at);
+create statistics kind.parent_stats (dependencies, mcv) on name, amount from kind.parent;
+
+create function kind.add_one(i int, variadic more int[] default '{}') returns int language sql immutable strict parallel safe cost 5 set search_path to 'kind', 'pg_catalog' as $$ select i + 1 $$;
+create function kind.modern(a int) returns int language sql begin atomic select a + 1; end;
+create function kind.definer() returns trigger language plpgsql security definer set search_path = '' as $f$
+begin
+-- a comment at column 0
+return new; end $f$;
+create function kind.rows_of() returns table (a int, b text) language plpgsql rows 7 as 'begin return query select 1, ''x''; end';
+create procedure kind.do_it(inout x int) language plpgsql as 'begin x := x + 1; end';
+create aggregate kind.concat_all(text) (sfunc = textcat, stype = text, initcond = '');
+create function kind.log_ddl() returns event_trigger language plpgsql as 'begin end';
+create event trigger kind_ddl on ddl_command_end when tag in ('CREATE TABLE') execute function kind.log_ddl();
+alter event trigger kind_ddl disable;
+create trigger guard_parent before insert or update of note on kind.parent for each row when (new.id > 0) execute function kind.definer();
+create constraint trigger checked after insert on kind.parent deferrable initially deferred for each row execute function kind.definer();
+alter table kind.parent disable trigger guard_parent;
+create trigger on_event after insert on kind.events for each row execute function kind.definer();
+create rule quiet as on delete to kind.child where old.id = 0 do instead nothing;
+
+create view kind.seen with (security_barrier, security_invoker) as select id, name from kind.parent where id > 3 with local check option;
+create view kind.uses_citext as select cit, h -> 'a' as a from kind.every_type;
+create materialized view kind.totals as select name, count(*) as rows, sum(amount) as amount from kind.parent group by name;
+create unique index totals_name on kind.totals (name);
+create materialized view kind.unfilled as select 1 as one with no data;
+create recursive view kind.counting (n) as values (1) union all select n + 1 from counting where n < 5;
+
+alter table kind.parent enable row level security;
+alter table kind.child enable row level security, force row level security;
+create policy "own rows" on kind.parent for select to kind_reader, kind_app using (id % 2 = 0);
+create policy writers on kind.parent as restrictive for insert to kind_app with check (amount > 0);
+create policy everyone on kind.child using (exists (select 1 from kind.parent p where p.id = parent_id));
+
+grant select on all tables in schema kind to kind_reader;
+grant select (id, name), update (note) on kind.parent to kind_app with grant option;
+grant usage on sequence kind.numbers to kind_app;
+revoke execute on function kind.add_one(int, int[]) from public;
+grant execute on function kind.add_one(int, int[]) to kind_app with grant option;
+revoke usage on type kind.mood from public;
+revoke all on kind.no_columns from kind_owner;
+set role kind_owner;
+create table kind.owned (a int, b int);
+revoke all on kind.owned from kind_owner;
+grant select, insert on kind.owned to kind_app with grant option;
+reset role;
+set role kind_app;
+grant select on kind.owned to kind_reader;
+reset role;
+alter default privileges for role kind_owner in schema kind grant select on tables to kind_reader;
+alter default privileges for role kind_owner revoke execute on functions from public;
+alter table kind.parent owner to kind_owner;
+alter function kind.definer() owner to kind_owner;
+
+create publication kind_pub for table kind.parent (id, name) where (id > 5), kind.events with (publish = 'insert, update', publish_via_partition_root = true);
+create publication kind_schema_pub for tables in schema kind;
+create publication kind_all for all tables;
+create foreign data wrapper kind_fdw options (secret 'do not keep');
+create server kind_server type 'x' version '1' foreign data wrapper kind_fdw options (host 'h.example', password 'hidden-option');
+create user mapping for kind_app server kind_server options (user 'u', password 'hidden-password');
+create foreign table kind.remote (a int, b text options (column_name 'x')) server kind_server options (table_name 'r');
+grant usage on foreign server kind_server to kind_app;
+create function kind.mood_to_int(kind.mood) returns int language sql immutable as 'select 1';
+create cast (kind.mood as int) with function kind.mood_to_int(kind.mood) as assignment;
+create function kind.int_mod_eq(int, int) returns boolean language sql immutable as 'select $1 % 10 = $2 % 10';
+create operator kind.=%= (leftarg = int, rightarg = int, function = kind.int_mod_eq, commutator = operator(kind.=%=));
+create operator class kind.int_ops2 for type int using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 btint4cmp(int, int);
+create text search dictionary kind.dict (template = simple, stopwords = english);
+create text search configuration kind.conf (copy = english);
+alter text search configuration kind.conf alter mapping for word with kind.dict, simple;
+create conversion kind.conv for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+create access method kind_heap type table handler heap_tableam_handler;
+create table kind.other_am (a int) using kind_heap;
+create trusted language kind_lang handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator;
+
+comment on table kind.parent is 'a comment';
+comment on column kind.parent.name is E'with\nnewline';
+comment on policy "own rows" on kind.parent is 'policy comment';
+comment on function kind.modern(int) is 'function comment';
+comment on constraint name_once on kind.parent is 'constraint comment';
+comment on trigger guard_parent on kind.parent is 'trigger comment';
+comment on type kind.mood is 'type comment';
+comment on index kind.child_parent is 'index comment';
+comment on extension hstore is 'own words';
+
+select lo_create(9001), lo_create(9002);
+select lo_put(9001, 0, convert_to(repeat('large object ', 1000), 'UTF8'));
+alter large object 9001 owner to kind_owner;
+grant select on large object 9001 to kind_app;
+comment on large object 9001 is 'lo comment';
