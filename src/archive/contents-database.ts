@@ -3,6 +3,21 @@ import { z } from 'zod'
 /** A non-negative integer of any size as decimal digits: row counts and hash sums may pass 2^53. */
 const digits = z.string().regex(/^-?\d+$/)
 
+/**
+ * How a column goes into the row's hash, so that equal hashes mean identical values (not only equal ones: 1.0 and 1.00, -0 and 0,
+ * `char` with blanks, arrays of another shape): `value` as it is; `collated` as it is, compared by bytes; `binary` as the bytes of
+ * the built-in function named in `send`; `text` as its text.
+ */
+export const columnSchema = z.object({
+  name: z.string(),
+  form: z.enum(['value', 'collated', 'binary', 'text']),
+  send: z
+    .string()
+    .regex(/^[a-z0-9_]{1,40}send$/)
+    .optional()
+})
+export type ColumnFacts = z.infer<typeof columnSchema>
+
 export const tableSchema = z.object({
   schema: z.string(),
   name: z.string(),
@@ -16,15 +31,17 @@ export const tableSchema = z.object({
    */
   hash: z.object({ method: z.enum(['record', 'text']), value: digits }).nullable(),
   hashSkipped: z.string().optional(),
-  /** Columns that count and hash cover, in order; generated columns included. */
-  columns: z.array(z.string()),
-  /** Size on the source's disk in bytes, indexes left out. */
+  /** Columns that the hash covers, in order; generated columns included. */
+  columns: z.array(columnSchema),
+  /** Size on the source's disk in bytes, indexes left out; 0 for tables without storage. */
   bytes: z.number(),
   rowSecurity: z.boolean(),
   /** Materialized views only: whether it held data. */
   populated: z.boolean().optional(),
   /** Name of the extension that owns the table. */
-  extension: z.string().optional()
+  extension: z.string().optional(),
+  /** The partitioned table or parent that the rows also belong to, for readers: `schema.table` with names quoted where needed. */
+  partitionOf: z.string().optional()
 })
 export type TableFacts = z.infer<typeof tableSchema>
 
@@ -73,6 +90,19 @@ export const guardSchema = z.object({
 })
 export type Guard = z.infer<typeof guardSchema>
 
+const sequenceStateSchema = z.object({ value: digits, called: z.boolean() })
+/**
+ * A sequence's state before and after the dump. Sequences do not belong to a snapshot: a busy one moves on while the dump runs, and
+ * what the dump holds lies between the two.
+ */
+export const sequenceSchema = z.object({
+  schema: z.string(),
+  name: z.string(),
+  before: sequenceStateSchema,
+  after: sequenceStateSchema
+})
+export type SequenceFacts = z.infer<typeof sequenceSchema>
+
 /** Rows that a role sees of a table with row level security. */
 export const visibleRowsSchema = z.object({
   role: z.string(),
@@ -102,6 +132,8 @@ export const databaseFactsSchema = z.object({
   databaseComment: z.string().nullable(),
   /** `ALTER DATABASE ... SET` as `name=value`. */
   databaseSettings: z.array(z.string()),
+  /** `role=privileges/grantor` on settings, by setting: `session_replication_role: postgres=SET/supabase_admin`. PostgreSQL 15 and later. */
+  parameterGrants: z.array(z.string()),
   /** What narrowed the dump: empty lists mean everything. */
   selection: z.object({
     type: z.enum(['full', 'schema', 'data']),
@@ -116,6 +148,7 @@ export const databaseFactsSchema = z.object({
   memberships: z.array(membershipSchema),
   extensions: z.array(extensionSchema),
   largeObjects: z.object({ count: digits, hash: digits.nullable() }),
+  sequences: z.array(sequenceSchema),
   /** Fingerprint of what guards and shapes the data. Absent where `type` or a selection makes it meaningless. */
   guards: z.array(guardSchema),
   visibleRows: z.array(visibleRowsSchema),
@@ -123,6 +156,10 @@ export const databaseFactsSchema = z.object({
   platformVersions: z.record(z.string(), z.string()),
   /** Auth in numbers. */
   auth: z.record(z.string(), z.number()).optional(),
+  /** Secrets of Supabase Vault in `vault.json`, in clear (inside the encrypted backup). Absent when that file is not part of the backup. */
+  vault: z.object({ secrets: z.number() }).optional(),
+  /** 1, or 2 when the first attempt broke and everything was taken again from a new snapshot. */
+  attempts: z.number().int(),
   /** What the backup does not hold, by name, with the reason. */
   notCaptured: z.array(z.object({ what: z.string(), reason: z.string() })),
   warnings: z.array(z.string())
