@@ -1,0 +1,290 @@
+import type { Readable } from 'node:stream'
+import { getOctokit } from '@actions/github'
+import { defaults, type GitHub } from '@actions/github/lib/utils'
+import type { Context } from '../context.ts'
+import { asError, cancelled, UserError } from '../errors.ts'
+import { type FailedCall, GithubError, githubError, limitError } from './github-errors.ts'
+import { backoffMs, decide } from './github-retry.ts'
+
+export interface GithubOptions {
+  /** GITHUB_API_URL: `https://api.github.com`. */
+  readonly apiUrl: string
+  readonly token: string
+  /** Repeats after the first try; 0 = none. */
+  readonly retries: number
+  /** When the run must be over: no wait goes beyond it. */
+  readonly deadline?: Date
+  /** How long one call without a streamed body may take, in ms; 2 minutes when left out. */
+  readonly timeoutMs?: number
+  readonly context: Context
+}
+
+/** `octokit.request`, typed by route: `request('GET /repos/{owner}/{repo}', { owner, repo })`. */
+export type GithubRequest = InstanceType<typeof GitHub>['request']
+
+/**
+ * GitHub's REST API with its rules kept: limits are waited for, what may pass is repeated, changes start at least one
+ * second apart. What fails for good is a `GithubError` (a `UserError` with the HTTP status). A POST that may have taken
+ * effect is never repeated here: `once` does that, after looking.
+ */
+export interface Github {
+  readonly request: GithubRequest
+  /** Repeats after the first try that this client was given. */
+  readonly retries: number
+  /**
+   * Does a call that must not be done twice. When the answer is lost, `find` looks whether it took effect; only when it
+   * did not is it repeated.
+   */
+  once<T>(call: { readonly create: () => Promise<T>; readonly find: () => Promise<T | undefined> }): Promise<T>
+  /** Sends a stream of known length, once: what escapes with `mayPass` may be tried again with a new stream. */
+  send(url: string, body: Readable, bytes: number): Promise<unknown>
+  /** Asks for bytes of a route that answers with them or with an address of theirs, from byte `offset` on. */
+  receive(route: string, parameters: Readonly<Record<string, unknown>>, offset: number): Promise<Received>
+  /** Waits before repeat number `attempt` (0 = the first). */
+  pause(attempt: number): Promise<void>
+}
+
+export interface Received {
+  readonly body: AsyncIterable<Uint8Array>
+  /** The first byte of `body`: 0 where the server ignores ranges. */
+  readonly offset: number
+}
+
+const betweenChangesMs = 1000
+const longestWaitMs = 65 * 60 * 1000
+const mostRedirects = 5
+
+function networkCodeOf(thrown: unknown): string | undefined {
+  for (let error: unknown = thrown; error instanceof Error; error = error.cause) {
+    if ('code' in error && typeof error.code === 'string') return error.code
+    if (error.name === 'TimeoutError') return 'ETIMEDOUT'
+  }
+  return undefined
+}
+
+function reasonsOf(data: unknown): string[] {
+  const errors: unknown = Object(data)['errors']
+  if (!Array.isArray(errors)) return []
+  return errors.flatMap((error: unknown) => {
+    const { code, field, message } = Object(error)
+    return [code, field, message, typeof error === 'string' ? error : undefined].filter(
+      (one) => typeof one === 'string'
+    )
+  })
+}
+
+interface Endpoint {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly [key: string]: unknown
+}
+
+/** A call that failed, read from what octokit throws. */
+function failedCall(thrown: unknown, endpoint: Endpoint): FailedCall {
+  const { owner, repo } = endpoint
+  const repository = typeof owner === 'string' && typeof repo === 'string' ? `${owner}/${repo}` : undefined
+  const response = Object(Object(thrown)['response'])
+  const answered = response['status'] !== undefined
+  const data = response['data']
+  const message = Object(data)['message']
+  const reasons = reasonsOf(data)
+  const text = typeof message === 'string' ? message : asError(thrown).message || 'the connection broke'
+  return {
+    method: endpoint.method,
+    route: routeOf(endpoint.url),
+    repository,
+    status: answered ? response['status'] : null,
+    headers: Object(response['headers']),
+    message: reasons.length === 0 ? text : `${text} (${reasons.join(', ')})`,
+    reasons,
+    networkCode: answered ? undefined : networkCodeOf(thrown),
+    cause: thrown
+  }
+}
+
+/** The path of an address without its query, so that no signature gets into a message. */
+function routeOf(url: string): string {
+  return url
+    .replace(/^https?:\/\/[^/]+/, '')
+    .replace(/[?{](?:name|sig|label)\b.*$/, '')
+    .replace(/\?.*$/, '')
+}
+
+/** Whether an answer that is called JSON is none: its body broke off. */
+function isBroken(response: { readonly headers: object; readonly data: unknown }): boolean {
+  const type: unknown = Object(response.headers)['content-type']
+  return typeof type === 'string' && type.startsWith('application/json') && typeof response.data === 'string'
+}
+
+export function connectGithub(options: GithubOptions): Github {
+  const { context, retries } = options
+  const { clock, signal } = context
+  const octokit = getOctokit(options.token, { baseUrl: options.apiUrl, log: quiet(context) })
+  // Knows the runner's proxy; the type of octokit's options leaves it open.
+  const configured: unknown = defaults.request?.fetch
+  const plainFetch = typeof configured === 'function' ? (configured as typeof fetch) : fetch
+  let nextChange = Number.NEGATIVE_INFINITY
+
+  function random(): number {
+    return (context.randomBytes(1)[0] ?? 0) / 256
+  }
+
+  function longestWait(): number {
+    if (options.deadline === undefined) return longestWaitMs
+    return Math.min(options.deadline.getTime() - clock.now().getTime(), longestWaitMs)
+  }
+
+  async function spaceOut(): Promise<void> {
+    const now = clock.monotonic()
+    const start = Math.max(now, nextChange)
+    nextChange = start + betweenChangesMs
+    if (start > now) await clock.sleep(start - now, signal)
+  }
+
+  octokit.hook.wrap('request', async (send, given) => {
+    const endpoint: Endpoint = { ...given }
+    const isChange = given.method !== 'GET' && given.method !== 'HEAD'
+    const isStream = given.request?.['streamed'] === true
+    const call = { repeatable: given.method !== 'POST', canResend: !isStream }
+    for (let attempt = 0; ; attempt += 1) {
+      if (isChange) await spaceOut()
+      if (signal.aborted) throw cancelled(signal)
+      try {
+        const limit = isStream ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs ?? 120_000)])
+        const redirect = isChange ? 'manual' : (given.request?.['redirect'] ?? 'follow')
+        const response = await send({ ...given, request: { ...given.request, signal: limit, redirect } })
+        if (isChange && response.status >= 300) throw answerError(response, 'moved')
+        if (isBroken(response)) throw new Error('the answer broke off')
+        return response
+      } catch (thrown) {
+        if (signal.aborted) throw cancelled(signal)
+        if (thrown instanceof UserError) throw thrown
+        const failed = failedCall(thrown, endpoint)
+        const policy = { retries, longestWaitMs: longestWait() }
+        const decision = decide(failed, call, attempt, policy, clock.now(), random())
+        if (decision.kind === 'limited') throw limitError(failed, decision.until)
+        if (decision.kind !== 'repeat') throw githubError(failed, attempt + 1, decision.kind === 'give-up')
+        context.log.debug(
+          `${failed.method} ${failed.route}: ${failed.status ?? failed.networkCode ?? 'no answer'}, again in ${decision.afterMs} ms`
+        )
+        await clock.sleep(decision.afterMs, signal)
+      }
+    }
+  })
+
+  /** Fetches from the storage that an answer points to: another host, which must never see the token. */
+  async function fetchStorage(address: string, offset: number, endpoint: Endpoint): Promise<Received> {
+    const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` }
+    let location = address
+    for (let hop = 0; hop <= mostRedirects; hop += 1) {
+      if (new URL(location).protocol !== 'https:' && options.apiUrl.startsWith('https:')) {
+        throw githubError(brokenDownload(endpoint, null, 'redirected to an address that is not https'), 1, false)
+      }
+      const response = await fetchOnce(location, headers, endpoint)
+      const next = response.headers.get('location')
+      if (response.status >= 300 && response.status < 400 && next !== null) {
+        await response.body?.cancel()
+        location = new URL(next, location).href
+        continue
+      }
+      if (response.status === 200 && response.body !== null) return { body: response.body, offset: 0 }
+      if (response.status === 206 && response.body !== null) return { body: response.body, offset }
+      await response.body?.cancel()
+      throw githubError(brokenDownload(endpoint, response.status, 'the storage refused the download'), 1, true)
+    }
+    throw githubError(brokenDownload(endpoint, null, 'the storage redirects in a circle'), 1, true)
+  }
+
+  async function fetchOnce(location: string, headers: Record<string, string>, endpoint: Endpoint): Promise<Response> {
+    try {
+      return await plainFetch(location, { headers, signal, redirect: 'manual' })
+    } catch (thrown) {
+      if (signal.aborted) throw cancelled(signal)
+      throw githubError(failedCall(thrown, endpoint), 1, true)
+    }
+  }
+
+  async function pause(attempt: number): Promise<void> {
+    await clock.sleep(backoffMs(attempt, random()), signal)
+  }
+
+  return {
+    request: octokit.request,
+    retries,
+    pause,
+    async once({ create, find }) {
+      for (let attempt = 0; ; attempt += 1) {
+        try {
+          return await create()
+        } catch (thrown) {
+          if (!(thrown instanceof GithubError) || !thrown.mayPass) throw thrown
+          const found = await find()
+          if (found !== undefined) return found
+          if (attempt >= retries) throw thrown
+          await pause(attempt)
+        }
+      }
+    },
+    async send(url, body, bytes) {
+      let broken: Error | undefined
+      body.on('error', (error) => {
+        broken = error
+      })
+      try {
+        const response = await octokit.request({
+          method: 'POST',
+          url,
+          data: body,
+          // Without a length the stream would go out in chunks, which the upload address refuses.
+          headers: { 'content-type': 'application/octet-stream', 'content-length': bytes },
+          request: { streamed: true }
+        })
+        return response.data
+      } catch (thrown) {
+        // What the source of the bytes says is worth more than the broken request that followed from it.
+        if (broken instanceof UserError) throw broken
+        throw thrown
+      } finally {
+        body.destroy()
+      }
+    },
+    async receive(route, parameters, offset) {
+      const response = await octokit.request(route, {
+        ...parameters,
+        headers: { accept: 'application/octet-stream', ...(offset === 0 ? {} : { range: `bytes=${offset}-` }) },
+        request: { redirect: 'manual', parseSuccessResponseBody: false }
+      })
+      const [method = '', url = ''] = route.split(' ')
+      const endpoint: Endpoint = { ...parameters, method, url, headers: {} }
+      const body: unknown = response.data
+      if (response.headers.location !== undefined) {
+        if (isStreamOfBytes(body)) await body.cancel()
+        return await fetchStorage(response.headers.location, offset, endpoint)
+      }
+      if (!isStreamOfBytes(body)) throw githubError(brokenDownload(endpoint, null, 'the answer has no body'), 1, true)
+      return { body, offset: Number(response.status) === 206 ? offset : 0 }
+    }
+  }
+}
+
+function isStreamOfBytes(value: unknown): value is ReadableStream<Uint8Array> {
+  return typeof value === 'object' && value !== null && 'getReader' in value
+}
+
+function brokenDownload(endpoint: Endpoint, status: number | null, message: string): FailedCall {
+  const failed = failedCall(new Error(message), endpoint)
+  // A refusal by the storage (an address that has expired) says nothing about the token: it counts as no answer.
+  return { ...failed, message: status === null ? message : `${message} (${status})` }
+}
+
+/** An answer that octokit takes for a success, as the error that it is. */
+function answerError(response: { readonly status: number; readonly headers: object }, message: string): Error {
+  return Object.assign(new Error(message), { response })
+}
+
+/** Octokit's own messages (deprecations) belong into the debug log: nothing but the log writes to standard output. */
+function quiet(context: Context): Record<'debug' | 'info' | 'warn' | 'error', (message: string) => void> {
+  const write = (message: string): void => context.log.debug(`octokit: ${message}`)
+  return { debug: write, info: write, warn: write, error: write }
+}
