@@ -72,6 +72,16 @@ const catalogue = {
     cause: 'None of the known authorities has signed it: it is self-signed or of an authority of its own. No password was sent.',
     remedy: 'Give the CA certificate of the server in the input `ssl-root-cert`. Where that is done already, something else may be answering in its place.'
   },
+  SB110: {
+    title: 'The connection goes through a pooler in transaction mode',
+    cause: 'A dump needs a session of its own that keeps one snapshot; the transaction pooler (port 6543) gives none.',
+    remedy: 'Use the Session pooler string (port 5432) from the dashboard (Connect).'
+  },
+  SB111: {
+    title: 'The pooler cannot tell which project is meant',
+    cause: 'The pooler finds the project in the user name, `postgres.<project ref>`.',
+    remedy: 'Copy the Session pooler string from the dashboard (Connect).'
+  },
   SB112: {
     title: 'The certificate of the server belongs to another host',
     cause: 'It is valid, but not for the host in the connection string. No password was sent.',

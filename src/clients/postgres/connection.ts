@@ -1,8 +1,9 @@
 import type { QueryResultRow } from 'pg'
 import type { TlsPolicy } from './tls.ts'
 
-/** Everything needed to reach one database, taken apart; the password never leaves it but into libpq's environment. */
+/** Everything needed to reach one database, taken apart; the password never leaves it but into a password file for libpq. */
 export interface ConnectionTarget {
+  /** Name, address, or the absolute path of a socket's folder. */
   readonly host: string
   readonly port: number
   readonly user: string
@@ -11,28 +12,36 @@ export interface ConnectionTarget {
   readonly tls: TlsPolicy
   /** `options` that a pooler needs to find the tenant (`reference=<ref>`). */
   readonly options?: string
+  /** Milliseconds for one try from the first packet to the end of the login (30,000 when left out). */
   readonly connectTimeoutMs?: number
 }
 
 /** One open connection: statements run one after the other. */
 export interface Connection {
-  /** Backend's process id. */
+  /** Backend's process id, asked of the server itself: behind a pooler the driver only knows the pooler's. */
   readonly pid: number
   /** `server_version_num`: 150020, 170010. */
   readonly versionNumber: number
   /** `server_version` as the server says it. */
   readonly version: string
-  /** How the connection is protected: `verify-full`, `require`, `none`, ... as established. */
+  /** How the connection is protected as established: `verify-full`, `verify-ca`, `require` (unchecked), `none`, `socket`. */
   readonly tls: string
   /**
-   * Runs one statement with parameters and returns its rows; integers of 8 bytes and numerics arrive as text. Throws a
-   * UserError (SB1xx, SB2xx) with SQLSTATE and message of the server, `sqlState` in `cause`.
+   * Runs one statement with parameters and returns its rows (of the last statement, when `sql` holds several and no parameters). int2, int4, oid
+   * arrive as numbers, bool as boolean, text[], name[], int4[], oid[] as arrays; everything else as the server's text (int8, numeric, dates, json).
+   *
+   * Throws a UserError with the server's message; `sqlStateOf(error)` tells the SQLSTATE. A connection that broke throws SB120 (`mayPass`), a
+   * signal that fired its reason.
    */
   query<R extends QueryResultRow = QueryResultRow>(sql: string, parameters?: readonly unknown[]): Promise<R[]>
   /** Rows in batches through a cursor, for results that may be large. Needs an open transaction. */
-  stream<R extends QueryResultRow = QueryResultRow>(sql: string, parameters?: readonly unknown[], batch?: number): AsyncIterable<R>
+  stream<R extends QueryResultRow = QueryResultRow>(
+    sql: string,
+    parameters?: readonly unknown[],
+    batch?: number
+  ): AsyncIterable<R>
   /** Fires (once) when the connection broke by itself. */
   readonly broken: AbortSignal
-  /** Closes. Never throws. */
+  /** Closes; a statement that still runs is cancelled at the server. Never throws. */
   close(): Promise<void>
 }
