@@ -1,0 +1,316 @@
+import { join } from 'node:path'
+import type { Encryption } from '../archive/encryption.ts'
+import { type CompressionMethod } from '../archive/compression.ts'
+import type { Contents } from '../archive/contents.ts'
+import { formatVersion, type Manifest, minReader, type Part, type Verification } from '../archive/manifest.ts'
+import type { Packer } from '../archive/pack.ts'
+import { recoveryText } from '../archive/recovery.ts'
+import { UserError } from '../errors.ts'
+import { makeBackupId } from '../history/backup-id.ts'
+import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { backupRows } from '../history/rows.ts'
+import type { DestinationResult, Result } from '../result.ts'
+import type { Finding, Source, SourceName } from '../sources/source.ts'
+import { guardPlaintext, type PlaintextRule } from './guard.ts'
+import type { Ports, Prove } from './ports.ts'
+import { publish, type Sign } from './publish.ts'
+
+/** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
+export const leftoverAgeMs = 24 * 60 * 60 * 1000
+
+export interface BackupOptions {
+  readonly project: string
+  readonly type: Manifest['type']
+  readonly kind: Manifest['kind']
+  readonly plaintext: PlaintextRule
+  readonly encryption: Encryption
+  readonly encryptionFacts: Manifest['encryption']
+  readonly compression: CompressionMethod
+}
+
+export interface BackupPorts extends Ports {
+  /** Opens the sources to capture, in their order; what is skipped by choice comes as `skipped`. */
+  readonly openSources: () => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
+  readonly createPacker: (dir: string, onProgress: (bytes: number) => void) => Packer
+  readonly prove: Prove
+  readonly sign: Sign
+}
+
+/** Captures, packs, proves and publishes one backup. The result tells of failures, too; only bugs are thrown. */
+export async function runBackup(options: BackupOptions, ports: BackupPorts): Promise<Result> {
+  const { context, tool, destinations } = ports
+  const { clock, log } = context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  const backup = { project: options.project, id: makeBackupId(clock, context.randomBytes) }
+  const warnings: string[] = []
+  const draft: { -readonly [K in keyof Result]?: Result[K] } = {}
+  let entries: HistoryEntry[] = []
+  const stored: DestinationResult[] = []
+
+  const finish = (status: Result['status'], error?: UserError): Result => ({
+    command: 'backup',
+    status,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool,
+    project: options.project,
+    verified: 'none',
+    destinations: stored,
+    backups: backupRows(entries, clock.now()),
+    url: stored.find((one) => one.url !== null)?.url ?? null,
+    path: null,
+    warnings,
+    ...draft,
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
+  })
+
+  let packer: Packer | undefined
+  let sources: readonly Source<unknown>[] = []
+  try {
+    if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
+    const reachable = await readHistories(ports, options.project, stored, warnings)
+    entries = reachable.entries
+    const opened = await ports.openSources()
+    sources = opened.sources
+    for (const source of sources) await source.preflight(context.signal)
+
+    let storedBytes = 0
+    packer = ports.createPacker(join(context.temp, 'staging'), (bytes) => {
+      storedBytes += bytes
+    })
+    const parts: Part[] = [...opened.skipped]
+    const facts = new Map<SourceName, unknown>()
+    for (const source of sources) {
+      const captured = await log.group(`Capturing: ${source.name}`, () => captureSource(source, packer as Packer, context.signal))
+      parts.push(captured.part)
+      if (captured.facts !== undefined) facts.set(source.name, captured.facts)
+      warnings.push(...captured.warnings)
+    }
+    if (!parts.some((part) => part.status === 'captured' || part.status === 'partial'))
+      throw new UserError('SB210', `Nothing was captured: ${parts.map((part) => `${part.source} ${part.status} (${part.reason ?? 'no reason'})`).join('; ')}.`)
+
+    const proof = await ports.prove(
+      { files: packer.files, type: options.type, ...(facts.has('database') ? { database: facts.get('database') } : {}) },
+      context.signal
+    )
+    draft.verified = proof.verification.level
+    draft.verification = proof.verification
+    draft.findings = [...proof.findings]
+    draft.backup = backupOf(options, backup.id, startedAt, parts, packer, opened.about)
+    const differences = proof.findings.filter((finding) => finding.kind === 'difference')
+    if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
+
+    await packContents(options, backup.id, startedAt, facts, packer)
+    draft.backup = backupOf(options, backup.id, startedAt, parts, packer, opened.about)
+    const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
+    const frame = frameOf({
+      options,
+      id: backup.id,
+      tool,
+      startedAt,
+      durationMs: Math.round(clock.monotonic() - started),
+      parts,
+      about: opened.about,
+      verification: proof.verification,
+      status: incomplete ? 'partial' : 'complete'
+    })
+    for (const destination of reachable.destinations) {
+      try {
+        stored.push(
+          await log.group(`Publishing: ${destination.place}`, () =>
+            publish(context, destination, backup, frame, (packer as Packer).staged, ports.sign)
+          )
+        )
+      } catch (thrown) {
+        if (context.signal.aborted || !(thrown instanceof UserError)) throw thrown
+        log.warning(`${destination.place}: ${thrown.code}: ${thrown.message}`)
+        stored.push(failedDestination(destination, thrown))
+      }
+    }
+    const failures = stored.filter((one) => !one.stored)
+    if (stored.every((one) => !one.stored)) {
+      draft.verified = 'none'
+      throw new UserError('SB407', `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`)
+    }
+    const after: HistoryEntry[] = []
+    for (const destination of reachable.destinations) {
+      try {
+        after.push(...(await readHistory(destination, options.project)))
+      } catch (thrown) {
+        if (!(thrown instanceof UserError)) throw thrown
+        warnings.push(`The history of ${destination.place} could not be read after publishing: ${thrown.message}`)
+      }
+    }
+    entries = after
+    if (failures.length > 0)
+      return finish('partial', new UserError('SB408', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
+    if (incomplete)
+      return finish('partial', new UserError('SB211', `The backup does not hold everything: ${incompleteText(parts)}.`))
+    return finish('complete')
+  } catch (thrown) {
+    if (thrown instanceof UserError) return finish('failed', thrown)
+    throw thrown
+  } finally {
+    packer?.close()
+    for (const source of sources) await source.close()
+  }
+}
+
+/** Reads what lies in each destination before any work, so that a token that does not reach it is noticed first. */
+async function readHistories(ports: BackupPorts, project: string, stored: DestinationResult[], warnings: string[]) {
+  const entries: HistoryEntry[] = []
+  const destinations = []
+  let firstError: UserError | undefined
+  for (const destination of ports.destinations) {
+    try {
+      entries.push(...(await readHistory(destination, project)))
+      const removed = await destination.clean(new Date(ports.context.clock.now().getTime() - leftoverAgeMs))
+      for (const what of removed) ports.context.log.info(`Removed what an earlier run left unfinished: ${what}`)
+      destinations.push(destination)
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+      firstError ??= thrown
+      stored.push(failedDestination(destination, thrown))
+      warnings.push(`${destination.place} cannot be used: ${thrown.message}`)
+    }
+  }
+  if (destinations.length === 0 && firstError !== undefined) throw firstError
+  return { entries, destinations }
+}
+
+function failedDestination(destination: { name: DestinationResult['name']; place: string }, error: UserError): DestinationResult {
+  return { name: destination.name, place: destination.place, stored: false, url: null, error: `${error.code}: ${error.message} ${error.remedy}` }
+}
+
+interface CapturedPart {
+  readonly part: Part
+  readonly facts?: unknown
+  readonly warnings: readonly string[]
+}
+
+/** The database is what a backup is for: its failure ends the run. Another source that fails makes the backup partial. */
+async function captureSource(source: Source<unknown>, packer: Packer, signal: AbortSignal): Promise<CapturedPart> {
+  try {
+    const captured = await source.capture(packer.add, signal)
+    return {
+      part: {
+        source: source.name,
+        status: captured.status,
+        ...(captured.reason === undefined ? {} : { reason: captured.reason }),
+        counts: { ...captured.counts }
+      },
+      facts: captured.facts,
+      warnings: captured.warnings
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || signal.aborted || source.name === 'database') throw thrown
+    return {
+      part: { source: source.name, status: 'impossible', reason: `${thrown.code}`, counts: {} },
+      warnings: [`${source.name}: ${thrown.message} ${thrown.remedy}`]
+    }
+  }
+}
+
+async function packContents(
+  options: BackupOptions,
+  id: string,
+  createdAt: Date,
+  facts: ReadonlyMap<SourceName, unknown>,
+  packer: Packer
+): Promise<void> {
+  await packer.addPlain(
+    'RESTORE.md',
+    Buffer.from(
+      recoveryText({
+        id,
+        project: options.project,
+        createdAt: createdAt.toISOString(),
+        encryption: options.encryptionFacts,
+        files: packer.staged.map(({ name, bytes }) => ({ name, bytes }))
+      })
+    )
+  )
+  const contents: Contents = {
+    format: formatVersion,
+    id,
+    project: options.project,
+    createdAt: createdAt.toISOString(),
+    files: Object.fromEntries(packer.staged.map((file) => [file.name, file.sha256])),
+    ...Object.fromEntries(facts)
+  }
+  await packer.add('contents.json', { bytes: oneChunk(Buffer.from(`${JSON.stringify(contents)}\n`)) })
+}
+
+async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
+}
+
+function backupOf(
+  options: BackupOptions,
+  id: string,
+  createdAt: Date,
+  parts: readonly Part[],
+  packer: Packer,
+  about: Manifest['source']
+): NonNullable<Result['backup']> {
+  return {
+    id,
+    createdAt: createdAt.toISOString(),
+    type: options.type,
+    kind: options.kind,
+    sizeBytes: packer.staged.reduce((sum, file) => sum + file.bytes, 0),
+    parts: [...parts],
+    encryption: options.encryptionFacts,
+    source: about
+  }
+}
+
+interface FrameFacts {
+  readonly options: BackupOptions
+  readonly id: string
+  readonly tool: string
+  readonly startedAt: Date
+  readonly durationMs: number
+  readonly parts: readonly Part[]
+  readonly about: Manifest['source']
+  readonly verification: Verification
+  readonly status: Manifest['status']
+}
+
+function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
+  const { options } = facts
+  return {
+    format: formatVersion,
+    minReader,
+    critical: [],
+    id: facts.id,
+    project: options.project,
+    createdAt: facts.startedAt.toISOString(),
+    durationMs: facts.durationMs,
+    tool: facts.tool,
+    kind: options.kind,
+    type: options.type,
+    status: facts.status,
+    encryption: options.encryptionFacts,
+    compression: options.compression,
+    source: facts.about,
+    parts: [...facts.parts],
+    shared: [],
+    verification: facts.verification
+  }
+}
+
+function incompleteText(parts: readonly Part[]): string {
+  return parts
+    .filter((part) => part.status === 'partial' || part.status === 'impossible')
+    .map((part) => `${part.source} is ${part.status}${part.reason === undefined ? '' : ` (${part.reason})`}`)
+    .join('; ')
+}
+
+function differenceText(differences: readonly Finding[]): string {
+  const shown = differences.slice(0, 5).map((finding) => `${finding.subject}: ${finding.detail}`)
+  const more = differences.length - shown.length
+  return `What was restored differs from the source: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}. Nothing was published.`
+}
+

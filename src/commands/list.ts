@@ -1,0 +1,55 @@
+import { UserError } from '../errors.ts'
+import { type HistoryEntry, keepMarker, readHistory } from '../history/entries.ts'
+import { backupRows } from '../history/rows.ts'
+import type { Destination } from '../destinations/destination.ts'
+import type { Result } from '../result.ts'
+import type { Ports } from './ports.ts'
+
+export interface ListOptions {
+  readonly project?: string
+  /** Id of a backup to keep whatever the rules say, or no longer. */
+  readonly pin?: string
+  readonly unpin?: string
+}
+
+/** Lists what all destinations hold, after pinning or unpinning where that was asked for. */
+export async function runList(options: ListOptions, ports: Ports): Promise<Result> {
+  const { clock } = ports.context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  let entries = await readAll(ports.destinations, options.project)
+  if (options.pin !== undefined) await mark(ports.destinations, entries, options.pin, true)
+  if (options.unpin !== undefined) await mark(ports.destinations, entries, options.unpin, false)
+  if (options.pin !== undefined || options.unpin !== undefined) entries = await readAll(ports.destinations, options.project)
+  return {
+    command: 'list',
+    status: 'complete',
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool: ports.tool,
+    project: options.project ?? null,
+    verified: 'none',
+    destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
+    backups: backupRows(entries, clock.now()),
+    url: null,
+    path: null,
+    warnings: []
+  }
+}
+
+/** The histories of all destinations; the first that cannot be read fails the whole. */
+export async function readAll(destinations: readonly Destination[], project?: string): Promise<HistoryEntry[]> {
+  const entries: HistoryEntry[] = []
+  for (const destination of destinations) entries.push(...(await readHistory(destination, project)))
+  return entries
+}
+
+async function mark(destinations: readonly Destination[], entries: readonly HistoryEntry[], id: string, keep: boolean): Promise<void> {
+  const found = entries.filter((entry) => entry.ref.id === id)
+  if (found.length === 0) throw new UserError('SB901', `There is no backup ${id} to ${keep ? 'pin' : 'unpin'}.`)
+  for (const entry of found) {
+    const destination = destinations.find((one) => one.name === entry.destination)
+    if (destination === undefined || entry.pinned === keep) continue
+    await destination.annotate(entry.ref, keepMarker, keep ? Buffer.from(`kept whatever the retention rules say\n`) : null)
+  }
+}
