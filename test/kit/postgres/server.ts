@@ -100,7 +100,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       unix_socket_directories: folder,
       fsync: 'off',
       full_page_writes: 'off',
-      synchronous_commit: 'off',
       wal_level: 'logical',
       jit: 'off',
       timezone: 'UTC',
