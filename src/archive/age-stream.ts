@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 
 /**
  * The payload of an age v1 file (https://c2sp.org/age, "Payload"): STREAM with ChaCha20-Poly1305 in chunks of 64 KiB under a
@@ -59,7 +59,7 @@ export function createPayloadOpener(fileKey: Uint8Array): ByteStage {
   const chunks = chunker(sealedChunkSize)
   const nonce = Buffer.alloc(payloadNonceSize)
   let nonceLength = 0
-  let key: Uint8Array | undefined
+  let key: KeyObject | undefined
   let opened = 0
   const open = (sealed: Uint8Array, last: boolean): Uint8Array => {
     if (key === undefined || sealed.byteLength < tagSize) throw new DamagedPayload('The encrypted data ends too early.')
@@ -94,8 +94,9 @@ export function createPayloadOpener(fileKey: Uint8Array): ByteStage {
   }
 }
 
-function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
+/** A key object: a key given as bytes is wrapped anew for each chunk, which takes as long as half the encryption. */
+function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
+  return createSecretKey(new Uint8Array(hkdfSync('sha256', fileKey, nonce, 'payload', 32)))
 }
 
 /** Nonces of the chunks: a big-endian counter of 11 bytes and a byte that is 1 for the last chunk. */
@@ -118,7 +119,9 @@ function chunkCounter(): { next(last: boolean): Buffer } {
  * not, is always in `rest`. Chunks are valid until the next call.
  */
 function chunker(size: number): { push(bytes: Uint8Array): Uint8Array[]; rest(): Uint8Array } {
-  const held = Buffer.alloc(size)
+  let held = Buffer.alloc(size)
+  /** Takes the place of `held` while the caller still works on that. */
+  let spare = Buffer.alloc(size)
   let length = 0
   return {
     push(bytes) {
@@ -130,9 +133,10 @@ function chunker(size: number): { push(bytes: Uint8Array): Uint8Array[]; rest():
         length += taken.byteLength
         rest = rest.subarray(taken.byteLength)
         if (rest.byteLength === 0) return full
-        // A copy: `held` is overwritten below while the caller still works on this chunk.
-        full.push(Buffer.from(held))
-        length = 0
+        full.push(held)
+        const next = spare
+        spare = held
+        held = next
       }
       while (rest.byteLength > size) {
         full.push(rest.subarray(0, size))
