@@ -25,6 +25,47 @@ const catalogue = {
     cause: 'The command needs an input that was not given or is empty.',
     remedy: 'Give the input that the message names; if it comes from a secret, check that the secret exists and is spelt the same.'
   },
+  SB004: {
+    title: 'A connection string cannot be read',
+    cause: 'It is neither of the two forms that PostgreSQL knows, or a special character in it is not percent-encoded.',
+    remedy:
+      'Write postgresql://user:password@host:5432/database. In user and password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A and % as %25.'
+  },
+  SB005: {
+    title: 'A connection string has a parameter that is not taken',
+    cause: 'Parameters that lead the connection elsewhere or read files, and those of other clients, are refused.',
+    remedy: 'Remove the parameter from the connection string.'
+  },
+  SB006: {
+    title: 'A key cannot be used',
+    cause: 'A recipient, identity, signing key, certificate or API key is malformed or of the wrong kind.',
+    remedy: 'Give the key whole, as the program that made it printed it.'
+  },
+  SB007: {
+    title: 'The passphrase is too weak',
+    cause: 'Whoever holds the backup can try passphrases without limit.',
+    remedy: 'Make a passphrase with `openssl rand -base64 24` and store it in a secret, or better use `recipients`.'
+  },
+  SB008: {
+    title: 'Nothing would be kept',
+    cause: 'A keep rule is 0, or `prune` has no keep rule.',
+    remedy: 'Give at least one keep rule above zero, for example `keep-daily: 7`.'
+  },
+  SB009: {
+    title: 'The event that started the run is not trusted',
+    cause: 'Runs for pull requests of forks, and `pull_request_target`, mix secrets with what strangers wrote.',
+    remedy: 'Run the action on `schedule`, `workflow_dispatch` or `push`.'
+  },
+  SB010: {
+    title: 'The runner did not say what is needed',
+    cause: 'An environment variable that GitHub sets for actions is missing.',
+    remedy: 'Run this as an action (`uses:`) in a GitHub workflow.'
+  },
+  SB011: {
+    title: 'TLS cannot be switched off for Supabase',
+    cause: 'The connection string says sslmode=disable for a host of Supabase.',
+    remedy: 'Leave `sslmode` out of the connection string.'
+  },
   // SB1xx: connecting to a database
   SB101: {
     title: 'The database does not answer',
@@ -246,6 +287,27 @@ const catalogue = {
     title: 'A temporary file cannot be read back',
     cause: 'A file that was just written to the folder for temporary files is gone or the disk fails.',
     remedy: 'Start the run again; if it repeats, use another runner.'
+  },
+  SB303: {
+    title: 'No pg_dump on this machine serves the server',
+    cause: 'pg_dump refuses servers newer than itself, and none as new as the server was found or could be installed.',
+    remedy: 'Install postgresql-client of the major version of the server in a step before this one, or name its folder in `pg-bin`.'
+  },
+  SB304: {
+    title: "PostgreSQL's programs could not be installed",
+    cause: 'The package manager failed, the machine has none that is known, or this user may not use it.',
+    remedy:
+      'Install postgresql-client (for the proof by restore: postgresql) of the major version of the server in a step before this one, or name the folder of its programs in `pg-bin`.'
+  },
+  SB305: {
+    title: 'The programs in pg-bin do not serve',
+    cause: 'They are missing, do not run, are older than the server, or have a hole that is too dangerous.',
+    remedy: 'Set `pg-bin` to a folder with pg_dump and pg_restore of the major version of the server or newer, or leave it out.'
+  },
+  SB306: {
+    title: 'The throw-away PostgreSQL server did not start',
+    cause: 'initdb or the server failed on this machine.',
+    remedy: 'Read the message that is quoted; an empty server of your own can be given in `verify-database-url`.'
   },
   // SB4xx: destinations
   SB401: {

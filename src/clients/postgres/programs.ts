@@ -9,6 +9,8 @@ export interface ClientPrograms {
   readonly pgRestore: string
   /** Where they came from: `input pg-bin`, `/usr/lib/postgresql`, `PATH`, `installed by apt`, ... */
   readonly origin: string
+  /** What a person should know of them: a known hole, older than the server. */
+  readonly warnings?: readonly string[]
 }
 
 /** PostgreSQL's server programs of one installation, for a throw-away server. */
