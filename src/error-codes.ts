@@ -484,6 +484,11 @@ const catalogue = {
     title: 'It is not clear which project is meant',
     cause: 'The destinations hold backups of several projects and the command works on one backup.',
     remedy: 'Set the input `project` to one of the labels named.'
+  },
+  SB999: {
+    title: 'A fault of the action itself',
+    cause: 'Something happened that the action does not expect.',
+    remedy: 'Run again with debug logging (`ACTIONS_STEP_DEBUG`) and report the log; nothing half-written is kept.'
   }
 } as const satisfies Record<string, ErrorEntry>
 

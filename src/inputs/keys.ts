@@ -1,0 +1,123 @@
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { Decrypter, Encrypter } from 'age-encryption'
+import { accepted, type Parse, refused } from './parsed.ts'
+
+/** Shortest passphrase that is taken; see faults.md 10.7. */
+export const shortestPassphrase = 14
+
+/** Lines without comments (`# public key: ...`) and empty ones, so that the file of age-keygen can be given as it is. */
+export function keyLines(text: string): string[] {
+  return text
+    .split(/[,\n]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+}
+
+/** age recipients, one a line: `age1...` or all of them `age1pq1...`. Repeated ones count once. */
+export const parseRecipients: Parse<readonly string[]> = (text) => {
+  const recipients = [...new Set(keyLines(text))]
+  if (recipients.length === 0) return refused('it holds no recipient', 'SB006')
+  for (const [index, recipient] of recipients.entries()) {
+    if (/^AGE-SECRET-KEY-/i.test(recipient)) {
+      return refused(
+        `line ${index + 1} is an identity, the secret half of a key: give the public half (age1...) and treat this one as known to others`,
+        'SB006'
+      )
+    }
+    if (!/^age1[a-z0-9]{50,}$/.test(recipient) || !isRecipient(recipient)) {
+      return refused(`line ${index + 1} is no age recipient (age1..., as age-keygen prints it)`, 'SB006')
+    }
+  }
+  const postQuantum = recipients.filter((recipient) => recipient.startsWith('age1pq1')).length
+  return postQuantum === 0 || postQuantum === recipients.length
+    ? accepted(recipients)
+    : refused('recipients of the kinds age1... and age1pq1... cannot be mixed', 'SB006')
+}
+
+/** age identities, one a line: `AGE-SECRET-KEY-1...`. */
+export const parseIdentities: Parse<readonly string[]> = (text) => {
+  const identities = [...new Set(keyLines(text))]
+  if (identities.length === 0) return refused('it holds no identity', 'SB006')
+  for (const [index, identity] of identities.entries()) {
+    if (!/^AGE-SECRET-KEY-[A-Z0-9-]+$/.test(identity) || !isIdentity(identity)) {
+      return refused(`line ${index + 1} is no age identity (AGE-SECRET-KEY-1..., as age-keygen writes it)`, 'SB006')
+    }
+  }
+  return accepted(identities)
+}
+
+function isRecipient(text: string): boolean {
+  try {
+    new Encrypter().addRecipient(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isIdentity(text: string): boolean {
+  try {
+    new Decrypter().addIdentity(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A passphrase to seal with: long enough, not one character again and again. */
+export const parseNewPassphrase: Parse<string> = (text) =>
+  text.length >= shortestPassphrase && new Set(text).size >= 5
+    ? accepted(text)
+    : refused(
+        `it is too easy to guess: at least ${shortestPassphrase} characters, at least 5 different ones; make one with \`openssl rand -base64 24\``,
+        'SB007'
+      )
+
+/** A passphrase to open with: whatever it was. */
+export const parsePassphrase: Parse<string> = accepted
+
+/** An Ed25519 private key: PEM (PKCS #8), or the base64 between its first and last line. */
+export const parseSigningKey: Parse<KeyObject> = (text) => {
+  const key = keyOf(() => createPrivateKey(text.includes('-----') ? text : { key: fromBase64(text), format: 'der', type: 'pkcs8' }))
+  return key?.asymmetricKeyType === 'ed25519'
+    ? accepted(key)
+    : refused('it is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519`', 'SB006')
+}
+
+/** An Ed25519 public key: PEM, or the base64 between its first and last line. */
+export const parseVerifyKey: Parse<KeyObject> = (text) => {
+  if (text.includes('PRIVATE KEY')) {
+    return refused('it is a private key: give the public one, `openssl pkey -in key.pem -pubout`', 'SB006')
+  }
+  const key = keyOf(() => createPublicKey(text.includes('-----') ? text : { key: fromBase64(text), format: 'der', type: 'spki' }))
+  return key?.asymmetricKeyType === 'ed25519'
+    ? accepted(key)
+    : refused('it is no Ed25519 public key: `openssl pkey -in key.pem -pubout` prints it', 'SB006')
+}
+
+function keyOf(make: () => KeyObject): KeyObject | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}
+
+function fromBase64(text: string): Buffer {
+  return Buffer.from(text.replace(/\s/g, ''), 'base64')
+}
+
+/** CA certificates in PEM; what stands between them is left out. */
+export const parseRootCertificates: Parse<string> = (text) => {
+  if (text.includes('PRIVATE KEY')) return refused('it holds a private key: give the certificate alone', 'SB006')
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) return refused('it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)', 'SB006')
+  for (const [index, block] of blocks.entries()) {
+    try {
+      new X509Certificate(block)
+    } catch {
+      return refused(`certificate ${index + 1} is damaged`, 'SB006')
+    }
+  }
+  return accepted(`${blocks.join('\n')}\n`)
+}
