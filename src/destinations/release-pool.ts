@@ -90,6 +90,7 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
 
   async function put(project: string, name: string, body: Volume): Promise<void> {
     assertPoolName(name)
+    if (body.bytes === 0) throw new Error(`nothing to store as ${name}`)
     const shelves = await shelvesOf(project)
     const there = find(shelves, name)
     if (there !== undefined) {

@@ -54,6 +54,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
   }
 
   async function store(backup: BackupRef, name: string, body: Volume): Promise<void> {
+    if (body.bytes === 0) throw new Error(`nothing to store as ${name}`)
     const draft = await draftOf(backup)
     await assets.store(draft, name, body)
     const tag = backupTag(backup)
@@ -140,7 +141,8 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
   async function recordsOf(release: Release, copies: ReadonlyMap<string, Uint8Array>): Promise<RecordFile[]> {
     const records: RecordFile[] = []
     const found = release.assets.filter((asset) => asset.whole && isRecordName(asset.name))
-    found.sort((a, b) => a.changedAt.getTime() - b.changedAt.getTime() || (a.name < b.name ? -1 : 1))
+    // Verification records carry their time in the name; uploading one again does not make it newer.
+    found.sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const asset of found) records.push({ name: asset.name, content: await contentOf(asset, copies) })
     if (!release.immutable) return records
     // A frozen release takes no files: there the text itself is the record (see `annotate`).
