@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { partStatuses, sourceNames } from '../sources/source.ts'
+import { isStorableName } from './stored-names.ts'
+import { parseStrictJson } from './strict-json.ts'
 
 /** Version of the stored format that this program writes. */
 export const formatVersion = 1
@@ -8,7 +10,7 @@ export const minReader = 1
 
 const count = z.number().int().nonnegative()
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-const fileName = z.string().regex(/^[A-Za-z0-9._-]{1,200}$/)
+const fileName = z.string().refine(isStorableName, 'not a name of a stored file')
 
 export const verificationLevels = ['none', 'checksum', 'read', 'restore'] as const
 /** How far a backup was proven, weakest first. */
@@ -80,3 +82,111 @@ export const manifestSchema = z.object({
 })
 /** The plain record that makes a backup exist. Nothing in it comes from inside the project but numbers. */
 export type Manifest = z.infer<typeof manifestSchema>
+
+/** Largest manifest that is read, in bytes; one of a backup with a few files has about 2 KiB. */
+export const largestManifest = 64 * 1024 * 1024
+
+/** What reading a manifest came to. */
+export type ParsedManifest =
+  | {
+      readonly kind: 'ok'
+      readonly manifest: Manifest
+      /** Written by a later version, in a format that this one may still read. */
+      readonly newerFormat: boolean
+    }
+  /** `install`: the version that wrote it. */
+  | { readonly kind: 'newer'; readonly install: string; readonly id: string | null }
+  | { readonly kind: 'broken'; readonly reason: string }
+
+/**
+ * Reads a manifest. Every older format is read for ever; a newer one when `minReader` allows it and every key named in `critical` is
+ * known. Keys that this version does not know stay on the result, at every level, and are written again by `renderManifest`. Never throws.
+ */
+export function parseManifest(bytes: Uint8Array): ParsedManifest {
+  if (bytes.byteLength > largestManifest) return broken(`it is larger than ${largestManifest} bytes`)
+  const json = parseStrictJson(bytes)
+  if (json.kind === 'refused') return broken(json.reason)
+  const head = headSchema.safeParse(json.value)
+  if (!head.success) return broken('it does not say which format it has')
+  const unknown = head.data.critical.filter((key) => !knownKeys.has(key))
+  if (head.data.minReader > formatVersion || unknown.length > 0) {
+    return { kind: 'newer', install: versionIn(head.data.tool), id: head.data.id ?? null }
+  }
+  if (!isManifest(json.value)) return broken(whyNot(json.value))
+  const reason = contradiction(json.value)
+  if (reason !== null) return broken(reason)
+  return { kind: 'ok', manifest: json.value, newerFormat: json.value.format > formatVersion }
+}
+
+/** A manifest's bytes: indented JSON with keys in a fixed order. Throws (a bug) for one that could not be read again. */
+export function renderManifest(manifest: Manifest): Uint8Array {
+  const bytes = Buffer.from(`${JSON.stringify(manifest, inOrder, 2)}\n`)
+  const again = parseManifest(bytes)
+  if (again.kind !== 'ok') throw new Error(`manifest that cannot be read again: ${again.kind === 'broken' ? again.reason : again.kind}`)
+  return bytes
+}
+
+/** Every name under which something of the backup lies in the place, its manifest left out. */
+export function storedNamesIn(manifest: Manifest): readonly string[] {
+  return manifest.files.flatMap((file) => (file.volumes === undefined ? [file.name] : file.volumes.map(({ name }) => name)))
+}
+
+const headSchema = z.object({
+  format: count,
+  minReader: count,
+  critical: z.array(z.string()),
+  id: manifestSchema.shape.id.optional().catch(undefined),
+  tool: z.string().optional().catch(undefined)
+})
+
+const knownKeys: ReadonlySet<string> = new Set(Object.keys(manifestSchema.shape))
+
+function broken(reason: string): ParsedManifest {
+  return { kind: 'broken', reason }
+}
+
+function isManifest(value: unknown): value is Manifest {
+  return manifestSchema.safeParse(value).success
+}
+
+function whyNot(value: unknown): string {
+  const issue = manifestSchema.safeParse(value).error?.issues[0]
+  // The path holds positions and known keys, but for `counts`, whose keys anybody may choose.
+  return issue === undefined ? 'it has another shape' : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`
+}
+
+/** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */
+function contradiction(manifest: Manifest): string | null {
+  const names = new Set<string>(['manifest.json'])
+  for (const file of manifest.files) {
+    const all = file.volumes === undefined ? [file.name] : [file.name, ...file.volumes.map(({ name }) => name)]
+    for (const name of all) {
+      // Folders of some systems do not tell capital letters from small ones.
+      const folded = name.toLowerCase()
+      if (names.has(folded)) return `it names the file ${name} twice`
+      names.add(folded)
+    }
+    const sum = (file.volumes ?? [file]).reduce((total, volume) => total + volume.bytes, 0)
+    if (sum !== file.bytes) return `the volumes of ${file.name} have ${sum} bytes and the file ${file.bytes}`
+  }
+  return null
+}
+
+/** The version inside `supabase-backup 1.4.0`. */
+function versionIn(tool: string | undefined): string {
+  return /\d+\.\d+\.\d+(?:-[0-9A-Za-z.]{1,30})?/.exec(tool ?? '')?.[0] ?? 'the newest version'
+}
+
+const orderOfKeys: readonly string[] = [...Object.keys(manifestSchema.shape), 'name', 'bytes', 'sha256', 'volumes']
+
+/** A JSON.stringify replacer: known keys in the order of the schema, others after them by name. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const rank = (key: string) => {
+    const index = orderOfKeys.indexOf(key)
+    return index < 0 ? orderOfKeys.length : index
+  }
+  return Object.fromEntries(
+    Object.entries(value).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1))
+  )
+}

@@ -227,7 +227,7 @@ async function packContents(
         project: options.project,
         createdAt: createdAt.toISOString(),
         encryption: options.encryptionFacts,
-        files: packer.staged.map(({ name, bytes }) => ({ name, bytes }))
+        files: packer.staged.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
       })
     )
   )
