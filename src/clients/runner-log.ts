@@ -1,6 +1,5 @@
 import * as core from '@actions/core'
 import type { Clock } from '../context.ts'
-import type { UserError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Redact } from '../redact.ts'
 import { logLine, shorten } from '../ui/escape.ts'
@@ -12,7 +11,7 @@ const longestAnnotation = 3_500
 
 export interface RunnerLog extends Log {
   /** The annotation that a failed run ends with: code, what, remedy. */
-  error(error: UserError): void
+  error(error: { readonly code: string; readonly message: string; readonly remedy: string }): void
   /** A fault of this program: its text as an annotation, its stack in the debug log. */
   bug(error: Error): void
 }

@@ -6,10 +6,10 @@ import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
 
 export interface DeleteOptions {
-  readonly project?: string
+  readonly project: string | undefined
   readonly choice: BackupChoice
   /** Must be the id of the backup. */
-  readonly confirmTarget?: string
+  readonly confirmTarget: string | undefined
   readonly dryRun: boolean
 }
 

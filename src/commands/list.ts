@@ -6,10 +6,10 @@ import type { Result } from '../result.ts'
 import type { Ports } from './ports.ts'
 
 export interface ListOptions {
-  readonly project?: string
+  readonly project: string | undefined
   /** Id of a backup to keep whatever the rules say, or no longer. */
-  readonly pin?: string
-  readonly unpin?: string
+  readonly pin: string | undefined
+  readonly unpin: string | undefined
 }
 
 /** Lists what all destinations hold, after pinning or unpinning where that was asked for. */

@@ -1,0 +1,43 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RandomBytes } from '../context.ts'
+import { UserError } from '../errors.ts'
+import { isDeadRun, readRunMark } from './run-mark.ts'
+
+/** The folders of one run under RUNNER_TEMP/supabase-backup. */
+export interface RunFolder {
+  /** Of this run alone (mode 0700), removed by `remove`. */
+  readonly temp: string
+  /** What stays after the run: the result file and downloads. */
+  readonly kept: string
+  /** Removes `temp` and everything in it; synchronous, so that it also works in the last moment of a killed run. Never throws. */
+  remove(): void
+}
+
+/** Makes the run's folders, after removing what runs that were killed left behind. */
+export async function openRunFolder(runnerTemp: string, randomBytes: RandomBytes): Promise<RunFolder> {
+  const kept = join(runnerTemp, 'supabase-backup')
+  const temp = join(kept, `run-${readRunMark() ?? 'unknown'}-${Buffer.from(randomBytes(4)).toString('hex')}`)
+  try {
+    await mkdir(kept, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(kept)) {
+      const mark = /^run-(.+)-[0-9a-f]{8}$/.exec(name)?.[1]
+      if (mark !== undefined && isDeadRun(mark)) await rm(join(kept, name), { recursive: true, force: true })
+    }
+    mkdirSync(temp, { mode: 0o700 })
+  } catch (thrown) {
+    throw new UserError('SB311', `The temporary folder ${kept} cannot be used.`, { cause: thrown })
+  }
+  return {
+    temp,
+    kept,
+    remove: () => {
+      try {
+        rmSync(temp, { recursive: true, force: true, maxRetries: 3 })
+      } catch {
+        // What cannot be removed now is removed by the next run on this machine, which sees that this one is dead.
+      }
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as core from '@actions/core'
+import { openRunFolder, type RunFolder } from './clients/run-folder.ts'
+import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
+import { systemClock, systemRandomBytes } from './clients/system.ts'
+import type { Context } from './context.ts'
+import { asError, UserError } from './errors.ts'
+import { compactTime } from './history/backup-id.ts'
+import { type Inputs, readInputs, secretsOf } from './inputs.ts'
+import { createRedact, type Redact } from './redact.ts'
+import type { Result } from './result.ts'
+import { type RunnerEnvironment, readRunnerEnvironment } from './runner-environment.ts'
+import { outputsOf } from './ui/outputs.ts'
+import { renderSummary } from './ui/summary.ts'
+import { tool } from './version.ts'
+import { runCommand } from './wiring/run-command.ts'
+
+const get = (name: string): string => core.getInput(name, { trimWhitespace: false })
+
+/** From inputs to exit code. Outputs, summary and result file are written whatever happens; the failure comes last. */
+async function main(): Promise<number> {
+  const startedAt = systemClock.now()
+  const started = systemClock.monotonic()
+  const secrets = secretsOf(get)
+  maskDerived(secrets)
+  const redact = createRedact(secrets)
+  // Structured text (ids, labels, JSON) is searched only for long secrets: a password like "postgres" would cripple it.
+  const redactWhole = createRedact(secrets.filter((secret) => secret.length >= 12))
+  const log = createRunnerLog(systemClock, redact)
+  const cancel = new AbortController()
+  let folder: RunFolder | undefined
+  listenToSignals(cancel, log, () => folder?.remove())
+
+  let environment: RunnerEnvironment | undefined
+  let inputs: Inputs | undefined
+  let result: Result
+  let bug: Error | undefined
+  const failed = (error: UserError): Result => ({
+    command: inputs?.command ?? 'backup',
+    status: 'failed',
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(systemClock.monotonic() - started),
+    tool,
+    project: inputs !== undefined && 'project' in inputs ? (inputs.project ?? null) : null,
+    error: { code: error.code, message: error.message, remedy: error.remedy },
+    verified: 'none',
+    destinations: [],
+    backups: [],
+    url: null,
+    path: null,
+    warnings: []
+  })
+  try {
+    environment = readRunnerEnvironment(process.env)
+    inputs = readInputs(get)
+    for (const note of inputs.notes) log.info(note)
+    for (const warning of inputs.warnings) log.warning(warning)
+    folder = await openRunFolder(environment.runnerTemp, systemRandomBytes)
+    const timer = startTimer(inputs.timeoutMs, cancel)
+    const context: Context = {
+      clock: systemClock,
+      randomBytes: systemRandomBytes,
+      log,
+      signal: cancel.signal,
+      temp: folder.temp
+    }
+    result = await runCommand(inputs, { context, environment, kept: folder.kept, startedAt })
+    clearTimeout(timer)
+    if (inputs.warnings.length > 0) result = { ...result, warnings: [...inputs.warnings, ...result.warnings] }
+  } catch (thrown) {
+    if (thrown instanceof UserError) {
+      result = failed(thrown)
+      if (thrown.cause !== undefined) log.debug(asError(thrown.cause).stack ?? String(thrown.cause))
+    } else {
+      bug = asError(thrown)
+      result = failed(new UserError('SB999', `This is a fault of the action itself: ${bug.message}`, { cause: bug }))
+    }
+  } finally {
+    folder?.remove()
+  }
+  await report(redactResult(result, redact), folder, environment, log, redactWhole)
+  if (bug !== undefined) log.bug(bug)
+  else if (result.error !== undefined) log.error(result.error)
+  return result.status === 'complete' ? 0 : 1
+}
+
+/**
+ * The runner masks the values of secrets, but knows nothing of what is taken out of them: the password inside a connection
+ * string, the lines of a key file. Whole inputs are left to the runner.
+ */
+function maskDerived(secrets: readonly string[]): void {
+  const given = new Set(Object.keys(process.env).filter((name) => name.startsWith('INPUT_')).map((name) => process.env[name]?.trim()))
+  for (const secret of secrets) if (!given.has(secret) && secret.length >= 8) core.setSecret(secret)
+}
+
+/** The free texts of a result without secrets: everything in it that may quote a server or a child process. */
+function redactResult(result: Result, redact: Redact): Result {
+  return {
+    ...result,
+    warnings: result.warnings.map(redact),
+    ...(result.error === undefined
+      ? {}
+      : { error: { ...result.error, message: redact(result.error.message), remedy: redact(result.error.remedy) } }),
+    ...(result.findings === undefined
+      ? {}
+      : { findings: result.findings.map((finding) => ({ ...finding, subject: redact(finding.subject), detail: redact(finding.detail) })) }),
+    destinations: result.destinations.map((one) => (one.error === undefined ? one : { ...one, error: redact(one.error) }))
+  }
+}
+
+/** The first signal ends the run in order; a second one leaves at once. */
+function listenToSignals(cancel: AbortController, log: RunnerLog, removeFiles: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (cancel.signal.aborted) {
+        removeFiles()
+        process.exit(1)
+      }
+      log.info(`${signal}: cancelling`)
+      cancel.abort(new UserError('SB301', `The run was cancelled (${signal}). Nothing of it was published.`))
+    })
+  }
+}
+
+function startTimer(timeoutMs: number | undefined, cancel: AbortController): NodeJS.Timeout | undefined {
+  if (timeoutMs === undefined) return undefined
+  return setTimeout(
+    () => cancel.abort(new UserError('SB301', `The run took longer than \`timeout\` allows (${Math.round(timeoutMs / 1000)} s).`)),
+    Math.min(timeoutMs, 2_147_483_647)
+  ).unref()
+}
+
+/** Writes result file, outputs and summary. A place that cannot be written is told and changes nothing about the result. */
+async function report(
+  result: Result,
+  folder: RunFolder | undefined,
+  environment: RunnerEnvironment | undefined,
+  log: RunnerLog,
+  redact: Redact
+): Promise<void> {
+  let resultPath = ''
+  if (folder !== undefined) {
+    const path = join(folder.kept, `result-${result.backup?.id ?? compactTime(new Date(result.startedAt))}-${result.command}.json`)
+    try {
+      await writeFile(`${path}.part`, `${redact(JSON.stringify(result, null, 2))}\n`, { mode: 0o600 })
+      await rename(`${path}.part`, path)
+      resultPath = path
+    } catch (thrown) {
+      log.warning(`The result file could not be written: ${asError(thrown).message}`)
+    }
+  }
+  for (const [name, value] of Object.entries(outputsOf(result, resultPath))) core.setOutput(name, redact(value))
+  if (environment?.stepSummaryPath === undefined) return
+  try {
+    const summary = renderSummary(result, {
+      serverUrl: environment.serverUrl,
+      repository: environment.repository,
+      workflow: environment.workflowFile,
+      now: systemClock.now()
+    })
+    await writeFile(environment.stepSummaryPath, redact(summary), { flag: 'a' })
+  } catch (thrown) {
+    log.warning(`The job summary could not be written: ${asError(thrown).message}`)
+  }
+}
+
+process.on('unhandledRejection', (reason) => {
+  throw reason
+})
+const code = await main()
+// Everything was awaited and closed; what a library may still hold open must not keep the job waiting.
+process.stdout.write('', () => process.exit(code))

@@ -1,0 +1,61 @@
+import type { KeyObject } from 'node:crypto'
+import { describeEncryption } from '../archive/encryption.ts'
+import type { Manifest, Part } from '../archive/manifest.ts'
+import { createPacker } from '../archive/pack.ts'
+import { signManifest } from '../archive/signature.ts'
+import { runBackup } from '../commands/backup.ts'
+import type { Ports } from '../commands/ports.ts'
+import type { BackupInputs } from '../inputs.ts'
+import type { Result } from '../result.ts'
+import { type Source, sourceNames } from '../sources/source.ts'
+import { openDatabase } from './database.ts'
+import type { RunPlace } from './run-command.ts'
+import { compressionOf, encryptionOf } from './sealing.ts'
+
+/** Runs `command: backup` with the real sources, packer and prover. */
+export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace): Promise<Result> {
+  const { context } = place
+  const encryption = encryptionOf(inputs)
+  const compression = await compressionOf(context, inputs.compression.method, inputs.compression.level)
+  const skipped: Part[] = sourceNames
+    .filter((name) => !inputs.include.sources.includes(name))
+    .map((source) => ({ source, status: 'skipped', reason: inputs.include.reasons[source], counts: {} }))
+  return runBackup(
+    {
+      project: inputs.project,
+      type: inputs.type,
+      kind: kindOf(place.environment.eventName),
+      plaintext: inputs.plaintext,
+      encryption,
+      encryptionFacts: describeEncryption(encryption),
+      compression: inputs.compression.method
+    },
+    {
+      ...ports,
+      openSources: async () => {
+        const sources: Source<unknown>[] = []
+        let about: Manifest['source'] = {}
+        if (inputs.source !== undefined) {
+          const database = await openDatabase(inputs, inputs.source, context, encryption.scheme !== 'none')
+          sources.push(database.source)
+          about = database.about
+        }
+        return { sources, skipped, about }
+      },
+      createPacker: (dir, onProgress) => createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      prove: async () => ({
+        verification: { level: 'none', at: null, tables: { restore: 0, read: 0, differing: 0 }, notProven: [] },
+        findings: []
+      }),
+      sign: signWith(inputs.signingKey)
+    }
+  )
+}
+
+function kindOf(eventName: string | undefined): Manifest['kind'] {
+  return eventName === 'schedule' ? 'scheduled' : 'manual'
+}
+
+function signWith(key: KeyObject | undefined): (manifest: Manifest) => Manifest {
+  return key === undefined ? (manifest) => manifest : (manifest) => signManifest(manifest, key)
+}

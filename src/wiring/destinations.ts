@@ -1,0 +1,61 @@
+import { resolve } from 'node:path'
+import type { Context } from '../context.ts'
+import { connectGithub, type Github } from '../clients/github.ts'
+import { repositoryVisibility } from '../clients/github-releases.ts'
+import { openArtifactDestination } from '../destinations/artifact.ts'
+import type { Destination, DestinationName } from '../destinations/destination.ts'
+import { folderDestination } from '../destinations/folder.ts'
+import { openReleaseDestination } from '../destinations/release.ts'
+import { repositoryDestination } from '../destinations/repository.ts'
+import { UserError } from '../errors.ts'
+import type { CommonInputs } from '../inputs.ts'
+import type { RunnerEnvironment } from '../runner-environment.ts'
+
+/** Opens the destinations that the inputs name, in their order. Nothing is asked of them yet. */
+export function openDestinations(inputs: CommonInputs, environment: RunnerEnvironment, context: Context): Destination[] {
+  let github: Github | undefined
+  const api = (): Github => {
+    github ??= connectGithub({
+      apiUrl: environment.apiUrl,
+      token: tokenOf(inputs),
+      retries: inputs.retries,
+      context,
+      ...(inputs.timeoutMs === undefined ? {} : { deadline: new Date(context.clock.now().getTime() + inputs.timeoutMs) })
+    })
+    return github
+  }
+  const here = (): string => {
+    if (environment.repository === undefined)
+      throw new UserError('SB003', 'GITHUB_REPOSITORY is not set: the repository of this run is not known.')
+    return environment.repository
+  }
+  const target = (): string => (inputs.repository === undefined ? here() : `${inputs.repository.owner}/${inputs.repository.name}`)
+
+  const open: Readonly<Record<DestinationName, () => Destination>> = {
+    artifact: () =>
+      openArtifactDestination({ github: api(), repository: here(), context, environment, retentionDays: inputs.retentionDays }),
+    release: () => openReleaseDestination({ github: api(), repository: target(), context }),
+    repository: () =>
+      repositoryDestination(
+        {
+          serverUrl: environment.serverUrl,
+          repository: target(),
+          branch: inputs.branch,
+          token: tokenOf(inputs),
+          retries: inputs.retries,
+          visibility: () => repositoryVisibility(api(), target())
+        },
+        context
+      ),
+    folder: () => {
+      if (inputs.folder === undefined) throw new UserError('SB003', 'The destination `folder` needs the input `folder`.')
+      return folderDestination({ path: resolve(inputs.folder) }, context)
+    }
+  }
+  return inputs.destinations.map((name) => open[name]())
+}
+
+function tokenOf(inputs: CommonInputs): string {
+  if (inputs.token === undefined) throw new UserError('SB003', 'The input `token` is empty: GitHub cannot be asked without one.')
+  return inputs.token
+}

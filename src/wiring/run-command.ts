@@ -1,0 +1,50 @@
+import type { Context } from '../context.ts'
+import { runDelete } from '../commands/delete.ts'
+import { runList } from '../commands/list.ts'
+import type { Ports } from '../commands/ports.ts'
+import type { Destination } from '../destinations/destination.ts'
+import { UserError } from '../errors.ts'
+import type { Inputs } from '../inputs.ts'
+import type { Result } from '../result.ts'
+import type { RunnerEnvironment } from '../runner-environment.ts'
+import { tool } from '../version.ts'
+import { backup } from './backup.ts'
+import { openDestinations } from './destinations.ts'
+import { download } from './download.ts'
+
+/** Where a run takes place. */
+export interface RunPlace {
+  readonly context: Context
+  readonly environment: RunnerEnvironment
+  /** Folder of what stays after the run. */
+  readonly kept: string
+  readonly startedAt: Date
+}
+
+/** Opens what the command needs, runs it, and closes everything again. */
+export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Result> {
+  const { context, environment } = place
+  let destinations: readonly Destination[] = []
+  try {
+    destinations = openDestinations(inputs, environment, context)
+    const ports: Ports = { context, tool, destinations }
+    switch (inputs.command) {
+      case 'backup':
+        return await backup(inputs, ports, place)
+      case 'list':
+        return await runList(inputs, ports)
+      case 'download':
+        return await download(inputs, ports, place)
+      case 'delete':
+        return await runDelete({ ...inputs, choice: inputs.backup }, ports)
+      case 'verify':
+      case 'restore':
+      case 'prune':
+      case 'check':
+      case 'plan':
+        throw new UserError('SB004', `\`command: ${inputs.command}\` is not part of this version.`)
+    }
+  } finally {
+    for (const destination of destinations) await destination.close()
+  }
+}
