@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connect } from '../../src/clients/postgres/connect.ts'
+import { findServerPrograms } from '../../src/clients/postgres/find-programs.ts'
+import { removeLeftoverServers } from '../../src/clients/postgres/leftover-servers.ts'
+import type { ServerPrograms } from '../../src/clients/postgres/programs.ts'
+import { startThrowAwayServer } from '../../src/clients/postgres/throw-away-server.ts'
+import { systemClock } from '../../src/clients/system.ts'
+import type { Log } from '../../src/log.ts'
+import { binDirOf } from '../kit/postgres/programs.ts'
+
+const never = new AbortController().signal
+const log: Log = {
+  info: () => undefined,
+  warning: (message) => {
+    throw new Error(message)
+  },
+  debug: () => undefined,
+  progress: () => undefined,
+  group: (_title, work) => work()
+}
+
+let temp: string
+beforeAll(async () => {
+  temp = await mkdtemp(path.join(tmpdir(), 'sb-test-'))
+  // A place of this file's own, which the server's user can enter, so that servers of other tests are not counted.
+  await chmod(temp, 0o755)
+  process.env.TMPDIR = temp
+})
+afterAll(() => rm(temp, { recursive: true, force: true }))
+
+const contextOf = (signal: AbortSignal) => ({ clock: systemClock, signal, temp, log })
+async function programsOf(major: 15 | 17 | 18): Promise<ServerPrograms> {
+  const found = await findServerPrograms(major, { pgBin: binDirOf(major), home: temp, signal: never, places: [] })
+  if (found === null) throw new Error('no server')
+  return found
+}
+
+describe.each([15, 17, 18] as const)('a throw-away server of PostgreSQL %i', (major) => {
+  test('starts with the superuser, encoding and locale asked for, deaf to the network, and leaves nothing', async () => {
+    const server = await startThrowAwayServer({
+      programs: await programsOf(major),
+      context: contextOf(never),
+      superuser: 'supabase_admin',
+      encoding: 'UTF8',
+      collation: 'C.UTF-8',
+      extensions: ['pg_cron', 'pg_stat_statements', '../evil']
+    })
+    const folder = path.dirname(server.dataDir)
+    try {
+      expect(server.warnings).toEqual([])
+      expect((await stat(server.target.host)).mode & 0o077).toBe(0)
+      const connection = await connect(server.target, { clock: systemClock, signal: never, retries: 0 })
+      expect(Math.trunc(connection.versionNumber / 10_000)).toBe(major)
+      expect(
+        await connection.query(
+          `select current_user::text who, (select rolsuper from pg_roles where rolname = current_user) super, pg_encoding_to_char(encoding)::text encoding, datcollate::text collate,
+                  current_setting('listen_addresses') listens, current_setting('max_worker_processes') workers, current_setting('shared_preload_libraries') libraries
+             from pg_database where datname = 'postgres'`
+        )
+      ).toEqual([
+        {
+          who: 'supabase_admin',
+          super: true,
+          encoding: 'UTF8',
+          collate: 'C.UTF-8',
+          listens: '',
+          workers: '0',
+          libraries: 'pg_stat_statements'
+        }
+      ])
+      await connection.query('create table public.t as select n from generate_series(1, 1000) n')
+      await connection.close()
+    } finally {
+      await server.stop()
+      await server.stop()
+    }
+    expect(existsSync(folder)).toBe(false)
+  })
+})
+
+test('a locale that the machine lacks is replaced and told', async () => {
+  const server = await startThrowAwayServer({
+    programs: await programsOf(15),
+    context: contextOf(never),
+    superuser: 'postgres',
+    collation: 'xx_XX.UTF-8'
+  })
+  await server.stop()
+  expect(server.warnings).toEqual([expect.stringContaining('xx_XX.UTF-8')])
+})
+
+test('a signal ends it and removes it', async () => {
+  const run = new AbortController()
+  const server = await startThrowAwayServer({
+    programs: await programsOf(15),
+    context: contextOf(run.signal),
+    superuser: 'postgres'
+  })
+  run.abort(new Error('enough'))
+  await server.stop()
+  expect(existsSync(server.dataDir)).toBe(false)
+  expect(server.ended.aborted).toBe(true)
+  await expect(connect(server.target, { clock: systemClock, signal: never, retries: 0 })).rejects.toMatchObject({
+    code: 'SB101'
+  })
+})
+
+test('programs that fail are told, and leave nothing', async () => {
+  const programs = await programsOf(15)
+  const before = await folders()
+  await expect(
+    startThrowAwayServer({
+      programs: { ...programs, initdb: '/bin/false' },
+      context: contextOf(never),
+      superuser: 'postgres'
+    })
+  ).rejects.toMatchObject({ code: 'SB306' })
+  await expect(
+    startThrowAwayServer({
+      programs,
+      context: contextOf(never),
+      superuser: 'postgres',
+      settings: { shared_buffers: 'nonsense' }
+    })
+  ).rejects.toMatchObject({ code: 'SB306', message: expect.stringContaining('shared_buffers') })
+  expect(await folders()).toEqual(before)
+})
+
+test('F37: a killed run takes its server with it, and the next run clears its folder', async () => {
+  const script = `
+    import { startThrowAwayServer } from './src/clients/postgres/throw-away-server.ts'
+    import { systemClock } from './src/clients/system.ts'
+    const [programs, temp] = [JSON.parse(process.argv[1]), process.argv[2]]
+    const log = { info() {}, warning() {}, debug() {}, progress() {}, group: (_t, work) => work() }
+    const server = await startThrowAwayServer({ programs, context: { clock: systemClock, signal: new AbortController().signal, temp, log }, superuser: 'postgres' })
+    process.stdout.write(server.dataDir + '\\n')
+    setInterval(() => undefined, 1000)
+  `
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', script, JSON.stringify(await programsOf(15)), temp],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const dataDir = line.toString().trim()
+  expect(existsSync(dataDir)).toBe(true)
+  await removeLeftoverServers()
+  expect(existsSync(dataDir)).toBe(true)
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+  // The server removes its pid file when it has ended.
+  while (existsSync(path.join(dataDir, 'postmaster.pid'))) await systemClock.sleep(20)
+  expect(existsSync(dataDir)).toBe(true)
+  await removeLeftoverServers()
+  expect(existsSync(path.dirname(dataDir))).toBe(false)
+})
+
+async function folders(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('sb-server-')).sort()
+}
