@@ -87,13 +87,17 @@ from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class r on r.oid
 where (x.indisvalid or r.relkind = 'p') and x.indisready and c.relpersistence <> 't' and ${userSchemas}
   and ${notOfExtension('pg_class', 'r.oid')} and ${notOfExtension('pg_class', 'c.oid')}`
 
-/** Names of copies that a foreign key gets for partitions are the server's own; not-null constraints stand with the columns before 18. */
+/**
+ * Names of copies that a foreign key gets for partitions are the server's own; not-null constraints stand with the columns before 18;
+ * checks that are only inherited stand with the parent (whether they are validated depends on the order of creation).
+ */
 const constraints: GuardQuery = ({ oldest }) => `select ${classOf('pg_constraint')}, k.oid, 'constraint',
   quote_ident(k.conname) || ' on ' || case when k.conrelid <> 0 then k.conrelid::regclass::text else format_type(k.contypid, null) end,
   pg_get_constraintdef(k.oid), null, null
 from pg_constraint k join pg_namespace n on n.oid = k.connamespace
 left join pg_class c on c.oid = k.conrelid
 where k.contype <> 't' ${oldest >= 180000 ? '' : `and k.contype <> 'n'`} and not (k.contype = 'f' and k.conparentid <> 0)
+  and not (k.contype = 'c' and k.conrelid <> 0 and not k.conislocal)
   and coalesce(c.relpersistence, 'p') <> 't' and ${userSchemas}
   and ${notOfExtension('pg_class', 'k.conrelid')} and ${notOfExtension('pg_type', 'k.contypid')} and ${notOfExtension('pg_constraint', 'k.oid')}`
 
