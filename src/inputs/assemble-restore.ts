@@ -56,7 +56,7 @@ export function assembleRestore(
     backup: fields.backup,
     include: access.include,
     target: { database, storage: access.storage, management: access.management, ref: access.ref },
-    selection: selectionOf(fields),
+    selection: selectionOf(fields, problems),
     buckets: fields.buckets,
     confirmTarget,
     mode: fields['restore-mode'],

@@ -3,8 +3,9 @@ import type { CompressionMethod } from '../archive/compression.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import type { BackupChoice } from '../history/select.ts'
+import type { Glob } from '../glob.ts'
+import type { Selection } from '../sources/database/selection.ts'
 import type { SourceName } from '../sources/source.ts'
-import type { Glob, SchemaPattern, TablePattern } from './patterns.ts'
 import type { DashboardPlace, RepositoryName, SmtpServer } from './places.ts'
 
 /** A database, with what its connection string says of Supabase. */
@@ -28,15 +29,6 @@ export interface ManagementAccess {
   readonly url: string
   readonly token: string
   readonly ref: string
-}
-
-/** Which parts of the database are meant; empty lists mean no limit. */
-export interface Selection {
-  readonly schemas: readonly SchemaPattern[]
-  readonly excludeSchemas: readonly SchemaPattern[]
-  readonly tables: readonly TablePattern[]
-  readonly excludeTables: readonly TablePattern[]
-  readonly excludeTableData: readonly TablePattern[]
 }
 
 /** Which sources are meant, and why each is or is not. */
@@ -147,7 +139,7 @@ export interface BackupInputs extends CommonInputs, Sealing {
   readonly management: ManagementAccess | undefined
   /** The Supabase project, where the inputs say which. */
   readonly ref: string | undefined
-  readonly type: 'full' | 'schema' | 'data'
+  /** `type` and the patterns of the database, checked and as they were typed. */
   readonly selection: Selection
   readonly configSecrets: 'omit' | 'include'
   readonly verify: VerifyMode
@@ -182,7 +174,8 @@ export interface RestoreInputs extends ReadingInputs, Opening, Sealing {
     /** The Supabase project of the target, where the inputs say which. */
     readonly ref: string | undefined
   }
-  readonly selection: Selection
+  /** Patterns of the database to bring back; empty lists mean no limit. */
+  readonly selection: Omit<Selection, 'type'>
   readonly buckets: readonly Glob[]
   /** As typed; the command compares it with the target. Given unless `dryRun`. */
   readonly confirmTarget: string | undefined

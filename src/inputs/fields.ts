@@ -18,7 +18,7 @@ import {
   parseVerifyKey
 } from './keys.ts'
 import { accepted, type Parse, refused } from './parsed.ts'
-import { parseBucketPattern, parseSchemaPattern, parseTablePattern, patternList } from './patterns.ts'
+import { parseBucketPattern, parseSchemaPatterns, parseTablePatterns } from './patterns.ts'
 import {
   parseBranch,
   parseDashboard,
@@ -120,8 +120,10 @@ function roleOfJwt(text: string): unknown {
   }
 }
 
+const includeList = someOf(sourceNames, 'auto, or ')
+
 const parseInclude: Parse<'auto' | readonly (typeof sourceNames)[number][]> = (text) =>
-  text === 'auto' ? accepted('auto') : someOf(sourceNames)(text).ok ? someOf(sourceNames)(text) : refused(`allowed are auto, or one or more of ${sourceNames.join(', ')}`)
+  text === 'auto' ? accepted('auto') : includeList(text)
 
 /** A number of backups to keep. */
 const parseKeep: Parse<number> = (text) =>
@@ -165,11 +167,11 @@ const common = {
 
 const selection = {
   include: defaulted('include', parseInclude),
-  schemas: list('schemas', patternList(parseSchemaPattern)),
-  'exclude-schemas': list('exclude-schemas', patternList(parseSchemaPattern)),
-  tables: list('tables', patternList(parseTablePattern)),
-  'exclude-tables': list('exclude-tables', patternList(parseTablePattern)),
-  'exclude-table-data': list('exclude-table-data', patternList(parseTablePattern)),
+  schemas: list('schemas', parseSchemaPatterns),
+  'exclude-schemas': list('exclude-schemas', parseSchemaPatterns),
+  tables: list('tables', parseTablePatterns),
+  'exclude-tables': list('exclude-tables', parseTablePatterns),
+  'exclude-table-data': list('exclude-table-data', parseTablePatterns),
   buckets: list('buckets', listOf(parseBucketPattern)),
   'management-url': defaulted('management-url', parseWebAddress)
 }

@@ -28,13 +28,13 @@ export function oneOf<const T extends string>(allowed: readonly T[]): Parse<T> {
   }
 }
 
-/** One or more of a list of words, by comma or line; repeated ones count once. */
-export function someOf<const T extends string>(allowed: readonly T[]): Parse<readonly T[]> {
+/** One or more of a list of words, by comma or line; repeated ones count once. `besides`: what else the message names as allowed. */
+export function someOf<const T extends string>(allowed: readonly T[], besides = ''): Parse<readonly T[]> {
   return (text) => {
     const values = splitList(text)
     const known = values.flatMap((value) => allowed.filter((one) => one === value))
     if (values.length === 0 || known.length < values.length) {
-      return refused(`allowed are ${allowed.join(', ')}, one or more by comma or line`)
+      return refused(`allowed are ${besides}one or more of ${allowed.join(', ')}, by comma or line`)
     }
     return accepted([...new Set(known)])
   }

@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs'
+import { UserError } from './errors.ts'
+import type { RepositoryName } from './inputs/places.ts'
+
+/** What the runner says of the run. Everything that may be missing is undefined and asked for with `needed`. */
+export interface RunnerEnvironment {
+  /** Without a trailing slash. */
+  readonly apiUrl: string
+  readonly serverUrl: string
+  readonly repository: RepositoryName | undefined
+  readonly repositoryVisibility: string | undefined
+  readonly runId: string | undefined
+  readonly runAttempt: string | undefined
+  readonly job: string | undefined
+  readonly workflow: string | undefined
+  readonly workflowRef: string | undefined
+  readonly eventName: string | undefined
+  readonly eventPath: string | undefined
+  readonly sha: string | undefined
+  readonly ref: string | undefined
+  /** RUNNER_TEMP: a folder that the runner empties before and after each job. */
+  readonly temp: string | undefined
+  readonly resultsUrl: string | undefined
+  /** A secret. */
+  readonly runtimeToken: string | undefined
+  readonly stepSummaryPath: string | undefined
+  readonly outputPath: string | undefined
+  /** Whether the run shows debug messages. */
+  readonly debug: boolean
+}
+
+const variables = {
+  repository: 'GITHUB_REPOSITORY',
+  repositoryVisibility: 'GITHUB_REPOSITORY_VISIBILITY',
+  runId: 'GITHUB_RUN_ID',
+  runAttempt: 'GITHUB_RUN_ATTEMPT',
+  job: 'GITHUB_JOB',
+  workflow: 'GITHUB_WORKFLOW',
+  workflowRef: 'GITHUB_WORKFLOW_REF',
+  eventName: 'GITHUB_EVENT_NAME',
+  eventPath: 'GITHUB_EVENT_PATH',
+  sha: 'GITHUB_SHA',
+  ref: 'GITHUB_REF',
+  temp: 'RUNNER_TEMP',
+  resultsUrl: 'ACTIONS_RESULTS_URL',
+  runtimeToken: 'ACTIONS_RUNTIME_TOKEN',
+  stepSummaryPath: 'GITHUB_STEP_SUMMARY',
+  outputPath: 'GITHUB_OUTPUT'
+} as const satisfies Partial<Record<keyof RunnerEnvironment, string>>
+
+/** Reads the runner's environment variables; nothing else in this program does. */
+export function readRunnerEnvironment(env: Readonly<Record<string, string | undefined>>): RunnerEnvironment {
+  const given = (name: string) => {
+    const value = env[name]?.trim()
+    return value === '' ? undefined : value
+  }
+  const address = (name: string, otherwise: string) => {
+    const text = given(name) ?? otherwise
+    const url = URL.parse(text)
+    if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+      throw new UserError('SB010', `The environment variable ${name} is no web address.`)
+    }
+    return text.replace(/\/{1,100}$/, '')
+  }
+  const [owner, name, ...more] = given(variables.repository)?.split('/') ?? []
+  return {
+    apiUrl: address('GITHUB_API_URL', 'https://api.github.com'),
+    serverUrl: address('GITHUB_SERVER_URL', 'https://github.com'),
+    repository:
+      owner === undefined || owner === '' || name === undefined || name === '' || more.length > 0
+        ? undefined
+        : { owner, name },
+    repositoryVisibility: given(variables.repositoryVisibility),
+    runId: given(variables.runId),
+    runAttempt: given(variables.runAttempt),
+    job: given(variables.job),
+    workflow: given(variables.workflow),
+    workflowRef: given(variables.workflowRef),
+    eventName: given(variables.eventName),
+    eventPath: given(variables.eventPath),
+    sha: given(variables.sha),
+    ref: given(variables.ref),
+    temp: given(variables.temp),
+    resultsUrl: given(variables.resultsUrl),
+    runtimeToken: given(variables.runtimeToken),
+    stepSummaryPath: given(variables.stepSummaryPath),
+    outputPath: given(variables.outputPath),
+    debug: given('RUNNER_DEBUG') === '1'
+  }
+}
+
+/**
+ * A variable that the work cannot do without.
+ *
+ * @param purpose what it is needed for, as in "to keep artifacts".
+ * @throws UserError SB010 naming the variable.
+ */
+export function needed<K extends keyof typeof variables>(
+  environment: RunnerEnvironment,
+  key: K,
+  purpose: string
+): NonNullable<RunnerEnvironment[K]> {
+  const value = environment[key]
+  if (value === undefined || value === null) {
+    throw new UserError('SB010', `The environment variable ${variables[key]} is missing; it is needed ${purpose}.`)
+  }
+  return value
+}
+
+/** The event that started the run, as the runner wrote it down; undefined when there is none or it cannot be read. */
+export function readEvent(environment: RunnerEnvironment): unknown {
+  if (environment.eventPath === undefined) return undefined
+  try {
+    return JSON.parse(readFileSync(environment.eventPath, 'utf8'))
+  } catch {
+    // Without a payload `refuseUntrustedEvent` goes by the event's name alone, and refuses what it cannot tell.
+    return undefined
+  }
+}
+
+/**
+ * Refuses runs in which secrets meet what a stranger wrote (faults.md T16): `pull_request_target` always; `pull_request` and
+ * `workflow_run` that come from a fork, or whose origin cannot be told.
+ *
+ * @param event the payload, see `readEvent`.
+ * @throws UserError SB009.
+ */
+export function refuseUntrustedEvent(environment: RunnerEnvironment, event: unknown): void {
+  const { eventName } = environment
+  if (eventName === 'pull_request_target') {
+    throw new UserError('SB009', 'The run was started by pull_request_target.')
+  }
+  if (eventName === undefined || !(eventName.startsWith('pull_request') || eventName === 'workflow_run')) return
+  const base = at(event, 'repository', 'full_name')
+  const head =
+    eventName === 'workflow_run'
+      ? at(event, 'workflow_run', 'head_repository', 'full_name')
+      : at(event, 'pull_request', 'head', 'repo', 'full_name')
+  if (typeof head !== 'string' || typeof base !== 'string' || head.toLowerCase() !== base.toLowerCase()) {
+    throw new UserError(
+      'SB009',
+      eventName === 'workflow_run'
+        ? 'The run was started by workflow_run after a run of a fork, or its origin cannot be told.'
+        : `The run was started by ${eventName} from a fork, or its origin cannot be told.`
+    )
+  }
+}
+
+function at(value: unknown, ...path: readonly string[]): unknown {
+  let here: unknown = value
+  for (const key of path) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined
+    here = Reflect.get(here, key)
+  }
+  return here
+}
