@@ -158,7 +158,8 @@ function whyNot(value: unknown): string {
 /** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */
 function contradiction(manifest: Manifest): string | null {
   const names = new Set<string>(['manifest.json'])
-  for (const file of manifest.files) {
+  const files: readonly StoredFile[] = [...manifest.files, ...manifest.shared]
+  for (const file of files) {
     const all = file.volumes === undefined ? [file.name] : [file.name, ...file.volumes.map(({ name }) => name)]
     for (const name of all) {
       // Folders of some systems do not tell capital letters from small ones.

@@ -1,0 +1,220 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { asError, cancelled, UserError } from '../errors.ts'
+import type { Files } from '../sources/source.ts'
+import type { Compression } from './compression.ts'
+import type { Contents } from './contents.ts'
+import { largestContents, parseContents } from './contents-reading.ts'
+import { type Keys, keysDoNotFit } from './encryption.ts'
+import { type Manifest, type StoredFile, storedNamesIn } from './manifest.ts'
+import { headerError, openStoredFile } from './stored-bytes.ts'
+import { splitStoredName } from './stored-names.ts'
+import { createStoredFileWriter } from './stored-writer.ts'
+
+export interface OpenBackupOptions {
+  readonly manifest: Manifest
+  /**
+   * The whole stored file, joined from its volumes (`joinVolumes` of destinations/volumes.ts); files of `manifest.shared` come from the pool.
+   * What it throws comes through, SB404 of a place as SB506.
+   */
+  readonly fetch: (file: StoredFile) => Readable
+  /** Folder for the fetched files; made (mode 0700) where it is not there. */
+  readonly dir: string
+  /** Null: only `checkStored` works on encrypted files. */
+  readonly keys: Keys | null
+  readonly compression: Compression
+  readonly signal: AbortSignal
+  readonly onProgress?: (storedBytes: number) => void
+}
+
+/**
+ * A backup that lies somewhere else, read file by file. A file is fetched once, its length and SHA-256 compared with the manifest while it is
+ * written to disk, and opened only after that: nothing is decrypted or decompressed that is not what the manifest says.
+ */
+export interface OpenedBackup {
+  /** The packed files by plain name. `open` throws for one that was not fetched: call `fetch` first. */
+  readonly files: Files
+  /** Fetches files (all that the manifest names, shared ones too, when left out) by plain name; those that are here already are not fetched again. */
+  fetch(names?: readonly string[]): Promise<void>
+  /** Fetches everything and compares it with the manifest: the level `checksum`. Needs no key. */
+  checkStored(): Promise<void>
+  /**
+   * Fetches and reads contents.json and compares it with the manifest. Throws UserError SB507 when it belongs to another backup or lists other
+   * files, SB509 when it is not what its format demands.
+   */
+  contents(): Promise<Contents>
+  /** Where a fetched file lies, as stored. */
+  pathOf(name: string): string
+  /** Removes a fetched file, to keep room on the disk. */
+  drop(name: string): Promise<void>
+}
+
+/**
+ * Opens a backup. Errors of opening files: SB501 damaged, SB502 other keys (with the fingerprints of both sides), SB503 no key, SB506 missing,
+ * SB310/SB311 the disk here.
+ */
+export function openBackup(options: OpenBackupOptions): OpenedBackup {
+  const { manifest, dir, keys, compression, signal } = options
+  const all: readonly StoredFile[] = [...manifest.files, ...manifest.shared]
+  const byPlainName = new Map(all.map((file) => [splitStoredName(file.name).plainName, file]))
+  const here = new Map<string, Promise<void>>()
+
+  const fileOf = (name: string): StoredFile => {
+    const file = byPlainName.get(name)
+    if (file === undefined) throw new UserError('SB506', `The backup ${manifest.id} has no file ${name}.`)
+    return file
+  }
+  const fetchOne = async (file: StoredFile): Promise<void> => {
+    signal.throwIfAborted()
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    try {
+      await store(file, options.fetch(file), join(dir, file.name), options)
+    } catch (error) {
+      throw signal.aborted ? cancelled(signal) : missing(manifest, file, error)
+    }
+  }
+  const fetchOnce = (file: StoredFile): Promise<void> => {
+    const known = here.get(file.name)
+    if (known !== undefined) return known
+    const fetching = fetchOne(file).catch((error: unknown) => {
+      here.delete(file.name)
+      throw error
+    })
+    here.set(file.name, fetching)
+    return fetching
+  }
+  const fetchFiles = async (files: readonly StoredFile[]): Promise<void> => {
+    for (const file of files) await fetchOnce(file)
+  }
+  const keyFor = async (file: StoredFile, header: Uint8Array): Promise<Uint8Array> => {
+    if (keys === null) throw keyNeeded(manifest)
+    const opened = await keys.openHeader(header)
+    if (opened.kind === 'opened') return opened.fileKey
+    throw headerError(file.name, opened, () => keysDoNotFit(file.name, keys, manifest.encryption))
+  }
+  const open = (name: string): Readable => {
+    const file = fileOf(name)
+    if (!here.has(file.name)) throw new Error(`not fetched: ${name}`)
+    const local = { name: file.name, path: join(dir, file.name), bytes: file.bytes, sha256: file.sha256 }
+    return openStoredFile(local, (header) => keyFor(file, header), compression, signal)
+  }
+
+  return {
+    files: { names: [...byPlainName.keys()], open },
+    fetch: (names) => fetchFiles(names === undefined ? all : names.map(fileOf)),
+    checkStored: () => fetchFiles(all),
+    async contents() {
+      const file = fileOf('contents.json')
+      if (keys === null && splitStoredName(file.name).encrypted) throw keyNeeded(manifest)
+      await fetchOnce(file)
+      const contents = parseContents(await readAll(open('contents.json')))
+      compareWithManifest(contents, manifest)
+      return contents
+    },
+    pathOf: (name) => join(dir, fileOf(name).name),
+    async drop(name) {
+      const file = fileOf(name)
+      here.delete(file.name)
+      await rm(join(dir, file.name), { force: true })
+    }
+  }
+}
+
+/** Names that lie with a backup and belong to it neither as file nor as record. */
+export function foreignNames(manifest: Manifest, found: readonly string[]): readonly string[] {
+  const own = new Set(['manifest.json', 'keep', ...storedNamesIn(manifest)])
+  return found.filter((name) => !own.has(name) && !/^verification-[0-9TZ]+\.json$/.test(name))
+}
+
+/**
+ * Throws UserError SB507 unless contents and manifest tell of the same backup: id, time, and the files with their SHA-256. Contents are
+ * encrypted and authenticated, the manifest is not: whoever replaces files in the place cannot make the two agree without the recipients' help.
+ */
+export function compareWithManifest(contents: Contents, manifest: Manifest): void {
+  if (contents.id !== manifest.id || contents.project !== manifest.project) {
+    throw mixed(`contents.json belongs to the backup ${contents.id} of ${contents.project}, the manifest to ${manifest.id} of ${manifest.project}`)
+  }
+  if (Date.parse(contents.createdAt) !== Date.parse(manifest.createdAt)) {
+    throw mixed(`contents.json was made at ${contents.createdAt}, the manifest says ${manifest.createdAt}`)
+  }
+  const listed = new Map(Object.entries(contents.files))
+  const shared = new Map(manifest.shared.map((file) => [file.name, file.sha256]))
+  for (const file of manifest.files) {
+    if (splitStoredName(file.name).plainName === 'contents.json') continue
+    const sha256 = listed.get(file.name)
+    if (sha256 === undefined) throw mixed(`the manifest names ${file.name}, which contents.json does not know`)
+    if (sha256 !== file.sha256) throw mixed(`${file.name} is not the file that contents.json was written with`)
+    listed.delete(file.name)
+  }
+  for (const [name, sha256] of listed) {
+    const pooled = shared.get(name)
+    if (pooled === undefined) throw mixed(`contents.json knows ${name}, which the manifest leaves out`)
+    if (pooled !== sha256) throw mixed(`${name} is not the file that contents.json was written with`)
+  }
+}
+
+async function store(
+  file: StoredFile,
+  source: Readable,
+  path: string,
+  { signal, onProgress }: OpenBackupOptions
+): Promise<void> {
+  const abort = () => source.destroy(cancelled(signal))
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    const writer = await createStoredFileWriter(path, onProgress)
+    try {
+      let bytes = 0
+      for await (const chunk of source) {
+        const part: Uint8Array = chunk
+        bytes += part.byteLength
+        if (bytes > file.bytes) throw damaged(file, `has more than its ${file.bytes} bytes`)
+        await writer.write([part])
+      }
+      const { sha256 } = await writer.commit()
+      if (bytes !== file.bytes) throw damaged(file, `has ${bytes} bytes instead of ${file.bytes}`)
+      if (sha256 !== file.sha256) throw damaged(file, 'has another SHA-256 than the manifest says')
+    } catch (error) {
+      await writer.discard()
+      throw error
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    source.destroy()
+  }
+}
+
+async function readAll(stream: Readable): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of stream) {
+    const part: Uint8Array = chunk
+    bytes += part.byteLength
+    // Leaving the loop destroys the stream and ends the decompressor: a bomb goes off no further.
+    if (bytes > largestContents) throw new UserError('SB509', `contents.json is larger than ${largestContents} bytes.`)
+    chunks.push(part)
+  }
+  return Buffer.concat(chunks)
+}
+
+function missing(manifest: Manifest, file: StoredFile, error: unknown): Error {
+  if (!(error instanceof UserError) || error.code !== 'SB404') return asError(error)
+  return new UserError('SB506', `${file.name} of the backup ${manifest.id} is missing: ${error.message}`, { cause: error })
+}
+
+function keyNeeded(manifest: Manifest): UserError {
+  const wanted =
+    manifest.encryption.scheme === 'age-scrypt'
+      ? 'It was sealed with a passphrase.'
+      : `It was sealed for the recipients ${manifest.encryption.recipients.join(', ')}.`
+  return new UserError('SB503', `The backup ${manifest.id} is encrypted and no key was given. ${wanted}`)
+}
+
+function mixed(how: string): UserError {
+  return new UserError('SB507', `The files lying here are not of one backup: ${how}.`)
+}
+
+function damaged(file: StoredFile, how: string): UserError {
+  return new UserError('SB501', `The stored file ${file.name} ${how}.`)
+}
