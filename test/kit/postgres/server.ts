@@ -1,16 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { access, chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type CertificateOptions, type Certificates, makeCertificates } from './certificates.ts'
+import { serverUser, superuser, templateFor, temporaryFolder } from './cluster.ts'
 import { binDirOf, type Finished, type Major, type RunOptions, run, runOk } from './programs.ts'
-
-/** The bootstrap superuser of every server of the kit, as on the hosted platform. */
-export const superuser = 'supabase_admin'
 
 export interface PostgresOptions {
   readonly major: Major
@@ -63,14 +60,6 @@ export interface PostgresServer {
 }
 
 const signals: Readonly<Record<StopMode, NodeJS.Signals>> = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' }
-
-/** The operating system's user that servers run as: PostgreSQL refuses to run as root. */
-export function serverUser(): { readonly uid: number; readonly gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const line = readFileSync('/etc/passwd', 'utf8').match(/^postgres:[^:]*:(\d+):(\d+):/m)
-  if (line === null) throw new Error('There is no user postgres on this machine. Run: sh scripts/install-parts')
-  return { uid: Number(line[1]), gid: Number(line[2]) }
-}
 
 /** Starts a server with a fresh, empty cluster in a temporary folder. It dies with this process, however that ends. */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
@@ -261,49 +250,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     },
     stop
   }
-}
-
-/** A folder for temporary files that the server's user can enter, too. */
-function temporaryFolder(): string {
-  return process.getuid?.() === 0 ? '/tmp' : tmpdir()
-}
-
-/**
- * An initialised cluster to copy from: `initdb` takes a second, a copy a tenth. Made once a machine and version, under a
- * name of its own first and then renamed, so that tests that run at the same time cannot see half of it.
- */
-async function templateFor(major: Major, binDir: string, user: ReturnType<typeof serverUser>): Promise<string> {
-  const version = (await runOk(path.join(binDir, 'postgres'), ['--version'])).stdout
-    .toString()
-    .replace(/[^0-9.]+/g, '-')
-  const cache = path.join(temporaryFolder(), `sb-initdb-${user?.uid ?? process.getuid?.() ?? 0}`)
-  const template = path.join(cache, `${major}-${version}-1`)
-  try {
-    await access(path.join(template, 'PG_VERSION'))
-    return template
-  } catch {
-    await mkdir(cache, { recursive: true })
-  }
-  if (user !== undefined) await chown(cache, user.uid, user.gid)
-  const draft = await mkdtemp(path.join(cache, 'draft-'))
-  if (user !== undefined) await chown(draft, user.uid, user.gid)
-  const data = path.join(draft, 'data')
-  await runOk(
-    path.join(binDir, 'initdb'),
-    ['-D', data, '-U', superuser, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
-    { ...user, env: { TZ: 'UTC' } }
-  )
-  try {
-    await rename(data, template)
-  } catch (error) {
-    // Another test process was faster.
-    await access(path.join(template, 'PG_VERSION')).catch(() => {
-      throw error
-    })
-  } finally {
-    await rm(draft, { recursive: true, force: true })
-  }
-  return template
 }
 
 /** Waits outside this process for its end, then takes down what runs in `folder` and removes it. */
