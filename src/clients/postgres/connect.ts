@@ -298,6 +298,13 @@ function openSession(
 
 function connectionLost(target: ConnectionTarget, cause: Error | undefined): UserError {
   if (cause instanceof UserError) return cause
+  if (cause !== undefined && /^Received unexpected|^received invalid/.test(cause.message)) {
+    return new UserError(
+      'SB121',
+      `What answers at ${target.host}:${target.port} is no sound PostgreSQL server: ${cause.message}`,
+      { cause }
+    )
+  }
   const why = cause === undefined || /^Connection terminated|^Client /.test(cause.message) ? '' : `: ${cause.message}`
   return new UserError('SB120', `The connection to ${target.host}:${target.port} broke${why}.`, {
     cause,

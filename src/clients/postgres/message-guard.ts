@@ -75,7 +75,7 @@ export function guardMessages(socket: Duplex, violation: (reason: string) => Err
 }
 
 /** Cuts the stream of a server into messages without gathering them; yields what the driver shall see. Throws the violation. */
-function messageFilter(violation: (reason: string) => Error): (chunk: Buffer) => Buffer[] {
+export function messageFilter(violation: (reason: string) => Error): (chunk: Buffer) => Buffer[] {
   let header = Buffer.alloc(0)
   let remaining = 0
   let dropping = false
