@@ -10,7 +10,7 @@ import { compactTime } from './history/backup-id.ts'
 import { type Inputs, readInputs, secretsOf } from './inputs.ts'
 import { createRedact, type Redact } from './redact.ts'
 import type { Result } from './result.ts'
-import { type RunnerEnvironment, readRunnerEnvironment } from './runner-environment.ts'
+import { needed, type RunnerEnvironment, readEvent, readRunnerEnvironment, refuseUntrustedEvent } from './runner-environment.ts'
 import { outputsOf } from './ui/outputs.ts'
 import { renderSummary } from './ui/summary.ts'
 import { tool } from './version.ts'
@@ -53,10 +53,11 @@ async function main(): Promise<number> {
   })
   try {
     environment = readRunnerEnvironment(process.env)
+    refuseUntrustedEvent(environment, readEvent(environment))
     inputs = readInputs(get)
     for (const note of inputs.notes) log.info(note)
     for (const warning of inputs.warnings) log.warning(warning)
-    folder = await openRunFolder(environment.runnerTemp, systemRandomBytes)
+    folder = await openRunFolder(needed(environment, 'runnerTemp', 'for temporary files'), systemRandomBytes)
     const timer = startTimer(inputs.timeoutMs, cancel)
     const context: Context = {
       clock: systemClock,

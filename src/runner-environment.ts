@@ -1,25 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { UserError } from './errors.ts'
-import type { RepositoryName } from './inputs/places.ts'
 
 /** What the runner says of the run. Everything that may be missing is undefined and asked for with `needed`. */
 export interface RunnerEnvironment {
   /** Without a trailing slash. */
   readonly apiUrl: string
   readonly serverUrl: string
-  readonly repository: RepositoryName | undefined
+  /** `owner/name` that the run belongs to. */
+  readonly repository: string | undefined
   readonly repositoryVisibility: string | undefined
   readonly runId: string | undefined
   readonly runAttempt: string | undefined
   readonly job: string | undefined
   readonly workflow: string | undefined
   readonly workflowRef: string | undefined
+  /** File name of the workflow, taken from `workflowRef`: `backup.yml`. */
+  readonly workflowFile: string | undefined
   readonly eventName: string | undefined
   readonly eventPath: string | undefined
   readonly sha: string | undefined
   readonly ref: string | undefined
   /** RUNNER_TEMP: a folder that the runner empties before and after each job. */
-  readonly temp: string | undefined
+  readonly runnerTemp: string | undefined
   readonly resultsUrl: string | undefined
   /** A secret. */
   readonly runtimeToken: string | undefined
@@ -41,7 +43,7 @@ const variables = {
   eventPath: 'GITHUB_EVENT_PATH',
   sha: 'GITHUB_SHA',
   ref: 'GITHUB_REF',
-  temp: 'RUNNER_TEMP',
+  runnerTemp: 'RUNNER_TEMP',
   resultsUrl: 'ACTIONS_RESULTS_URL',
   runtimeToken: 'ACTIONS_RUNTIME_TOKEN',
   stepSummaryPath: 'GITHUB_STEP_SUMMARY',
@@ -62,25 +64,24 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     }
     return text.replace(/\/{1,100}$/, '')
   }
-  const [owner, name, ...more] = given(variables.repository)?.split('/') ?? []
+  const repository = given(variables.repository)
+  const workflowRef = given(variables.workflowRef)
   return {
     apiUrl: address('GITHUB_API_URL', 'https://api.github.com'),
     serverUrl: address('GITHUB_SERVER_URL', 'https://github.com'),
-    repository:
-      owner === undefined || owner === '' || name === undefined || name === '' || more.length > 0
-        ? undefined
-        : { owner, name },
+    repository: repository !== undefined && /^[\w-]+\/[\w.-]+$/.test(repository) ? repository : undefined,
     repositoryVisibility: given(variables.repositoryVisibility),
     runId: given(variables.runId),
     runAttempt: given(variables.runAttempt),
     job: given(variables.job),
     workflow: given(variables.workflow),
-    workflowRef: given(variables.workflowRef),
+    workflowRef,
+    workflowFile: workflowRef === undefined ? undefined : /\/([\w.-]{1,200}\.ya?ml)@/.exec(workflowRef)?.[1],
     eventName: given(variables.eventName),
     eventPath: given(variables.eventPath),
     sha: given(variables.sha),
     ref: given(variables.ref),
-    temp: given(variables.temp),
+    runnerTemp: given(variables.runnerTemp),
     resultsUrl: given(variables.resultsUrl),
     runtimeToken: given(variables.runtimeToken),
     stepSummaryPath: given(variables.stepSummaryPath),

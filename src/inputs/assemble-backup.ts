@@ -83,6 +83,7 @@ export function assembleBackup(
     buckets: fields.buckets,
     management: access.management,
     ref: access.ref,
+    type: fields.type,
     selection: { type: fields.type, ...selectionOf(fields, problems) },
     configSecrets: fields['config-secrets'],
     verify: fields.verify,

@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto'
 import type { CompressionMethod } from '../archive/compression.ts'
+import type { SigningKey, VerifyKey } from '../archive/signature.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import type { BackupChoice } from '../history/select.ts'
@@ -56,7 +56,7 @@ export interface Sealing {
   /** May a backup be unencrypted: only where the place is private, never, or in public, too. */
   readonly plaintext: 'private' | 'never' | 'public'
   readonly compression: { readonly method: CompressionMethod; readonly level: number }
-  readonly signingKey: KeyObject | undefined
+  readonly signingKey: SigningKey | undefined
   /** Recipients (or their fingerprints) that may be missing although the last backup had them. */
   readonly acceptRecipients: readonly string[]
 }
@@ -66,7 +66,7 @@ export interface Opening {
   readonly identities: readonly string[]
   readonly passphrase: string | undefined
   /** Ed25519 public key that the manifest must be signed with. */
-  readonly verifyKey: KeyObject | undefined
+  readonly verifyKey: VerifyKey | undefined
 }
 
 /** The user's own statements for the restored copy; each must return true. A file is read when they are needed. */
@@ -139,7 +139,8 @@ export interface BackupInputs extends CommonInputs, Sealing {
   readonly management: ManagementAccess | undefined
   /** The Supabase project, where the inputs say which. */
   readonly ref: string | undefined
-  /** `type` and the patterns of the database, checked and as they were typed. */
+  readonly type: Selection['type']
+  /** `type` again and the patterns of the database, checked and as they were typed. */
   readonly selection: Selection
   readonly configSecrets: 'omit' | 'include'
   readonly verify: VerifyMode

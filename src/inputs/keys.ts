@@ -1,5 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { Decrypter, Encrypter } from 'age-encryption'
+import { readSigningKey, readVerifyKey, type SigningKey, type VerifyKey } from '../archive/signature.ts'
+import { UserError } from '../errors.ts'
 import { accepted, type Parse, refused } from './parsed.ts'
 
 /** Shortest passphrase that is taken; see faults.md 10.7. */
@@ -76,35 +78,33 @@ export const parseNewPassphrase: Parse<string> = (text) =>
 /** A passphrase to open with: whatever it was. */
 export const parsePassphrase: Parse<string> = accepted
 
-/** An Ed25519 private key: PEM (PKCS #8), or the base64 between its first and last line. */
-export const parseSigningKey: Parse<KeyObject> = (text) => {
-  const key = keyOf(() => createPrivateKey(text.includes('-----') ? text : { key: fromBase64(text), format: 'der', type: 'pkcs8' }))
-  return key?.asymmetricKeyType === 'ed25519'
-    ? accepted(key)
-    : refused('it is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519`', 'SB006')
+/** An Ed25519 private key, see `readSigningKey`. */
+export const parseSigningKey: Parse<SigningKey> = (text) => {
+  const key = orUserError(() => readSigningKey(text))
+  return key === undefined
+    ? refused('it is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519`', 'SB006')
+    : accepted(key)
 }
 
-/** An Ed25519 public key: PEM, or the base64 between its first and last line. */
-export const parseVerifyKey: Parse<KeyObject> = (text) => {
+/** An Ed25519 public key, see `readVerifyKey`. */
+export const parseVerifyKey: Parse<VerifyKey> = (text) => {
   if (text.includes('PRIVATE KEY')) {
     return refused('it is a private key: give the public one, `openssl pkey -in key.pem -pubout`', 'SB006')
   }
-  const key = keyOf(() => createPublicKey(text.includes('-----') ? text : { key: fromBase64(text), format: 'der', type: 'spki' }))
-  return key?.asymmetricKeyType === 'ed25519'
-    ? accepted(key)
-    : refused('it is no Ed25519 public key: `openssl pkey -in key.pem -pubout` prints it', 'SB006')
+  const key = orUserError(() => readVerifyKey(text))
+  return key === undefined
+    ? refused('it is no Ed25519 public key: `openssl pkey -in key.pem -pubout` prints it', 'SB006')
+    : accepted(key)
 }
 
-function keyOf(make: () => KeyObject): KeyObject | undefined {
+/** Undefined for what is refused in words; a bug stays a bug. */
+function orUserError<T>(read: () => T): T | undefined {
   try {
-    return make()
-  } catch {
-    return undefined
+    return read()
+  } catch (error) {
+    if (error instanceof UserError) return undefined
+    throw error
   }
-}
-
-function fromBase64(text: string): Buffer {
-  return Buffer.from(text.replace(/\s/g, ''), 'base64')
 }
 
 /** CA certificates in PEM; what stands between them is left out. */

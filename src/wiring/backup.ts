@@ -1,8 +1,7 @@
-import type { KeyObject } from 'node:crypto'
 import { describeEncryption } from '../archive/encryption.ts'
 import type { Manifest, Part } from '../archive/manifest.ts'
 import { createPacker } from '../archive/pack.ts'
-import { signManifest } from '../archive/signature.ts'
+import { type SigningKey, signManifest } from '../archive/signature.ts'
 import { runBackup } from '../commands/backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { BackupInputs } from '../inputs.ts'
@@ -56,6 +55,6 @@ function kindOf(eventName: string | undefined): Manifest['kind'] {
   return eventName === 'schedule' ? 'scheduled' : 'manual'
 }
 
-function signWith(key: KeyObject | undefined): (manifest: Manifest) => Manifest {
+function signWith(key: SigningKey | undefined): (manifest: Manifest) => Manifest {
   return key === undefined ? (manifest) => manifest : (manifest) => signManifest(manifest, key)
 }
