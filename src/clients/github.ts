@@ -117,6 +117,35 @@ function isBroken(response: { readonly headers: object; readonly data: unknown }
   return typeof type === 'string' && type.startsWith('application/json') && typeof response.data === 'string'
 }
 
+/**
+ * Runs `work` with a signal that fires with `signal` or after `ms`. Not AbortSignal.any with AbortSignal.timeout: nothing
+ * holds those two, and Node 24 collects them before they fire.
+ */
+async function withTimeout<T>(signal: AbortSignal, ms: number, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const stop = (): void => controller.abort(signal.reason)
+  const timer = setTimeout(() => controller.abort(new DOMException(`no answer in ${ms} ms`, 'TimeoutError')), ms)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    return await work(controller.signal)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** The bytes of `body`, ending with an error as soon as they are more or fewer than announced. */
+async function* exactly(body: Readable, bytes: number): AsyncGenerator<Uint8Array> {
+  let sent = 0
+  for await (const chunk of body) {
+    sent += chunk.length
+    if (sent > bytes) throw new Error(`the file is longer than ${bytes} bytes`)
+    yield chunk
+  }
+  if (sent < bytes) throw new Error(`the file ended after ${sent} of ${bytes} bytes`)
+}
+
 export function connectGithub(options: GithubOptions): Github {
   const { context, retries } = options
   const { clock, signal } = context
@@ -146,14 +175,17 @@ export function connectGithub(options: GithubOptions): Github {
     const endpoint: Endpoint = { ...given }
     const isChange = given.method !== 'GET' && given.method !== 'HEAD'
     const isStream = given.request?.['streamed'] === true
+    // Bodies that stream take as long as they take; a connection that stands still is ended by fetch after 5 minutes.
+    const isUnlimited = isStream || given.request?.['parseSuccessResponseBody'] === false
     const call = { repeatable: given.method !== 'POST', canResend: !isStream }
     for (let attempt = 0; ; attempt += 1) {
       if (isChange) await spaceOut()
       if (signal.aborted) throw cancelled(signal)
       try {
-        const limit = isStream ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs ?? 120_000)])
         const redirect = isChange ? 'manual' : (given.request?.['redirect'] ?? 'follow')
-        const response = await send({ ...given, request: { ...given.request, signal: limit, redirect } })
+        const ask = async (until: AbortSignal): Promise<Awaited<ReturnType<typeof send>>> =>
+          await send({ ...given, request: { ...given.request, signal: until, redirect } })
+        const response = isUnlimited ? await ask(signal) : await withTimeout(signal, options.timeoutMs ?? 120_000, ask)
         if (isChange && response.status >= 300) throw answerError(response, 'moved')
         if (isBroken(response)) throw new Error('the answer broke off')
         return response
@@ -227,15 +259,20 @@ export function connectGithub(options: GithubOptions): Github {
       }
     },
     async send(url, body, bytes) {
-      let broken: Error | undefined
-      body.on('error', (error) => {
-        broken = error
-      })
+      let broken: unknown
+      const watched = async function* (): AsyncGenerator<Uint8Array> {
+        try {
+          yield* exactly(body, bytes)
+        } catch (thrown) {
+          broken = thrown
+          throw thrown
+        }
+      }
       try {
         const response = await octokit.request({
           method: 'POST',
           url,
-          data: body,
+          data: watched(),
           // Without a length the stream would go out in chunks, which the upload address refuses.
           headers: { 'content-type': 'application/octet-stream', 'content-length': bytes },
           request: { streamed: true }
@@ -243,8 +280,7 @@ export function connectGithub(options: GithubOptions): Github {
         return response.data
       } catch (thrown) {
         // What the source of the bytes says is worth more than the broken request that followed from it.
-        if (broken instanceof UserError) throw broken
-        throw thrown
+        throw broken ?? thrown
       } finally {
         body.destroy()
       }

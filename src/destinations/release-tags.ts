@@ -1,4 +1,4 @@
-import { isBackupId } from '../history/backup-id.ts'
+import { timeOfBackupId } from '../history/backup-id.ts'
 import type { BackupRef } from './destination.ts'
 import { isLabel } from './names.ts'
 
@@ -16,7 +16,7 @@ export function parseBackupTag(tag: string): BackupRef | null {
   if (!tag.startsWith(tagPrefix)) return null
   const id = tag.slice(-idLength)
   const project = tag.slice(tagPrefix.length, -idLength - 1)
-  return isBackupId(id) && isLabel(project) && tag === backupTag({ project, id }) ? { project, id } : null
+  return timeOfBackupId(id) !== null && isLabel(project) && tag === backupTag({ project, id }) ? { project, id } : null
 }
 
 export function poolTag(project: string, number: number): string {

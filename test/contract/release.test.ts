@@ -415,7 +415,7 @@ describe('release: faults', () => {
         github.repository.visibility = visibility
         expect(await driver.visibility()).toBe(visibility)
       }
-      github.repository.visibility = 'unclear'
+      github.failNext({ status: 200, body: { id: 1 } })
       await expect(driver.visibility()).rejects.toMatchObject({ code: 'SB419' })
       github.failNext({ status: 200, body: { private: true, visibility: 'public' } })
       await expect(driver.visibility()).rejects.toMatchObject({ code: 'SB419' })

@@ -4,7 +4,7 @@ import { sha256, type Workflow } from './state.ts'
 
 function repositoryBody(call: Call): Record<string, unknown> {
   const { repository } = call
-  const body = complete('full-repository', {
+  return complete('full-repository', {
     id: 1,
     name: repository.name,
     full_name: `${repository.owner}/${repository.name}`,
@@ -17,11 +17,6 @@ function repositoryBody(call: Call): Record<string, unknown> {
     visibility: repository.visibility,
     license: null
   })
-  if (repository.visibility === 'unclear') {
-    delete body['visibility']
-    delete body['private']
-  }
-  return body
 }
 
 function workflowBody(call: Call, workflow: Workflow): Record<string, unknown> {

@@ -268,6 +268,10 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
     return undefined
   }
 
+  function isBlob(path: string): boolean {
+    return blobs !== undefined && path.startsWith('/devstoreaccount1/')
+  }
+
   /** Hands a blob request on to the real blob server and returns its whole answer. */
   async function proxied(
     incoming: IncomingMessage,
@@ -298,7 +302,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
       send(response, { status: 400, body: { message: 'Authorization must not be sent to the storage' } })
       return
     }
-    if (path.startsWith('/devstoreaccount1/') && blobs !== undefined) {
+    if (isBlob(path)) {
       const answer = await proxied(incoming, body)
       const isDownload = incoming.method === 'GET' && answer.status < 300
       if (isDownload && fault !== undefined) {
@@ -369,7 +373,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
         await fromStorage(incoming, response, url.pathname, fault, upload.bytes)
         return
       }
-      await proxied(incoming, upload.bytes)
+      if (isBlob(url.pathname)) await proxied(incoming, upload.bytes)
       strike(response, fault)
       return
     }

@@ -69,8 +69,7 @@ export interface Workflow {
 export interface RepositoryState {
   readonly owner: string
   readonly name: string
-  /** `unclear`: an answer that names neither visibility nor `private`. */
-  visibility: 'private' | 'public' | 'internal' | 'unclear'
+  visibility: 'private' | 'public' | 'internal'
   defaultBranch: string
   hasIssues: boolean
   /** Releases are frozen when they are published, and their tags are burned when they are deleted. */
