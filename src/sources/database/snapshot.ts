@@ -46,8 +46,7 @@ export function sessionSettings(versionNumber: number, lockTimeoutMs: number): r
     ['quote_all_identifiers', 'off'],
     ['standard_conforming_strings', 'on'],
     ['max_parallel_workers_per_gather', '0'],
-    ['jit', 'off'],
-    ['application_name', 'supabase-backup']
+    ['jit', 'off']
   ]
 }
 

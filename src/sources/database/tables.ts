@@ -9,6 +9,8 @@ import { listed, quoteIdentifier, readable } from './quote.ts'
 /** A relation that could be part of a dump, as the catalog has it. */
 export interface CatalogTable extends Omit<TableFacts, 'rows' | 'hash' | 'hashSkipped'> {
   readonly oid: string
+  /** `schema.name` as the server quotes it: how the fingerprint names the table. */
+  readonly quoted: string
   /** `WHERE ...` under which the rows of an extension's table are dumped; empty for all others. */
   readonly condition: string
   readonly unlogged: boolean
@@ -24,6 +26,7 @@ export interface CatalogTable extends Omit<TableFacts, 'rows' | 'hash' | 'hashSk
 
 interface Row {
   oid: string
+  quoted: string
   schema: string
   name: string
   kind: 'r' | 'p' | 'm' | 'f'
@@ -51,6 +54,7 @@ export async function readTables(connection: Connection): Promise<CatalogTable[]
   const rows = await connection.query<Row & Record<string, unknown>>(tablesSql)
   return rows.map((row) => ({
     oid: row.oid,
+    quoted: row.quoted,
     schema: row.schema,
     name: row.name,
     kind: row.kind,
@@ -98,7 +102,7 @@ const tablesSql = `with recursive ${memberships},
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where a.attnum > 0 and not a.attisdropped and ${userSchemas}
     group by a.attrelid)
-select c.oid::text as oid, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
+select c.oid::text as oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as quoted, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
   pg_catalog.pg_get_userbyid(c.relowner)::text as owner, c.relpersistence = 'u' as unlogged, c.relispopulated as populated,
   c.relrowsecurity as "rowSecurity",
   ((c.relpages::bigint + coalesce(x.relpages, 0)) * 8192)::text as bytes,
