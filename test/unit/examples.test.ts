@@ -1,0 +1,271 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { runInNewContext } from 'node:vm'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { readInputs } from '../../src/inputs.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const action = 'OWNER/supabase-backup@v1'
+
+const values = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+const permissions = z.record(z.string(), z.enum(['read', 'write', 'none']))
+const stepSchema = z.strictObject({
+  id: z.string().optional(),
+  name: z.string().optional(),
+  if: z.string().optional(),
+  uses: z.string().optional(),
+  run: z.string().optional(),
+  with: values.optional(),
+  env: values.optional()
+})
+const jobSchema = z.looseObject({
+  'timeout-minutes': z.number().min(1).max(360),
+  permissions,
+  env: values.optional(),
+  steps: z.array(stepSchema).min(1)
+})
+const workflowSchema = z.looseObject({
+  name: z.string(),
+  on: z.record(z.string(), z.unknown()),
+  permissions,
+  env: values.optional(),
+  concurrency: z.strictObject({
+    group: z.string(),
+    'cancel-in-progress': z.boolean(),
+    queue: z.string()
+  }),
+  jobs: z.record(z.string(), jobSchema)
+})
+type Step = z.infer<typeof stepSchema>
+
+const actionSchema = z.looseObject({
+  inputs: z.record(z.string(), z.looseObject({})),
+  outputs: z.record(z.string(), z.looseObject({}))
+})
+const definition = actionSchema.parse(parse(readFileSync(`${root}action.yml`, 'utf8')))
+
+/** What one step needs of the job's token: the tables of README.md as code. */
+function neededBy(step: Step): Record<string, 'read' | 'write'> {
+  if (step.uses?.startsWith('actions/checkout@')) return { contents: 'read' }
+  if (step.uses !== action) return {}
+  const inputs = step.with ?? {}
+  const command = String(inputs.command ?? 'backup')
+  const needed: Record<string, 'read' | 'write'> = {}
+  // Writes there: backups, verification records, safety copies of a target.
+  const writes =
+    ['backup', 'verify', 'prune', 'delete'].includes(command) ||
+    (command === 'restore' && inputs['safety-backup'] !== false)
+  const ownToken = inputs.token === undefined
+  for (const destination of String(inputs.destinations ?? 'artifact').split(',')) {
+    if (['release', 'repository'].includes(destination) && ownToken) needed.contents = writes ? 'write' : 'read'
+    if (destination === 'artifact') needed.actions = ['prune', 'delete'].includes(command) ? 'write' : 'read'
+  }
+  if (command === 'check') needed.actions = 'read'
+  if (inputs['notify-issue'] === true) needed.issues = 'write'
+  return needed
+}
+
+function neededByAll(steps: readonly Step[]): Record<string, string> {
+  const all: Record<string, string> = {}
+  for (const step of steps) {
+    for (const [scope, level] of Object.entries(neededBy(step))) {
+      if (all[scope] !== 'write') all[scope] = level
+    }
+  }
+  return all
+}
+
+const project = 'abcdefghijklmnopqrst'
+const connection = `postgresql://postgres.${project}:secret@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`
+const form = {
+  what: 'whole project into an empty one',
+  backup: 'latest',
+  tables: '',
+  'confirm-target': project,
+  'dry-run': true
+}
+let keys = { identity: '', recipient: '' }
+
+beforeAll(async () => {
+  const identity = await generateIdentity()
+  keys = { identity, recipient: await identityToRecipient(identity) }
+})
+
+/** What a person puts in where an example has an expression; `inputs` are those of a manual run. */
+function evaluate(expression: string, inputs: object): string {
+  const secret = connection
+  return String(
+    runInNewContext(expression.replaceAll(/inputs\.([\w-]+)/g, "inputs['$1']"), {
+      secrets: {
+        SUPABASE_DB_URL: secret,
+        TARGET_DB_URL: secret,
+        DRILL_DB_URL: secret,
+        SHOP_DB_URL: secret,
+        BACKUP_RECIPIENTS: keys.recipient,
+        BACKUP_IDENTITY: keys.identity,
+        BACKUP_TOKEN: 'github_pat_of_a_test'
+      },
+      vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project },
+      matrix: { project: 'shop', secret: 'SHOP_DB_URL' },
+      inputs,
+      endsWith: (text: string, end: string) => text.endsWith(end)
+    })
+  )
+}
+
+/** The inputs of a step as the action reads them. */
+function inputsOf(step: Step, inputs: object = form) {
+  return readInputs((name) => {
+    const value = step.with?.[name] ?? (name === 'token' ? 'ghs_of_the_job' : '')
+    return String(value).replaceAll(/\$\{\{ (.+?) \}\}/g, (_, expression: string) => evaluate(expression, inputs))
+  })
+}
+
+const files = readdirSync(`${root}examples`).filter((name) => name.endsWith('.yml'))
+
+it('knows every example', () => {
+  expect(files.sort()).toEqual([
+    'artifact-only.yml',
+    'before-a-migration.yml',
+    'check-freshness.yml',
+    'many-databases.yml',
+    'nightly-to-private-repository.yml',
+    'nightly-to-releases.yml',
+    'restore-drill.yml',
+    'restore.yml',
+    'verify-weekly.yml'
+  ])
+})
+
+describe.each(files)('%s', (file) => {
+  const text = readFileSync(`${root}examples/${file}`, 'utf8')
+  const workflow = workflowSchema.parse(parse(text))
+  const jobs = Object.values(workflow.jobs)
+  const steps = jobs.flatMap((job) => job.steps)
+  const ours = steps.filter((step) => step.uses === action)
+
+  it('uses the action with inputs that exist', () => {
+    expect(ours.length).toBeGreaterThan(0)
+    for (const step of ours) {
+      const unknown = Object.keys(step.with ?? {}).filter((name) => !(name in definition.inputs))
+      expect(unknown).toEqual([])
+    }
+  })
+
+  it('gives inputs that the action accepts, without a warning', () => {
+    for (const step of ours) expect(inputsOf(step).warnings).toEqual([])
+  })
+
+  it('reads only outputs that exist', () => {
+    const ids = steps.filter((step) => step.uses === action && step.id !== undefined).map((step) => step.id)
+    for (const [, id, output] of text.matchAll(/steps\.([\w-]+)\.outputs\.([\w-]+)/g)) {
+      expect(ids).toContain(id)
+      expect(Object.keys(definition.outputs)).toContain(output)
+    }
+  })
+
+  it('pins every other action by a full commit SHA', () => {
+    for (const step of steps) {
+      if (step.uses !== undefined && step.uses !== action) expect(step.uses).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40}$/)
+    }
+  })
+
+  it('gives no permission to all jobs, and to each job exactly what its steps need', () => {
+    expect(workflow.permissions).toEqual({})
+    for (const job of jobs) expect(job.permissions).toEqual(neededByAll(job.steps))
+  })
+
+  it('F75: waits for the run before it, and loses none that waits', () => {
+    expect(workflow.concurrency['cancel-in-progress']).toBe(false)
+    expect(workflow.concurrency.queue).toBe('max')
+    expect(workflow.concurrency.group).not.toContain('github.run_id')
+  })
+
+  it('is not scheduled on the full hour', () => {
+    const schedule = z.array(z.strictObject({ cron: z.string() })).parse(workflow.on.schedule ?? [])
+    for (const { cron } of schedule) expect(cron).toMatch(/^([1-9]|[1-5]\d) /)
+  })
+
+  it('is never started by a pull request', () => {
+    for (const event of Object.keys(workflow.on)) {
+      expect(['schedule', 'workflow_dispatch', 'push']).toContain(event)
+    }
+  })
+
+  it('puts nothing of inputs, events or secrets into the text of a script', () => {
+    for (const step of steps) expect(step.run ?? '').not.toContain('${{')
+  })
+
+  it('hands secrets to single steps only', () => {
+    expect(JSON.stringify(workflow.env ?? {})).not.toContain('secrets')
+    for (const job of jobs) expect(JSON.stringify(job.env ?? {})).not.toContain('secrets')
+    for (const step of steps) {
+      expect(step.if ?? '').not.toContain('secrets')
+      if (step.uses === action) expect(step.env).toBeUndefined()
+    }
+  })
+
+  it('takes every credential of the action from a secret', () => {
+    const credentials = /^(database-url|.*-database-url|service-role-key|target-service-role-key|.*access-token|token|identity|passphrase|smtp-url)$/
+    for (const step of ours) {
+      for (const [name, value] of Object.entries(step.with ?? {})) {
+        if (credentials.test(name)) expect(String(value)).toMatch(/^\$\{\{ secrets(\.[A-Z_]+|\[matrix\.secret\]) \}\}$/)
+      }
+    }
+  })
+
+  it('never leaves a backup unencrypted', () => {
+    for (const step of ours) {
+      if ((step.with?.command ?? 'backup') === 'backup') {
+        expect(step.with?.recipients).toBe('${{ secrets.BACKUP_RECIPIENTS }}')
+      }
+      expect(step.with?.plaintext).toBeUndefined()
+    }
+  })
+})
+
+describe('the form of restore.yml', () => {
+  const text = readFileSync(`${root}examples/restore.yml`, 'utf8')
+  const field = z.looseObject({ default: z.unknown().optional(), options: z.array(z.string()).optional() })
+  const fields = z
+    .looseObject({ on: z.object({ workflow_dispatch: z.object({ inputs: z.record(z.string(), field) }) }) })
+    .parse(parse(text)).on.workflow_dispatch.inputs
+  const step = Object.values(workflowSchema.parse(parse(text)).jobs)
+    .flatMap((job) => job.steps)
+    .find((one) => one.uses === action)
+
+  it('changes nothing unless somebody says so', () => {
+    expect(fields['dry-run']).toMatchObject({ type: 'boolean', default: true })
+  })
+
+  it('makes a person type the target', () => {
+    expect(fields['confirm-target']).toMatchObject({ type: 'string', required: true })
+    expect(fields['confirm-target']?.default).toBeUndefined()
+  })
+
+  it('describes every field', () => {
+    for (const one of Object.values(fields)) expect(one.description).toEqual(expect.any(String))
+  })
+
+  it('does for each choice what the choice says', () => {
+    const modes = (fields.what?.options ?? []).map((what) => {
+      const tables = what.startsWith('one table') ? 'public.orders' : ''
+      const inputs = inputsOf(step ?? {}, { ...form, what, tables, 'dry-run': false })
+      if (inputs.command !== 'restore') throw new Error(`the command is ${inputs.command}`)
+      expect(inputs).toMatchObject({ dryRun: false, safetyBackup: true, confirmTarget: project })
+      expect(inputs.selection.tables).toHaveLength(tables === '' ? 0 : 1)
+      return [what, inputs.mode]
+    })
+    expect(modes).toEqual([
+      ['whole project into an empty one', 'empty'],
+      ['whole project in place of what is there', 'replace'],
+      ['one table or a few, beside the live ones', 'side-schema'],
+      ['one table or a few, only the rows that are missing', 'missing-rows'],
+      ['one table or a few, in place of the live ones', 'replace'],
+      ['undo a restore', 'replace']
+    ])
+  })
+})
