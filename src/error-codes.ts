@@ -66,6 +66,11 @@ const catalogue = {
     cause: 'The connection string says sslmode=disable for a host of Supabase.',
     remedy: 'Leave `sslmode` out of the connection string.'
   },
+  SB012: {
+    title: 'The command is not part of this version',
+    cause: 'The command is planned and its inputs are known, but this version cannot carry it out.',
+    remedy: 'Use a version whose changelog names the command.'
+  },
   // SB1xx: connecting to a database
   SB101: {
     title: 'The database does not answer',
@@ -467,6 +472,11 @@ const catalogue = {
     remedy: 'Check `verify-key`; if it is right, do not use this backup and find out who can write to the place.'
   },
   // SB6xx: verification
+  SB601: {
+    title: 'What was restored differs from the source',
+    cause: 'The backup was restored into a throw-away server and at least one object there is not what it is in the source.',
+    remedy: 'Look at the objects named; start the backup again. If the difference stays, please report it: the backup would not have been complete.'
+  },
   // SB7xx: restore
   // SB8xx: Storage, Edge Functions, settings
   // SB9xx: history, retention, notifications

@@ -54,6 +54,7 @@ async function main(): Promise<number> {
   try {
     environment = readRunnerEnvironment(process.env)
     refuseUntrustedEvent(environment, readEvent(environment))
+    refuseUntrustedEvent(environment, readEvent(environment))
     inputs = readInputs(get)
     for (const note of inputs.notes) log.info(note)
     for (const warning of inputs.warnings) log.warning(warning)

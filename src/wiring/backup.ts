@@ -1,7 +1,6 @@
 import { describeEncryption } from '../archive/encryption.ts'
 import type { Manifest, Part } from '../archive/manifest.ts'
 import { createPacker } from '../archive/pack.ts'
-import { type SigningKey, signManifest } from '../archive/signature.ts'
 import { runBackup } from '../commands/backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { BackupInputs } from '../inputs.ts'
@@ -9,7 +8,7 @@ import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
 import type { RunPlace } from './run-command.ts'
-import { compressionOf, encryptionOf } from './sealing.ts'
+import { compressionOf, encryptionOf, signWith } from './sealing.ts'
 
 /** Runs `command: backup` with the real sources, packer and prover. */
 export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace): Promise<Result> {
@@ -53,8 +52,4 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
 
 function kindOf(eventName: string | undefined): Manifest['kind'] {
   return eventName === 'schedule' ? 'scheduled' : 'manual'
-}
-
-function signWith(key: SigningKey | undefined): (manifest: Manifest) => Manifest {
-  return key === undefined ? (manifest) => manifest : (manifest) => signManifest(manifest, key)
 }

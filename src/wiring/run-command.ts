@@ -28,23 +28,27 @@ export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Resul
   try {
     destinations = openDestinations(inputs, environment, context)
     const ports: Ports = { context, tool, destinations }
-    switch (inputs.command) {
-      case 'backup':
-        return await backup(inputs, ports, place)
-      case 'list':
-        return await runList(inputs, ports)
-      case 'download':
-        return await download(inputs, ports, place)
-      case 'delete':
-        return await runDelete({ ...inputs, choice: inputs.backup }, ports)
-      case 'verify':
-      case 'restore':
-      case 'prune':
-      case 'check':
-      case 'plan':
-        throw new UserError('SB004', `\`command: ${inputs.command}\` is not part of this version.`)
-    }
+    return await dispatch(inputs, ports, place)
   } finally {
     for (const destination of destinations) await destination.close()
+  }
+}
+
+async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<Result> {
+  switch (inputs.command) {
+    case 'backup':
+      return backup(inputs, ports, place)
+    case 'list':
+      return runList(inputs, ports)
+    case 'download':
+      return download(inputs, ports, place)
+    case 'delete':
+      return runDelete({ ...inputs, choice: inputs.backup }, ports)
+    case 'verify':
+    case 'restore':
+    case 'prune':
+    case 'check':
+    case 'plan':
+      throw new UserError('SB012', `\`command: ${inputs.command}\` is not part of this version.`)
   }
 }

@@ -1,5 +1,7 @@
 import { type Encryption, encryptionFor, encryptionWith, type Keys, keysOf, keysOfPassphrase } from '../archive/encryption.ts'
 import type { Compression, CompressionMethod } from '../archive/compression.ts'
+import type { Manifest } from '../archive/manifest.ts'
+import { type SigningKey, signManifest, type VerifyKey } from '../archive/signature.ts'
 import { createCompression, findZstd } from '../clients/zstd.ts'
 import type { Context } from '../context.ts'
 
@@ -18,4 +20,14 @@ export async function keysFor(inputs: { readonly identities: readonly string[]; 
 /** Compression of a run: the program `zstd` where there is one. */
 export async function compressionOf(context: Context, method: CompressionMethod = 'zstd', level?: number): Promise<Compression> {
   return createCompression({ method, zstd: await findZstd(), home: context.temp, ...(level === undefined ? {} : { level }) })
+}
+
+/** Signs manifests with the key of the input `signing-key`; leaves them as they are without one. */
+export function signWith(key: SigningKey | undefined): (manifest: Manifest) => Manifest {
+  return key === undefined ? (manifest) => manifest : (manifest) => signManifest(manifest, key)
+}
+
+/** The key of the input `verify-key`, where it was given. */
+export function trustedKeys(key: VerifyKey | undefined): readonly VerifyKey[] {
+  return key === undefined ? [] : [key]
 }

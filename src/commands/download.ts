@@ -1,0 +1,107 @@
+import { constants } from 'node:fs'
+import { copyFile, mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { renderManifest } from '../archive/manifest.ts'
+import { splitStoredName } from '../archive/stored-names.ts'
+import { UserError } from '../errors.ts'
+import { backupRows } from '../history/rows.ts'
+import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
+import type { Result } from '../result.ts'
+import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
+import { readAll } from './list.ts'
+import type { Ports } from './ports.ts'
+
+export interface DownloadOptions extends Omit<FetchOptions, 'dir'> {
+  readonly project: string | undefined
+  readonly choice: BackupChoice
+  /** Folder in which the folder of the download is made. */
+  readonly into: string
+}
+
+/**
+ * Fetches one backup and leaves its files in a folder: opened and decompressed where keys were given, as stored otherwise.
+ * A place whose copy is damaged is passed over when another one holds the backup, too.
+ */
+export async function runDownload(options: DownloadOptions, ports: Ports): Promise<Result> {
+  const { context } = ports
+  const { clock } = context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  const entries = await readAll(ports.destinations, options.project)
+  if (options.choice.kind !== 'id') soleProject(entries)
+  const copies = selectBackup(entries, options.choice, clock.now())
+  const warnings: string[] = []
+  let path: string | undefined
+  for (const [index, copy] of copies.entries()) {
+    const dir = join(context.temp, `fetched-${index}`)
+    try {
+      const backup = openEntry(copy, ports, { ...options, dir })
+      path = await leaveFiles(backup, options)
+      break
+    } catch (thrown) {
+      const last = index === copies.length - 1
+      if (last || !(thrown instanceof UserError) || context.signal.aborted) throw thrown
+      warnings.push(`The copy in ${copy.destination} could not be used: ${thrown.message}`)
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+  const manifest = copies[0]?.manifest ?? null
+  return {
+    command: 'download',
+    status: 'complete',
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool: ports.tool,
+    project: copies[0]?.ref.project ?? null,
+    verified: 'none',
+    destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
+    backups: backupRows(entries, clock.now()),
+    url: copies[0]?.url ?? null,
+    path: path ?? null,
+    warnings,
+    ...(manifest === null
+      ? {}
+      : {
+          backup: {
+            id: manifest.id,
+            createdAt: manifest.createdAt,
+            type: manifest.type,
+            kind: manifest.kind,
+            sizeBytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
+            parts: manifest.parts,
+            encryption: manifest.encryption,
+            source: manifest.source
+          }
+        })
+  }
+}
+
+async function leaveFiles(backup: FetchableBackup, options: DownloadOptions): Promise<string> {
+  const { manifest, opened } = backup
+  const opening = options.keys !== null || manifest.encryption.scheme === 'none'
+  const folder = join(options.into, `download-${manifest.project}-${manifest.id}`)
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { mode: 0o700 })
+  try {
+    // Contents first: they tell files of another backup from this one's, and a wrong key before anything large is fetched.
+    if (opening) await opened.contents()
+    for (const file of [...manifest.files, ...manifest.shared]) {
+      const { plainName } = splitStoredName(file.name)
+      await opened.fetch([plainName])
+      if (opening) {
+        const target = await open(join(folder, plainName), 'wx', 0o600)
+        await pipeline(opened.files.open(plainName), target.createWriteStream())
+      } else {
+        await copyFile(opened.pathOf(plainName), join(folder, file.name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+      }
+      await opened.drop(plainName)
+    }
+    await writeFile(join(folder, 'manifest.json'), renderManifest(manifest), { flag: 'wx', mode: 0o600 })
+    return folder
+  } catch (thrown) {
+    await rm(folder, { recursive: true, force: true })
+    throw thrown
+  }
+}

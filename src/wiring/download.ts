@@ -1,0 +1,21 @@
+import { runDownload } from '../commands/download.ts'
+import type { Ports } from '../commands/ports.ts'
+import type { DownloadInputs } from '../inputs.ts'
+import type { Result } from '../result.ts'
+import type { RunPlace } from './run-command.ts'
+import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
+
+/** Runs `command: download`. */
+export async function download(inputs: DownloadInputs, ports: Ports, place: RunPlace): Promise<Result> {
+  return runDownload(
+    {
+      project: inputs.project,
+      choice: inputs.backup,
+      into: place.kept,
+      keys: await keysFor(inputs),
+      compression: await compressionOf(place.context),
+      trusted: trustedKeys(inputs.verifyKey)
+    },
+    ports
+  )
+}
