@@ -153,7 +153,6 @@ alter text search configuration kind.conf alter mapping for word with kind.dict,
 create conversion kind.conv for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
 create access method kind_heap type table handler heap_tableam_handler;
 create table kind.other_am (a int) using kind_heap;
-create trusted language kind_lang handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator;
 
 comment on table kind.parent is 'a comment';
 comment on column kind.parent.name is E'with\nnewline';

@@ -38,7 +38,7 @@ export interface WatchOptions {
  * connection in use, so that nothing on the way takes it for dead. Resolves when the signal fires or the connection breaks.
  */
 export async function watchDump(options: WatchOptions): Promise<void> {
-  const { connection, clock, signal } = options
+  const { clock, signal } = options
   const told = new Set<string>()
   let last = ''
   let movedAt = clock.monotonic()

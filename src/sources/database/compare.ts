@@ -1,0 +1,162 @@
+import type { DatabaseFacts, Guard, SequenceFacts, TableFacts, VisibleRows } from '../../archive/contents-database.ts'
+import type { Finding } from '../source.ts'
+import { readable } from './quote.ts'
+import { sameDefinition } from './same-definition.ts'
+
+/** What is known about a copy beside its state. */
+export interface CompareOptions {
+  /** Extensions of the source that the copy's server does not have. */
+  readonly missingExtensions: ReadonlySet<string>
+  /** Whether source and copy run the same major version: else a definition that the server writes may differ in form alone. */
+  readonly sameMajor: boolean
+}
+
+/** Kinds whose definition the server writes anew from its own form, in words that changed between major versions. */
+const deparsed = /^(?:view|materialized view|index|constraint|policy|trigger|rule|function|procedure|table|statistics|publication)$/
+
+/** Most characters of a side that a finding shows. */
+const shown = 500
+
+/**
+ * Compares two fingerprints. An object that is missing, added or different is a `difference` that shows both sides; one that needs an
+ * extension which the copy lacks is `notProven`, and so is a changed wording between two major versions.
+ */
+export function compareGuards(source: readonly Guard[], copy: readonly Guard[], options: CompareOptions): Finding[] {
+  const key = (guard: Guard) => `${guard.kind}\0${guard.name}`
+  const there = Map.groupBy(copy, key)
+  const findings: Finding[] = []
+  for (const guard of source) {
+    const match = there.get(key(guard))?.shift()
+    const subject = `${guard.kind} ${guard.name}`
+    const missing = (guard.needs ?? []).filter((name) => options.missingExtensions.has(name))
+    if (match === undefined) {
+      if (missing.length > 0 || isOfMissing(guard, options)) {
+        findings.push({ kind: 'notProven', subject, detail: `it needs ${missing.join(', ') || 'an extension'}, which the copy's server does not have` })
+      } else findings.push({ kind: 'difference', subject, detail: 'it is missing in the copy' })
+    } else if (!sameDefinition(guard.definition, match.definition)) {
+      const wording = !options.sameMajor && deparsed.test(guard.kind)
+      findings.push({
+        kind: missing.length > 0 || wording ? 'notProven' : 'difference',
+        subject,
+        detail: `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition)}`
+      })
+    }
+  }
+  for (const rest of there.values()) {
+    for (const guard of rest) findings.push({ kind: 'difference', subject: `${guard.kind} ${guard.name}`, detail: 'it is in the copy, but not in the source' })
+  }
+  return findings
+}
+
+function isOfMissing(guard: Guard, options: CompareOptions): boolean {
+  return guard.kind === 'comment' && [...options.missingExtensions].some((name) => guard.name === `extension ${name}`)
+}
+
+/** The lines in which two definitions differ. */
+function bothSides(source: string, copy: string): string {
+  const left = source.split('\n')
+  const right = copy.split('\n')
+  const only = (lines: readonly string[], others: readonly string[]) => lines.filter((line) => !others.includes(line)).join(' / ')
+  const cut = (text: string) => (text.length > shown ? `${text.slice(0, shown)}...` : text)
+  const [first, second] = [only(left, right), only(right, left)]
+  if (first === '' && second === '') return 'the same lines in another order'
+  return `source: ${cut(first) || '(nothing)'}; copy: ${cut(second) || '(nothing)'}`
+}
+
+/** A table as it was found on the copy. */
+export type CopiedTable = Pick<TableFacts, 'schema' | 'name' | 'rows' | 'hash'> & Partial<Pick<TableFacts, 'populated'>>
+
+/** Compares row counts and content hashes. Tables that are absent from `copy` because of `missing` extensions are `notProven`. */
+export function compareTables(
+  source: readonly TableFacts[],
+  copy: readonly CopiedTable[],
+  needs: ReadonlyMap<string, readonly string[]>,
+  options: CompareOptions
+): Finding[] {
+  const there = new Map(copy.map((table) => [readable(table), table]))
+  return source.flatMap((table): Finding[] => {
+    const name = readable(table)
+    const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
+    const found = there.get(name)
+    const missing = [...(needs.get(name) ?? []), ...(table.extension === undefined ? [] : [table.extension])].filter((extension) => options.missingExtensions.has(extension))
+    if (found === undefined) {
+      return missing.length > 0
+        ? [{ kind: 'notProven', subject, detail: `it needs ${missing.join(', ')}, which the copy's server does not have` }]
+        : [{ kind: 'difference', subject, detail: 'it is missing in the copy' }]
+    }
+    if (table.kind === 'm') return compareView(table, found, subject)
+    if (table.rows === null) return []
+    if (found.rows !== table.rows) return [{ kind: 'difference', subject, detail: `rows: ${table.rows} in the source, ${found.rows ?? 'none'} in the copy` }]
+    if (table.hash === null) return [{ kind: 'notProven', subject, detail: `its content was counted, not hashed: ${table.hashSkipped ?? 'not possible'}` }]
+    if (found.hash === null || found.hash.method !== table.hash.method) {
+      return [{ kind: 'notProven', subject, detail: 'the copy could not be hashed in the same way' }]
+    }
+    if (found.hash.value !== table.hash.value) return [{ kind: 'difference', subject, detail: `its content differs, though it has the same ${table.rows} rows` }]
+    return []
+  })
+}
+
+/** A materialized view is computed anew by a restore: its rows may be newer than the source's, but not gone. */
+function compareView(table: TableFacts, found: CopiedTable, subject: string): Finding[] {
+  if (table.populated === true && found.populated === false) return [{ kind: 'difference', subject, detail: 'it holds no data in the copy' }]
+  if (table.rows === null || found.rows === null || table.rows === found.rows) return []
+  return found.rows === '0'
+    ? [{ kind: 'difference', subject, detail: `it is empty in the copy; ${table.rows} rows in the source` }]
+    : [{ kind: 'note', subject, detail: `${table.rows} rows in the source, ${found.rows} in the copy, where it was computed anew` }]
+}
+
+/** Compares sequences: the copy's state must lie between those before and after the dump. */
+export function compareSequences(source: readonly SequenceFacts[], copy: ReadonlyMap<string, SequenceFacts['before']>): Finding[] {
+  return source.flatMap((sequence): Finding[] => {
+    const name = readable(sequence)
+    const subject = `sequence ${name}`
+    const found = copy.get(name)
+    if (found === undefined) return [{ kind: 'difference', subject, detail: 'it is missing in the copy' }]
+    const { before, after } = sequence
+    const text = (state: SequenceFacts['before']) => `${state.value}${state.called ? '' : ' (not used yet)'}`
+    const same = (state: SequenceFacts['before']) => state.value === found.value && state.called === found.called
+    if (same(before) || same(after)) return []
+    const moved = before.value !== after.value || before.called !== after.called
+    const [low, high, value] = [BigInt(before.value), BigInt(after.value), BigInt(found.value)]
+    const between = (low <= value && value <= high) || (high <= value && value <= low)
+    // One that cycles may have turned round in between: nothing can be said then but that it was in use.
+    if (moved && between && (found.called || !before.called)) return []
+    const expected = moved ? `between ${text(before)} and ${text(after)}` : text(before)
+    return [{ kind: 'difference', subject, detail: `${expected} in the source, ${text(found)} in the copy` }]
+  })
+}
+
+/** A name of the fingerprint as `readable` writes it: the server also quotes key words. */
+export function plainName(name: string): string {
+  return name.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+}
+
+/** Policies whose outcome depends on the time of asking. */
+const timely = /\b(?:now\(\)|current_(?:date|time|timestamp)|localtime|clock_timestamp|statement_timestamp|transaction_timestamp|random\(|timeofday)/i
+
+/** Compares what roles see. Where a policy of the table asks for the time, a difference is only noted. */
+export function compareVisibleRows(source: readonly VisibleRows[], copy: readonly VisibleRows[], guards: readonly Guard[]): Finding[] {
+  const key = (entry: VisibleRows) => JSON.stringify([entry.role, entry.user, entry.schema, entry.table])
+  const there = new Map(copy.map((entry) => [key(entry), entry]))
+  return source.flatMap((entry): Finding[] => {
+    const name = readable({ schema: entry.schema, name: entry.table })
+    const subject = `rows of ${name} that ${entry.role}${entry.user === null ? '' : ` as user ${entry.user}`} sees`
+    if (entry.failed?.startsWith('skipped') === true) return [{ kind: 'notProven', subject, detail: entry.failed }]
+    const found = there.get(key(entry))
+    if (found === undefined || found.failed?.startsWith('skipped') === true) {
+      return [{ kind: 'notProven', subject, detail: found?.failed ?? 'it was not counted on the copy' }]
+    }
+    if (found.rows === entry.rows && found.failed === entry.failed) return []
+    const text = (side: VisibleRows) => side.rows ?? `error ${side.failed ?? 'unknown'}`
+    const depends = guards.some((guard) => guard.kind === 'policy' && plainName(guard.name).endsWith(` on ${name}`) && timely.test(guard.definition))
+    return [{ kind: depends ? 'note' : 'difference', subject, detail: `${text(entry)} in the source, ${text(found)} in the copy` }]
+  })
+}
+
+/** Compares large objects by count and content. */
+export function compareLargeObjects(source: DatabaseFacts['largeObjects'], copy: DatabaseFacts['largeObjects']): Finding[] {
+  const subject = 'large objects'
+  if (source.count !== copy.count) return [{ kind: 'difference', subject, detail: `${source.count} in the source, ${copy.count} in the copy` }]
+  if (source.hash === null || copy.hash === null) return [{ kind: 'notProven', subject, detail: 'their content was counted, not hashed' }]
+  return source.hash === copy.hash ? [] : [{ kind: 'difference', subject, detail: 'their content differs' }]
+}

@@ -1,0 +1,117 @@
+import type { DatabaseFacts, ExtensionFacts, Guard, SequenceFacts, VisibleRows } from '../../archive/contents-database.ts'
+import type { Connection } from '../../clients/postgres/connection.ts'
+import type { Clock } from '../../context.ts'
+import type { Finding } from '../source.ts'
+import {
+  type CompareOptions,
+  type CopiedTable,
+  compareGuards,
+  compareLargeObjects,
+  compareSequences,
+  compareTables,
+  compareVisibleRows,
+  plainName
+} from './compare.ts'
+import { readGuards } from './guards.ts'
+import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
+import { readable } from './quote.ts'
+import { readExtensions } from './roles.ts'
+import { readSequenceStates, readSequences } from './sequences.ts'
+import { readTables } from './tables.ts'
+import { repeatVisibleRows } from './visible-rows.ts'
+
+/** What a restored copy holds, read by the same statements as the source's facts. */
+export interface DatabaseState {
+  readonly versionNumber: number
+  readonly tables: readonly CopiedTable[]
+  readonly sequences: ReadonlyMap<string, SequenceFacts['before']>
+  readonly largeObjects: DatabaseFacts['largeObjects']
+  readonly guards: readonly Guard[]
+  readonly visibleRows: readonly VisibleRows[]
+  readonly extensions: readonly ExtensionFacts[]
+}
+
+/**
+ * Reads a copy's state as far as `facts` can be compared with it. The connection must be that of a superuser, or of a role that reads everything, and be
+ * in the transaction that `beginReading` opens.
+ */
+export async function readDatabaseState(connection: Connection, facts: DatabaseFacts, clock: Clock): Promise<DatabaseState> {
+  const catalog = new Map((await readTables(connection)).map((table) => [readable(table), table]))
+  const requests: SumRequest[] = facts.tables.flatMap((table) => {
+    const found = catalog.get(readable(table))
+    if (found === undefined || table.rows === null || (table.kind === 'm' && found.populated !== true)) return []
+    // Columns are those of the source: one that is gone fails here, and is found as a difference of the table before that.
+    const known = new Set(found.columns.map((column) => column.name))
+    const method: HashMethod | null = table.columns.every((column) => known.has(column.name)) ? (table.hash?.method ?? null) : null
+    return [{ table: { schema: table.schema, name: table.name, columns: table.columns, condition: found.condition }, bytes: found.bytes || table.bytes, method }]
+  })
+  const sums = new Map<string, CopiedTable>()
+  for (const batch of sumBatches(requests)) {
+    const results = await sumTables(connection, batch)
+    for (const [index, { table, method }] of batch.entries()) {
+      const sum = results[index]
+      if (sum === undefined) continue
+      sums.set(readable(table), {
+        schema: table.schema,
+        name: table.name,
+        rows: sum.rows,
+        hash: method === null || sum.hash === null ? null : { method, value: sum.hash }
+      })
+    }
+  }
+  const tables = facts.tables.flatMap(({ schema, name }): CopiedTable[] => {
+    const found = catalog.get(readable({ schema, name }))
+    if (found === undefined) return []
+    const sum = sums.get(readable({ schema, name })) ?? { schema, name, rows: null, hash: null }
+    return [found.populated === undefined ? sum : { ...sum, populated: found.populated }]
+  })
+  const wanted = new Set(facts.sequences.map(readable))
+  const names = facts.sequences.length === 0 ? [] : (await readSequences(connection)).filter((sequence) => wanted.has(readable(sequence)))
+  const states = await readSequenceStates(connection, names)
+  return {
+    versionNumber: connection.versionNumber,
+    tables,
+    sequences: new Map(names.flatMap((name, index) => (states[index] === undefined ? [] : [[readable(name), states[index]] as const]))),
+    largeObjects: facts.largeObjects.count === '0' ? { count: '0', hash: '0' } : await sumLargeObjects(connection),
+    guards: facts.guards.length === 0 ? [] : await readGuards(connection, facts.server.versionNumber),
+    visibleRows: facts.visibleRows.length === 0 ? [] : await repeatVisibleRows(connection, facts.visibleRows, clock),
+    extensions: await readExtensions(connection)
+  }
+}
+
+/** Compares a copy with what was captured. An empty list means: everything that the facts tell came back exactly. */
+export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Finding[] {
+  const there = new Map(state.extensions.map((extension) => [extension.name, extension]))
+  const missing = facts.extensions.filter((extension) => !there.has(extension.name))
+  const options: CompareOptions = {
+    missingExtensions: new Set(missing.map((extension) => extension.name)),
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
+  }
+  const needs = new Map(facts.guards.filter((guard) => /^(?:table|materialized view|foreign table)$/.test(guard.kind)).map((guard) => [plainName(guard.name), guard.needs ?? []]))
+  const whole = facts.guards.length > 0 && facts.selection.schemas.length === 0 && facts.selection.tables.length === 0
+  const guards = facts.guards.length === 0 ? [] : compareGuards(facts.guards, narrowedTo(facts, state.guards), options)
+  return [
+    ...(whole
+      ? facts.extensions.flatMap((extension): Finding[] => {
+          const found = there.get(extension.name)
+          const subject = `extension ${extension.name}`
+          if (found === undefined) return [{ kind: 'notProven', subject, detail: "the copy's server does not have it" }]
+          if (found.version === extension.version) return []
+          return [{ kind: 'note', subject, detail: `version ${extension.version} in the source, ${found.version} in the copy` }]
+        })
+      : []),
+    ...compareTables(facts.tables, state.tables, needs, options),
+    ...compareSequences(facts.sequences, state.sequences),
+    ...compareLargeObjects(facts.largeObjects, state.largeObjects),
+    ...guards,
+    ...compareVisibleRows(facts.visibleRows, state.visibleRows, facts.guards)
+  ]
+}
+
+/** In a narrowed backup the copy's other objects are nobody's concern. */
+function narrowedTo(facts: DatabaseFacts, guards: readonly Guard[]): readonly Guard[] {
+  const { schemas, excludeSchemas, tables, excludeTables } = facts.selection
+  if ([schemas, excludeSchemas, tables, excludeTables].every((list) => list.length === 0)) return guards
+  const known = new Set(facts.guards.map((guard) => `${guard.kind}\0${guard.name}`))
+  return guards.filter((guard) => known.has(`${guard.kind}\0${guard.name}`))
+}
