@@ -57,8 +57,12 @@ export function errorTable(codes: Readonly<Record<string, ErrorEntry>>): string 
 /** The commands that read an input, from the very schemas that read it. */
 function commandsOf(name: string): string {
   if (name === 'command') return 'all'
-  const readers = fieldsSchema.options.filter((option) => Object.hasOwn(option.shape, name)).map((option) => option.shape.command.value)
-  return readers.length === commandNames.length ? 'all' : commandNames.filter((command) => readers.includes(command)).join(', ')
+  const readers = fieldsSchema.options
+    .filter((option) => Object.hasOwn(option.shape, name))
+    .map((option) => option.shape.command.value)
+  return readers.length === commandNames.length
+    ? 'all'
+    : commandNames.filter((command) => readers.includes(command)).join(', ')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

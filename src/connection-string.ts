@@ -1,5 +1,5 @@
-import type { ErrorCode } from './error-codes.ts'
 import type { SslMode } from './clients/postgres/tls.ts'
+import type { ErrorCode } from './error-codes.ts'
 
 /** A connection string taken apart, once. Every part of the program works with these fields, never with the text. */
 export interface ConnectionFields {
@@ -151,7 +151,9 @@ function parametersOfUrl(rest: string): Parameters | Refusal {
   const set = (name: string, encoded: string): Refusal | undefined => {
     const value = decode(encoded)
     if (value === undefined) {
-      return malformed('a % is not followed by two hexadecimal digits, or what it stands for is not UTF-8: write % as %25')
+      return malformed(
+        'a % is not followed by two hexadecimal digits, or what it stands for is not UTF-8: write % as %25'
+      )
     }
     if (hasControl(value)) return malformed('it holds an encoded control character')
     if (parameters.has(name)) return refusedParameter(`${name} is given twice`)

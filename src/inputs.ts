@@ -1,3 +1,4 @@
+import { type ErrorCode, errorCodes } from './error-codes.ts'
 import { UserError } from './errors.ts'
 import { assemble } from './inputs/assemble.ts'
 import type { Inputs } from './inputs/commands.ts'
@@ -5,7 +6,6 @@ import { commandNames, declaredInputs, inputNames } from './inputs/declared.ts'
 import { fieldsSchema, refusalSentence } from './inputs/fields.ts'
 import { collectProblems, type Problem, throwProblems } from './inputs/problems.ts'
 import { oneOf } from './inputs/values.ts'
-import { type ErrorCode, errorCodes } from './error-codes.ts'
 
 export type * from './inputs/commands.ts'
 export { secretsOf } from './inputs/secrets.ts'

@@ -1,5 +1,5 @@
-import type { ErrorCode } from './error-codes.ts'
 import type { ConnectionFields } from './connection-string.ts'
+import type { ErrorCode } from './error-codes.ts'
 
 type Place = Pick<ConnectionFields, 'host' | 'port' | 'user' | 'reference'>
 
@@ -48,7 +48,8 @@ export function refusalOfSupabasePlace(
   if (isTransactionPooler(place)) {
     return {
       code: 'SB110',
-      reason: 'port 6543 is the transaction pooler, which cannot hold the snapshot of a dump: use the Session pooler string (port 5432)'
+      reason:
+        'port 6543 is the transaction pooler, which cannot hold the snapshot of a dump: use the Session pooler string (port 5432)'
     }
   }
   if (isPooler(place.host) && supabaseRefOf(place) === undefined) {

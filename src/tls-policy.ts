@@ -53,7 +53,8 @@ function decideForSupabase(sslMode: ConnectionFields['sslMode'], rootCertificate
   if (sslMode === 'disable') {
     return {
       ok: false,
-      reason: 'sslmode=disable sends the password and all data unprotected over the internet; leave sslmode out, Supabase always offers TLS'
+      reason:
+        'sslmode=disable sends the password and all data unprotected over the internet; leave sslmode out, Supabase always offers TLS'
     }
   }
   const roots = rootCertificates === undefined ? supabaseRoots : `${supabaseRoots}${rootCertificates.trim()}\n`
@@ -67,7 +68,9 @@ function decideForSupabase(sslMode: ConnectionFields['sslMode'], rootCertificate
 function warnOfPlainText(host: string): readonly string[] {
   return isLoopback(host)
     ? []
-    : ['sslmode=disable: the password exchange and all data go over the network unprotected. Use sslmode=verify-full where the server can.']
+    : [
+        'sslmode=disable: the password exchange and all data go over the network unprotected. Use sslmode=verify-full where the server can.'
+      ]
 }
 
 /** Whether a host is this machine itself, by its name or address alone. */

@@ -34,7 +34,10 @@ export function assembleBackup(
   )
   // A secret that is misspelt arrives as an empty text: `auto` must not turn it into a backup without the database.
   if (fields.include === 'auto' && typed === undefined) {
-    problems.add('SB003', 'Input `database-url` is missing: `include: auto` takes the database. To leave it out, name the sources in `include`.')
+    problems.add(
+      'SB003',
+      'Input `database-url` is missing: `include: auto` takes the database. To leave it out, name the sources in `include`.'
+    )
   }
   const verifyTyped = fields['verify-database-url']
   const verifyDatabase = databaseAccess('verify-database-url', verifyTyped, fields['ssl-root-cert'], problems, remarks)
@@ -45,21 +48,33 @@ export function assembleBackup(
     typed.port === verifyTyped.port &&
     typed.database === verifyTyped.database
   ) {
-    problems.add('SB002', 'Inputs `database-url` and `verify-database-url` name the same database: the proof would restore into the source.')
+    problems.add(
+      'SB002',
+      'Inputs `database-url` and `verify-database-url` name the same database: the proof would restore into the source.'
+    )
   }
   const sealing = sealingOf(fields, problems)
   const sealed = sealing.recipients.length > 0 || sealing.passphrase !== undefined
   if (sealing.recipients.length > 0 && sealing.passphrase !== undefined) {
-    problems.add('SB002', 'Inputs `recipients` and `passphrase` are both given: a backup is sealed for one or the other.')
+    problems.add(
+      'SB002',
+      'Inputs `recipients` and `passphrase` are both given: a backup is sealed for one or the other.'
+    )
   }
   if (sealing.plaintext === 'never' && !sealed) {
     problems.add('SB003', 'Input `recipients` (or `passphrase`) is missing: `plaintext` is `never`.')
   }
   if (fields['config-secrets'] === 'include' && !sealed) {
-    problems.add('SB003', 'Input `recipients` (or `passphrase`) is missing: `config-secrets: include` keeps secret values in encrypted contents only.')
+    problems.add(
+      'SB003',
+      'Input `recipients` (or `passphrase`) is missing: `config-secrets: include` keeps secret values in encrypted contents only.'
+    )
   }
   if (fields.buckets.length > 0 && !access.include.sources.includes('storage')) {
-    problems.add('SB002', `Input \`buckets\` is given, but Storage is not backed up (${access.include.reasons.storage}).`)
+    problems.add(
+      'SB002',
+      `Input \`buckets\` is given, but Storage is not backed up (${access.include.reasons.storage}).`
+    )
   }
   checkProof(fields, problems)
   checkKeepRules(fields, problems)

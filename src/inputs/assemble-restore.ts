@@ -30,11 +30,17 @@ export function assembleRestore(
     problems
   )
   if (access.include.sources.length === 0) {
-    problems.add('SB002', 'The command is restore, but no target is given: `target-database-url`, `target-service-role-key` or `target-access-token`.')
+    problems.add(
+      'SB002',
+      'The command is restore, but no target is given: `target-database-url`, `target-service-role-key` or `target-access-token`.'
+    )
   }
   const confirmTarget = fields['confirm-target']
   if (confirmTarget === undefined && !fields['dry-run']) {
-    problems.add('SB003', 'Input `confirm-target` is missing: it must name the target, by its project ref or as host/database.')
+    problems.add(
+      'SB003',
+      'Input `confirm-target` is missing: it must name the target, by its project ref or as host/database.'
+    )
   }
   const sealing = sealingOf(fields, problems)
   if (
@@ -44,7 +50,10 @@ export function assembleRestore(
     sealing.recipients.length === 0 &&
     sealing.passphrase === undefined
   ) {
-    problems.add('SB003', 'Input `recipients` (or `passphrase`) is missing: the safety backup of the target must be sealed, since `plaintext` is `never`.')
+    problems.add(
+      'SB003',
+      'Input `recipients` (or `passphrase`) is missing: the safety backup of the target must be sealed, since `plaintext` is `never`.'
+    )
   }
   return {
     command: 'restore',

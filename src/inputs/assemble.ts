@@ -1,4 +1,6 @@
 import { supabaseRefOf } from '../supabase-host.ts'
+import { assembleBackup } from './assemble-backup.ts'
+import { assembleRestore } from './assemble-restore.ts'
 import type {
   CheckInputs,
   CommonInputs,
@@ -12,8 +14,6 @@ import type {
   PruneInputs,
   VerifyInputs
 } from './commands.ts'
-import { assembleBackup } from './assemble-backup.ts'
-import { assembleRestore } from './assemble-restore.ts'
 import { databaseAccess, type Remarks } from './database-access.ts'
 import type { Fields, FieldsOf } from './fields.ts'
 import { checkKeepRules, keepRulesOf } from './keep-rules.ts'
@@ -59,7 +59,10 @@ function commonInputs(fields: Fields, problems: Problems, remarks: Remarks): Com
     problems.add('SB003', 'Input `folder` is missing: the destination folder needs its path.')
   }
   if (!places.includes('folder') && fields.folder !== undefined) {
-    problems.add('SB002', 'Input `folder` is given, but `destinations` does not name folder: nothing would be kept there.')
+    problems.add(
+      'SB002',
+      'Input `folder` is given, but `destinations` does not name folder: nothing would be kept there.'
+    )
   }
   if (!places.includes('artifact') && fields['retention-days'] !== undefined) {
     remarks.warnings.push('`retention-days` has no effect: it holds for the destination artifact alone.')
@@ -118,7 +121,10 @@ function assembleVerify(
 ): VerifyInputs | undefined {
   const { verify } = fields
   if (verify === 'none') {
-    problems.add('SB002', 'Input `verify` is `none`, but the command is to verify: allowed are auto, restore, read, checksum.')
+    problems.add(
+      'SB002',
+      'Input `verify` is `none`, but the command is to verify: allowed are auto, restore, read, checksum.'
+    )
     return undefined
   }
   checkProof(fields, problems)
@@ -184,10 +190,16 @@ function assemblePrune(fields: FieldsOf<'prune'>, common: CommonInputs, problems
 function assembleDelete(fields: FieldsOf<'delete'>, common: CommonInputs, problems: Problems): DeleteInputs {
   const confirmTarget = fields['confirm-target']
   if (confirmTarget === undefined && !fields['dry-run']) {
-    problems.add('SB003', 'Input `confirm-target` is missing: to delete a backup, give its id there. `dry-run: true` shows which one is meant.')
+    problems.add(
+      'SB003',
+      'Input `confirm-target` is missing: to delete a backup, give its id there. `dry-run: true` shows which one is meant.'
+    )
   }
   if (fields.backup.kind === 'id' && confirmTarget !== undefined && fields.backup.id !== confirmTarget) {
-    problems.add('SB002', `Input \`backup\` is \`${fields.backup.id}\`, but \`confirm-target\` is \`${confirmTarget}\`: both must name the same backup.`)
+    problems.add(
+      'SB002',
+      `Input \`backup\` is \`${fields.backup.id}\`, but \`confirm-target\` is \`${confirmTarget}\`: both must name the same backup.`
+    )
   }
   return {
     command: 'delete',

@@ -2,7 +2,8 @@ import { isBackupId, timeOfBackupId } from '../history/backup-id.ts'
 import type { BackupChoice } from '../history/select.ts'
 import { accepted, type Parse, refused } from './parsed.ts'
 
-const form = 'allowed are latest, an id such as 20261122T161908Z-k2m7q5xa, a time with zone such as 2026-11-22T16:00:00Z, or a date (the end of that day, UTC)'
+const form =
+  'allowed are latest, an id such as 20261122T161908Z-k2m7q5xa, a time with zone such as 2026-11-22T16:00:00Z, or a date (the end of that day, UTC)'
 
 /** Which backup: `latest`, an id, or a time: the newest one at or before it. */
 export const parseChoice: Parse<BackupChoice> = (text) => {
@@ -27,7 +28,9 @@ export const parseBackupId: Parse<string> = (text) =>
 /** ISO 8601 with a zone, or a date: its last millisecond in UTC. A day that the calendar does not have is refused, not moved. */
 function timeOf(text: string): Date | undefined {
   const match =
-    /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d{2}(?::?\d{2})?))?$/.exec(text)
+    /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d{2}(?::?\d{2})?))?$/.exec(
+      text
+    )
   if (match === null) return undefined
   const [, year = '', month = '', day = '', hour, minute = '', second = '00', fraction = '0', zone = 'Z'] = match
   const date = new Date(`${year}-${month}-${day}T00:00:00.000Z`)

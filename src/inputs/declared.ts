@@ -92,5 +92,15 @@ export const declaredInputs: Readonly<Record<InputName, DeclaredInput>> = declar
 export const inputNames = Object.keys(declared).filter((name): name is InputName => Object.hasOwn(declared, name))
 
 /** The commands, the default first. */
-export const commandNames = ['backup', 'verify', 'restore', 'list', 'download', 'prune', 'delete', 'check', 'plan'] as const
+export const commandNames = [
+  'backup',
+  'verify',
+  'restore',
+  'list',
+  'download',
+  'prune',
+  'delete',
+  'check',
+  'plan'
+] as const
 export type CommandName = (typeof commandNames)[number]

@@ -96,11 +96,15 @@ const parseDatabase: Parse<ConnectionFields> = (text) => {
 }
 
 const parseRef: Parse<string> = (text) =>
-  isProjectRef(text) ? accepted(text) : refused('allowed is a project ref of 20 lower-case letters, as in the address of the dashboard')
+  isProjectRef(text)
+    ? accepted(text)
+    : refused('allowed is a project ref of 20 lower-case letters, as in the address of the dashboard')
 
 /** A key or token: one line without spaces. */
 const parseToken: Parse<string> = (text) =>
-  /^[\x21-\x7e]{1,8192}$/.test(text) ? accepted(text) : refused('it holds spaces, line breaks or characters that no key has')
+  /^[\x21-\x7e]{1,8192}$/.test(text)
+    ? accepted(text)
+    : refused('it holds spaces, line breaks or characters that no key has')
 
 const parseServiceKey: Parse<string> = (text) => {
   if (text.startsWith('sb_publishable_') || roleOfJwt(text) === 'anon') {
@@ -127,13 +131,20 @@ const parseInclude: Parse<'auto' | readonly (typeof sourceNames)[number][]> = (t
 
 /** A number of backups to keep. */
 const parseKeep: Parse<number> = (text) =>
-  /^0+$/.test(text) ? refused('0 would keep nothing; leave the rule out instead', 'SB008') : wholeNumber(1, 100_000)(text)
+  /^0+$/.test(text)
+    ? refused('0 would keep nothing; leave the rule out instead', 'SB008')
+    : wholeNumber(1, 100_000)(text)
 
 const parseCheckSql: Parse<CheckSql> = (text) => {
   if (/^[^\s;]{1,4096}\.sql$/i.test(text)) return accepted({ kind: 'file', path: text })
   const statements = text
     .split('\n')
-    .map((line) => line.trim().replace(/;{1,100}$/, '').trim())
+    .map((line) =>
+      line
+        .trim()
+        .replace(/;{1,100}$/, '')
+        .trim()
+    )
     .filter((line) => line !== '' && !line.startsWith('--'))
   return statements.length === 0 ? refused('it holds no statement') : accepted({ kind: 'statements', statements })
 }

@@ -20,6 +20,9 @@ export function keepRulesOf(fields: FieldsOf<'backup' | 'prune'>): KeepRules | u
 export function checkKeepRules(fields: FieldsOf<'backup' | 'prune'>, problems: Problems): void {
   const cannotDelete = fields.destinations.every((place) => place === 'artifact') && fields.token === undefined
   if (keepRulesOf(fields) !== undefined && cannotDelete) {
-    problems.add('SB002', 'A `keep-*` rule is given, but artifacts cannot be deleted without `token`: give it, with the permission actions: write.')
+    problems.add(
+      'SB002',
+      'A `keep-*` rule is given, but artifacts cannot be deleted without `token`: give it, with the permission actions: write.'
+    )
   }
 }

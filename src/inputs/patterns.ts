@@ -18,7 +18,8 @@ function patternList(text: string, kind: 'schema' | 'table'): ReturnType<Parse<r
       ? 'allowed are schema names, * for any characters, "in quotes" where a name holds a dot, a comma or *'
       : 'allowed are schema.table (a whole schema: schema.*), * for any characters, "in quotes" where a name holds a dot, a comma or *'
   const items = splitPatterns(text)
-  if (items.length === 0 || items.length > mostPatterns) return refused(`allowed are 1 to ${mostPatterns} patterns, by comma or line`)
+  if (items.length === 0 || items.length > mostPatterns)
+    return refused(`allowed are 1 to ${mostPatterns} patterns, by comma or line`)
   const bad = items.findIndex((item) => item.length > longestPattern || hasControl(item) || !isPattern(item, kind))
   if (bad === -1) return accepted(items)
   return refused(items.length === 1 ? form : `entry ${bad + 1}: ${form}`)

@@ -1,5 +1,5 @@
-import { isLoopback } from '../tls-policy.ts'
 import { refOfApiHost } from '../supabase-host.ts'
+import { isLoopback } from '../tls-policy.ts'
 import { accepted, hasControl, type Parse, refused } from './parsed.ts'
 
 /** A repository on the server that the run belongs to. */
@@ -80,7 +80,9 @@ function webUrl(text: string): URL | undefined {
 }
 
 export const parseSmtp: Parse<SmtpServer> = (text) => {
-  const form = refused('allowed is smtp://user:password@host:587 or smtps://user:password@host:465, special characters percent-encoded')
+  const form = refused(
+    'allowed is smtp://user:password@host:587 or smtps://user:password@host:465, special characters percent-encoded'
+  )
   const url = hasControl(text) || text.length > 4096 ? null : URL.parse(text)
   if (url === null || (url.protocol !== 'smtp:' && url.protocol !== 'smtps:')) return form
   const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -98,7 +100,8 @@ export const parseSmtp: Parse<SmtpServer> = (text) => {
 
 /** One mail address, without a display name. */
 export const parseMailAddress: Parse<string> = (text) =>
-  text.length <= 254 && /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text)
+  text.length <= 254 &&
+  /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text)
     ? accepted(text)
     : refused('allowed are mail addresses such as ops@example.com, by comma or line')
 

@@ -63,10 +63,16 @@ export function projectAccess(given: GivenAccess, names: AccessNames, problems: 
       ? undefined
       : { url: given.managementUrl, token: given.accessToken, ref }
   if (given.serviceRoleKey !== undefined && url === undefined) {
-    problems.add('SB003', `Input \`${names.supabaseUrl}\` is missing: \`${names.serviceRoleKey}\` is of no use without the address of the project.`)
+    problems.add(
+      'SB003',
+      `Input \`${names.supabaseUrl}\` is missing: \`${names.serviceRoleKey}\` is of no use without the address of the project.`
+    )
   }
   if (given.accessToken !== undefined && ref === undefined) {
-    problems.add('SB003', `Input \`${names.ref}\` is missing: \`${names.accessToken}\` is of no use without the project that it is for.`)
+    problems.add(
+      'SB003',
+      `Input \`${names.ref}\` is missing: \`${names.accessToken}\` is of no use without the project that it is for.`
+    )
   }
   return { ref, storage, management, include: included(given, names, problems) }
 }

@@ -33,7 +33,10 @@ export function projectLabel(from: LabelSource): string | undefined {
   const { host, port, database } = from.database
   const plain = `${host}-${database}`
   if (/^[a-z0-9]+-[a-z0-9]+$/.test(plain) && port === 5432 && plain.length <= longestLabel) return plain
-  const hash = createHash('sha256').update(JSON.stringify([host, port, database])).digest('hex').slice(0, 8)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([host, port, database]))
+    .digest('hex')
+    .slice(0, 8)
   const safe = plain
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

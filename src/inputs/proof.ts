@@ -6,7 +6,10 @@ export function checkProof(fields: FieldsOf<'backup' | 'verify'>, problems: Prob
   if (fields.verify === 'auto' || fields.verify === 'restore') return
   for (const name of ['verify-database-url', 'check-sql'] as const) {
     if (fields[name] !== undefined) {
-      problems.add('SB002', `Input \`${name}\` needs a restored copy, but \`verify\` is \`${fields.verify}\`: set it to auto or restore.`)
+      problems.add(
+        'SB002',
+        `Input \`${name}\` needs a restored copy, but \`verify\` is \`${fields.verify}\`: set it to auto or restore.`
+      )
     }
   }
 }

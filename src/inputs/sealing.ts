@@ -13,7 +13,10 @@ export function sealingOf(fields: FieldsOf<'backup' | 'restore'>, problems: Prob
     problems.add('SB002', 'Input `compression-level` is given, but `compression` is `none`.')
   }
   if (level !== undefined && method === 'gzip' && level > 9) {
-    problems.add('SB001', `Input \`compression-level\` is \`${level}\`: allowed for gzip is a whole number from 1 to 9.`)
+    problems.add(
+      'SB001',
+      `Input \`compression-level\` is \`${level}\`: allowed for gzip is a whole number from 1 to 9.`
+    )
   }
   return {
     recipients: fields.recipients,

@@ -39,7 +39,12 @@ function partsOf(name: InputName, text: string): readonly string[] {
   if (name === 'notify-webhook' || name === 'ping-url') {
     const url = URL.parse(text)
     if (url === null) return []
-    return [url.href, ...(url.pathname.length > 8 ? [url.pathname] : []), ...(url.search.length > 8 ? [url.search] : []), ...passwordsIn(text)]
+    return [
+      url.href,
+      ...(url.pathname.length > 8 ? [url.pathname] : []),
+      ...(url.search.length > 8 ? [url.search] : []),
+      ...passwordsIn(text)
+    ]
   }
   return []
 }

@@ -5,7 +5,10 @@ import type { Problems } from './problems.ts'
 /** The patterns that narrow a backup or a restore. */
 export function selectionOf(fields: FieldsOf<'backup' | 'restore'>, problems: Problems): Omit<Selection, 'type'> {
   if (fields.schemas.length > 0 && fields.tables.length > 0) {
-    problems.add('SB002', 'Inputs `schemas` and `tables` cannot be combined: write whole schemas as `schema.*` in `tables`.')
+    problems.add(
+      'SB002',
+      'Inputs `schemas` and `tables` cannot be combined: write whole schemas as `schema.*` in `tables`.'
+    )
   }
   return {
     schemas: [...fields.schemas],

@@ -48,7 +48,9 @@ export const parseBoolean: Parse<boolean> = (text) =>
 export function wholeNumber(least: number, most: number): Parse<number> {
   return (text) => {
     const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
-    return value >= least && value <= most ? accepted(value) : refused(`allowed is a whole number from ${least} to ${most}`)
+    return value >= least && value <= most
+      ? accepted(value)
+      : refused(`allowed is a whole number from ${least} to ${most}`)
   }
 }
 
@@ -97,7 +99,8 @@ export function listOf<T>(parse: Parse<T>, split: (text: string) => string[] = s
     if (items.length === 0) return refused('it holds no entry')
     for (const [index, item] of items.entries()) {
       const parsed: Parsed<T> = parse(item)
-      if (!parsed.ok) return refused(items.length === 1 ? parsed.reason : `entry ${index + 1}: ${parsed.reason}`, parsed.code)
+      if (!parsed.ok)
+        return refused(items.length === 1 ? parsed.reason : `entry ${index + 1}: ${parsed.reason}`, parsed.code)
       values.push(parsed.value)
     }
     return accepted(values)
