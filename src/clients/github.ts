@@ -117,10 +117,7 @@ function isBroken(response: { readonly headers: object; readonly data: unknown }
   return typeof type === 'string' && type.startsWith('application/json') && typeof response.data === 'string'
 }
 
-/**
- * Runs `work` with a signal that fires with `signal` or after `ms`. Not AbortSignal.any with AbortSignal.timeout: nothing
- * holds those two, and Node 24 collects them before they fire.
- */
+/** Runs `work` with a signal that fires with `signal` or after `ms`. */
 async function withTimeout<T>(signal: AbortSignal, ms: number, work: (until: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const stop = (): void => controller.abort(signal.reason)
@@ -178,13 +175,17 @@ export function connectGithub(options: GithubOptions): Github {
     // Bodies that stream take as long as they take; a connection that stands still is ended by fetch after 5 minutes.
     const isUnlimited = isStream || given.request?.['parseSuccessResponseBody'] === false
     const call = { repeatable: given.method !== 'POST', canResend: !isStream }
+    // A change that is redirected was sent to a repository that has moved; fetch would turn it into a GET.
+    const redirect = isChange ? 'manual' : (given.request?.['redirect'] ?? 'follow')
     for (let attempt = 0; ; attempt += 1) {
       if (isChange) await spaceOut()
       if (signal.aborted) throw cancelled(signal)
       try {
-        const redirect = isChange ? 'manual' : (given.request?.['redirect'] ?? 'follow')
-        const ask = async (until: AbortSignal): Promise<Awaited<ReturnType<typeof send>>> =>
-          await send({ ...given, request: { ...given.request, signal: until, redirect } })
+        const ask = async (until: AbortSignal): Promise<Awaited<ReturnType<typeof send>>> => {
+          // The hooks further in were bound to this object: what is to reach them must be written into it.
+          given.request = { ...given.request, signal: until, redirect }
+          return await send(given)
+        }
         const response = isUnlimited ? await ask(signal) : await withTimeout(signal, options.timeoutMs ?? 120_000, ask)
         if (isChange && response.status >= 300) throw answerError(response, 'moved')
         if (isBroken(response)) throw new Error('the answer broke off')

@@ -552,6 +552,17 @@ describe('release: faults', () => {
     )
   })
 
+  test('F57: a repository that has moved is named, not followed, when something is written', async () => {
+    const driver = await open()
+    github.failNext({
+      method: 'POST',
+      status: 307,
+      headers: { location: `${github.env['GITHUB_API_URL']}/repositories/1/releases` },
+      body: { message: 'Moved Permanently' }
+    })
+    await expect(driver.put(newRef(), 'a.age', volume('a'))).rejects.toMatchObject({ code: 'SB406' })
+  })
+
   test('a hanging answer is given up and asked for again', async () => {
     const driver = await open()
     const { ref } = await store(driver)
