@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asError, cancelled } from '../errors.ts'
@@ -67,10 +67,8 @@ export function createPacker(options: PackerOptions): Packer {
     if (staged.has(storedName) || underWay.has(storedName)) throw new Error(`packed twice: ${storedName}`)
     underWay.add(storedName)
   }
-  const writer = async (storedName: string): Promise<StoredFileWriter> => {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
-    return createStoredFileWriter(join(dir, storedName), options.onProgress)
-  }
+  const writer = (storedName: string): Promise<StoredFileWriter> =>
+    createStoredFileWriter(join(dir, storedName), options.onProgress)
   const keep = async (storedName: string, file: StoredFileWriter): Promise<StagedFile> => {
     const { bytes, sha256 } = await file.commit()
     const stagedFile = { name: storedName, path: join(dir, storedName), bytes, sha256 }

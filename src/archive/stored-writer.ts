@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, rm, statfs } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { UserError } from '../errors.ts'
 
@@ -18,8 +18,12 @@ export interface StoredFileWriter {
   discard(): Promise<void>
 }
 
-/** Creates `path` (mode 0600; it must not exist, symbolic links are not followed) and gives its writer. Errors are UserErrors: SB310 disk full, SB311 else. */
+/**
+ * Creates `path` (mode 0600; it must not exist, symbolic links are not followed) and, where needed, its folder (mode 0700), and gives its
+ * writer. Errors are UserErrors: SB310 disk full, SB311 else.
+ */
 export async function createStoredFileWriter(path: string, onProgress?: (bytes: number) => void): Promise<StoredFileWriter> {
+  await attempt(path, 0, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
   const file = await attempt(path, 0, () =>
     open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
   )

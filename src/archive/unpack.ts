@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asError, cancelled, UserError } from '../errors.ts'
@@ -67,7 +67,6 @@ export function openBackup(options: OpenBackupOptions): OpenedBackup {
   }
   const fetchOne = async (file: StoredFile): Promise<void> => {
     signal.throwIfAborted()
-    await mkdir(dir, { recursive: true, mode: 0o700 })
     try {
       await store(file, options.fetch(file), join(dir, file.name), options)
     } catch (error) {
