@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { PostgresServer } from '../test/kit/postgres/server.ts'
-import { bundle, prepareRun } from './demo-action.ts'
+import { prepareRun } from './demo-action.ts'
 
 /** One way to back a database up. */
 export interface Way {
@@ -21,6 +21,8 @@ export interface WaysOptions {
   readonly recipient: string
   /** Adds the whole backup with its proof by restoring. */
   readonly proof: boolean
+  /** The file that is run as the action. */
+  readonly bundle: string
 }
 
 /** All ways, the floor first. */
@@ -51,7 +53,7 @@ export function waysOf(options: WaysOptions): readonly Way[] {
           'pg-bin': server.binDir
         }
       })
-      return { script: `"${process.execPath}" "${bundle}" >&2`, env }
+      return { script: `"${process.execPath}" "${options.bundle}" >&2`, env }
     }
   })
   return [

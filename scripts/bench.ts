@@ -10,6 +10,7 @@ import { startPostgres } from '../test/kit/postgres/server.ts'
 import { type DatabaseName, databaseNames, descriptions, makeDatabase } from './bench-databases.ts'
 import { type Measured, measure, median } from './bench-measure.ts'
 import { waysOf } from './bench-ways.ts'
+import { bundle } from './demo-action.ts'
 
 interface Sample extends Measured {
   readonly storedBytes: number
@@ -26,6 +27,7 @@ const usage = `npm run bench -- [options]
   --repeats N        how often each way runs on each database (3)
   --proof            also the whole backup with its proof by restoring
   --major N          PostgreSQL version: ${majors.join(', ')} (15; the others need: sh scripts/install-parts)
+  --bundle FILE      another build of the action (dist/index.js)
   --json             all samples as JSON instead of tables`
 
 const { values } = parseArgs({
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     repeats: { type: 'string', default: '3' },
     proof: { type: 'boolean', default: false },
     major: { type: 'string', default: '15' },
+    bundle: { type: 'string', default: bundle },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false }
   }
@@ -58,7 +61,8 @@ async function main(): Promise<void> {
     const ways = waysOf({
       server,
       recipient: await identityToRecipient(await generateIdentity()),
-      proof: values.proof
+      proof: values.proof,
+      bundle: path.resolve(values.bundle)
     })
     const results: { database: DatabaseName; serverBytes: number; rows: Row[] }[] = []
     for (const database of names) {

@@ -17,7 +17,13 @@ const repository = 'demo/backups'
 const branch = 'backups'
 const token = 'token-of-the-demo'
 
-const { values } = parseArgs({ options: { major: { type: 'string', default: '15' }, keep: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: {
+    major: { type: 'string', default: '15' },
+    keep: { type: 'boolean', default: false },
+    bundle: { type: 'string', default: bundle }
+  }
+})
 
 async function main(): Promise<void> {
   const major = majors.find((known) => String(known) === values.major)
@@ -99,7 +105,7 @@ async function main(): Promise<void> {
 async function runOnce(run: Parameters<typeof prepareRun>[0], showSummary: boolean): Promise<string> {
   const prepared = await prepareRun(run)
   const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(process.execPath, [bundle], { env: prepared.env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [path.resolve(values.bundle)], { env: prepared.env, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         // Commands to the runner mask values and fold groups; a person reads past them.
