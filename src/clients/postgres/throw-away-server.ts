@@ -44,7 +44,7 @@ const stopMs = 5_000
 
 /**
  * Fast, small and deaf: nothing survives a crash, nothing listens on the network, and no background worker runs, so that jobs of pg_cron and the like,
- * which come in with the restored data, never start here. About 200 MB with two restoring sessions.
+ * which come in with the restored data, never start here. The sizes are chosen to stay below 300 MB with two restoring sessions.
  */
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: '',
