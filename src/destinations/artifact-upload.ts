@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { link, mkdtemp, rm, stat, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { link, mkdtemp, rename, rm, stat, symlink } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { ArtifactService, UploadedArtifact } from '../clients/artifact-service.ts'
 import type { Artifact, Artifacts } from '../clients/github-artifacts.ts'
 import type { Github } from '../clients/github.ts'
 import type { Context } from '../context.ts'
 import { asError, UserError } from '../errors.ts'
+import { spareName } from './artifact-names.ts'
 import type { Volume } from './destination.ts'
 
 export interface ArtifactUpload {
@@ -25,6 +26,7 @@ export interface ArtifactUploadOptions {
 
 // A file that was stored shows up in the REST listing a little later.
 const looksForUpload = 4
+const mostSpareNames = 3
 
 /** Puts the bytes under the base name that the artifact gets: by a link where they lie in a file, else by copying. */
 async function provide(folder: string, name: string, body: Volume): Promise<string> {
@@ -99,28 +101,44 @@ export function artifactUpload(options: ArtifactUploadOptions): ArtifactUpload {
     }
   }
 
+  /** Looks for an upload that failed, longer where GitHub says that the name is taken: it may show up late. */
+  async function lookOften(name: string, body: Volume, isTaken: boolean): Promise<Artifact | undefined> {
+    for (let look = 0; look < (isTaken ? looksForUpload : 1); look += 1) {
+      if (look > 0) await github.pause(look)
+      const stored = await lookFor(name, body)
+      if (stored !== undefined) return stored
+    }
+    return undefined
+  }
+
   async function upload(name: string, body: Volume, folder: string): Promise<Artifact> {
-    const path = await provide(folder, name, body)
+    let path = await provide(folder, name, body)
+    let spare = 0
     for (let attempt = 0; ; attempt += 1) {
+      const current = basename(path)
       const uploaded = await uploadOnce(path, folder)
-      if (!(uploaded instanceof Error)) return await shown(uploaded, name, body)
-      const isTaken = /\b409\b|already exists/i.test(uploaded.message)
+      if (!(uploaded instanceof Error)) return await shown(uploaded, current, body)
       // GitHub's own client has repeated what it could; the place itself says what became of it.
-      for (let look = 0; look < (isTaken ? looksForUpload : 1); look += 1) {
-        if (look > 0) await github.pause(look)
-        const stored = await lookFor(name, body)
-        if (stored !== undefined) return stored
+      const isTaken = /\b409\b|already exists/i.test(uploaded.message)
+      const stored = await lookOften(current, body, isTaken)
+      if (stored !== undefined) return stored
+      if (isTaken && spare < mostSpareNames) {
+        // The name is burned by an upload that broke off: nobody will ever see it, and it cannot be used again.
+        spare += 1
+        const next = join(folder, spareName(name, spare))
+        await rename(path, next)
+        path = next
+        continue
       }
-      if (isTaken) {
-        throw new UserError('SB420', `The artifact ${name} is taken by an upload that broke off: ${uploaded.message}`, {
-          cause: uploaded
-        })
-      }
-      if (attempt >= github.retries) {
-        throw new UserError('SB401', `The artifact ${name} could not be stored: ${uploaded.message}`, {
-          cause: uploaded,
-          mayPass: true
-        })
+      if (isTaken || attempt >= github.retries) {
+        throw new UserError(
+          isTaken ? 'SB420' : 'SB401',
+          `The artifact ${current} could not be stored: ${uploaded.message}`,
+          {
+            cause: uploaded,
+            mayPass: !isTaken
+          }
+        )
       }
       await github.pause(attempt)
     }
