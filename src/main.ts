@@ -170,6 +170,5 @@ async function report(
 process.on('unhandledRejection', (reason) => {
   throw reason
 })
-const code = await main()
-// Everything was awaited and closed; what a library may still hold open must not keep the job waiting.
-process.stdout.write('', () => process.exit(code))
+// Everything was awaited and closed when `main` resolves; what a library may still hold open must not keep the job waiting.
+void main().then((code) => process.stdout.write('', () => process.exit(code)))

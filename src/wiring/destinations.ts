@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Context } from '../context.ts'
+import { connectArtifactService } from '../clients/artifact-service.ts'
 import { connectGithub, type Github } from '../clients/github.ts'
 import { repositoryVisibility } from '../clients/github-releases.ts'
 import { openArtifactDestination } from '../destinations/artifact.ts'
@@ -33,7 +34,15 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
 
   const open: Readonly<Record<DestinationName, () => Destination>> = {
     artifact: () =>
-      openArtifactDestination({ github: api(), repository: here(), context, environment, retentionDays: inputs.retentionDays }),
+      openArtifactDestination({
+        github: api(),
+        repository: here(),
+        service: () => connectArtifactService(process.env),
+        serverUrl: environment.serverUrl,
+        runId: environment.runId ?? '',
+        context,
+        ...(inputs.retentionDays === undefined ? {} : { retentionDays: inputs.retentionDays })
+      }),
     release: () => openReleaseDestination({ github: api(), repository: target(), context }),
     repository: () =>
       repositoryDestination(
