@@ -57,10 +57,10 @@ export interface Git {
   /** Entries of a tree, of that level alone or with all below (paths as names). */
   readTree(oid: string, deep?: boolean): Promise<readonly TreeEntry[]>
   writeTree(entries: readonly TreeEntry[]): Promise<string>
-  writeCommit(commit: { readonly tree: string; readonly parent: string | null; readonly message: string }): Promise<string>
+  writeCommit(commit: { readonly tree: string; readonly parents: readonly string[]; readonly message: string }): Promise<string>
   /**
    * Moves a ref of the server, only forwards; with `lease` also elsewhere, but only while it is at that commit. A null commit
-   * deletes it. Objects that the server has are not sent.
+   * deletes it. What the parents of the commits to be sent hold is not sent again, and need not be here.
    */
   push(ref: string, commit: string | null, lease?: string): Promise<PushOutcome>
   /** From `head` back: the commits that this program made, up to the first that it did not make. */
@@ -350,9 +350,9 @@ export function gitClient(options: GitOptions, context: Context): Git {
       return must(['mktree', '-z', '--missing'], { stdin: Readable.from([Buffer.from(lines.join(''), 'latin1')]) })
     },
 
-    writeCommit({ tree, parent, message }) {
+    writeCommit({ tree, parents, message }) {
       const date = `${Math.floor(context.clock.now().getTime() / 1000)} +0000`
-      return must(['commit-tree', tree, ...(parent === null ? [] : ['-p', parent])], {
+      return must(['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent])], {
         stdin: `${message}\n`,
         extra: {
           GIT_AUTHOR_NAME: committer.name,

@@ -12,6 +12,8 @@ export interface Change {
   readonly alone: boolean
   /** Root tree before (null: nothing) to root tree after; the same tree when the change is there already. */
   apply(root: string | null): Promise<string | null>
+  /** Called with the commit and its tree before each push, for what must be at the server beforehand. Only for changes that are alone. */
+  readonly prepare?: (commit: string, tree: string) => Promise<void>
 }
 
 /** The branch that backups are kept on. */
@@ -138,7 +140,9 @@ export function repositoryBranch(options: BranchOptions): Branch {
           const kept = tree ?? (await git.writeTree([]))
           if (kept === head?.tree) return null
           const message = [...new Set(batch.map((item) => item.change.message))].join('\n')
-          return { commit: await git.writeCommit({ tree: kept, parent: head?.commit ?? null, message }), tree: kept }
+          const commit = await git.writeCommit({ tree: kept, parents: head === null ? [] : [head.commit], message })
+          await first.change.prepare?.(commit, kept)
+          return { commit, tree: kept }
         })
         settled(outcome)
         for (const item of batch) item.resolve()
@@ -172,7 +176,8 @@ export function repositoryBranch(options: BranchOptions): Branch {
         }
         if (count <= 1) return null
         if (base !== null) await repeat(() => git.fetchCommit(base))
-        const commit = await git.writeCommit({ tree: head.tree, parent: base, message: 'Backups kept' })
+        // The repository here is shallow at `head`, so git counts all that `head` holds as known to the server and sends one commit.
+        const commit = await git.writeCommit({ tree: head.tree, parents: base === null ? [] : [base], message: 'Backups kept' })
         return { commit, tree: head.tree, lease: head.commit }
       })
       if (outcome.kind === 'refused' && outcome.forced) {

@@ -81,11 +81,21 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     const folder = folderEntry(await treeOf(git, oidsOf(state)))
     const tree = await withEntry(git, null, [backup.project, backup.id], () => folder)
     if (tree === null) return
-    const commit = await git.writeCommit({ tree, parent: state.step, message: `Part of backup ${backup.project} ${backup.id}` })
+    const commit = await git.writeCommit({ tree, parents: state.step === null ? [] : [state.step], message: `Part of backup ${backup.project} ${backup.id}` })
     await branch.moveOwn(stepRef(backup), commit)
     state.step = commit
     for (const oid of sent) state.unsent.delete(oid)
     await git.dropBlobs(sent)
+  }
+  /**
+   * Sends the commit itself by the backup's own ref first, as a merge with what was sent before. git leaves out what the parents of
+   * the sent commits hold, and the files sent in steps are held by no parent on the branch: they would be sent, and are gone here.
+   */
+  const announce = async (backup: BackupRef, state: OpenBackup, commit: string, tree: string): Promise<void> => {
+    if (state.step === null) return
+    const merge = await git.writeCommit({ tree, parents: [state.step, commit], message: `All of backup ${backup.project} ${backup.id}` })
+    await branch.moveOwn(stepRef(backup), merge)
+    state.step = merge
   }
   const unsentBytes = (state: OpenBackup) => {
     let bytes = 0
@@ -144,7 +154,8 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
               }
             }
             return folderEntry(folder)
-          })
+          }),
+        prepare: (commit, tree) => announce(backup, state, commit, tree)
       })
       open.delete(keyOf(backup))
       await git.dropBlobs([...state.unsent])
@@ -232,7 +243,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
       await ready()
       const done: string[] = []
       for (const [ref, commit] of await branch.repeat(() => git.remoteRefs(steps))) {
-        const time = timeOfBackupId(ref.slice(-24))
+        const time = timeOfBackupId(/[^-]+-[^-]+$/.exec(ref)?.[0] ?? '')
         if (time === null || time >= olderThan) continue
         await branch.moveOwn(ref, null, commit)
         done.push(`the unfinished backup ${ref.slice(steps.length)} in ${options.repository}`)

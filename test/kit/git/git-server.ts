@@ -238,44 +238,20 @@ export function setHook(folder: string, name: 'pre-receive' | 'update' | 'post-r
   chmodSync(path, 0o755)
 }
 
-/** Adds a commit of somebody else with these files to a branch, keeping what is there. */
+/** Adds a commit of somebody else with these files to a branch, keeping what is there; returns it. */
 export function commitAs(folder: string, branch: string, files: Readonly<Record<string, string | Uint8Array>>): string {
   const ref = `refs/heads/${branch}`
   const head = gitIn(folder, ['for-each-ref', '--format=%(objectname)', ref]).trim()
-  const list = head === '' ? '' : gitIn(folder, ['ls-tree', '-r', '-z', head])
-  const entries = new Map(
-    list
-      .split('\0')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [meta = '', path = ''] = line.split('\t')
-        return [path, meta.replace(/ \w+ /, ' ')] as const
-      })
-  )
+  const parts: Uint8Array[] = [
+    Buffer.from(`commit ${ref}\ncommitter Somebody Else <somebody@example.org> now\ndata 5\nother\n`),
+    Buffer.from(head === '' ? '' : `from ${head}\n`)
+  ]
   for (const [path, content] of Object.entries(files)) {
-    entries.set(path, `100644 ${gitIn(folder, ['hash-object', '-w', '--stdin'], content).trim()}`)
+    const bytes = Buffer.from(content)
+    parts.push(Buffer.from(`M 100644 inline ${JSON.stringify(path)}\ndata ${bytes.byteLength}\n`), bytes, Buffer.from('\n'))
   }
-  const tree = treeOf(folder, entries)
-  const commit = gitIn(folder, ['commit-tree', tree, ...(head === '' ? [] : ['-p', head]), '-m', 'something else']).trim()
-  gitIn(folder, ['update-ref', ref, commit])
-  return commit
-}
-
-function treeOf(folder: string, entries: ReadonlyMap<string, string>): string {
-  const files: string[] = []
-  const folders = new Map<string, Map<string, string>>()
-  for (const [path, meta] of entries) {
-    const [first = '', ...rest] = path.split('/')
-    const [mode = '', oid = ''] = meta.split(' ')
-    if (rest.length === 0) files.push(`${mode} blob ${oid}\t${first}`)
-    else {
-      const inner = folders.get(first) ?? new Map<string, string>()
-      inner.set(rest.join('/'), meta)
-      folders.set(first, inner)
-    }
-  }
-  for (const [name, inner] of folders) files.push(`040000 tree ${treeOf(folder, inner)}\t${name}`)
-  return gitIn(folder, ['mktree', '-z'], files.map((line) => `${line}\0`).join('')).trim()
+  gitIn(folder, ['fast-import', '--quiet', '--date-format=now'], Buffer.concat(parts))
+  return gitIn(folder, ['rev-parse', ref]).trim()
 }
 
 /** A git server on a loopback port with repositories under `root`. */
