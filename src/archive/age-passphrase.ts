@@ -33,7 +33,8 @@ export function passphraseIdentity(passphrase: string): Identity {
       if (stanzas.length !== 1) throw new Error('scrypt recipient is not the only one in the header')
       const [, saltText, logNText, ...more] = stanza.args
       const salt = Buffer.from(saltText ?? '', 'base64')
-      if (more.length > 0 || salt.byteLength !== saltSize || unpadded(salt) !== saltText) throw new Error('invalid scrypt stanza')
+      if (more.length > 0 || salt.byteLength !== saltSize || unpadded(salt) !== saltText)
+        throw new Error('invalid scrypt stanza')
       if (!/^[1-9]\d*$/.test(logNText ?? '')) throw new Error('invalid scrypt stanza')
       const logN = Number(logNText)
       if (logN > highestWorkFactor) throw new Error('scrypt work factor is too high')

@@ -64,7 +64,8 @@ export function createPayloadOpener(fileKey: Uint8Array): ByteStage {
   const open = (sealed: Uint8Array, last: boolean): Uint8Array => {
     if (key === undefined || sealed.byteLength < tagSize) throw new DamagedPayload('The encrypted data ends too early.')
     // A final chunk without content is allowed only where the whole file is empty.
-    if (last && opened > 0 && sealed.byteLength === tagSize) throw new DamagedPayload('The last encrypted chunk is empty.')
+    if (last && opened > 0 && sealed.byteLength === tagSize)
+      throw new DamagedPayload('The last encrypted chunk is empty.')
     const body = sealed.subarray(0, sealed.byteLength - tagSize)
     const decipher = createDecipheriv('chacha20-poly1305', key, counter.next(last), { authTagLength: tagSize })
     decipher.setAuthTag(sealed.subarray(sealed.byteLength - tagSize))

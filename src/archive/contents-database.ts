@@ -118,7 +118,13 @@ export type VisibleRows = z.infer<typeof visibleRowsSchema>
 
 /** What contents.json tells of the database part. */
 export const databaseFactsSchema = z.object({
-  source: z.object({ host: z.string(), port: z.number(), database: z.string(), user: z.string(), ref: z.string().nullable() }),
+  source: z.object({
+    host: z.string(),
+    port: z.number(),
+    database: z.string(),
+    user: z.string(),
+    ref: z.string().nullable()
+  }),
   server: z.object({ version: z.string(), versionNumber: z.number() }),
   client: z.object({ version: z.string() }),
   snapshotAt: z.iso.datetime(),

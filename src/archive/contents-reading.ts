@@ -14,7 +14,8 @@ export function parseContents(bytes: Uint8Array): Contents {
   const parsed = contentsSchema.safeParse(json.value)
   if (parsed.success) return parsed.data
   // A later format may have another shape; the manifest's `minReader` has let it through only if this one may be read.
-  const later = typeof json.value === 'object' && json.value !== null && 'format' in json.value ? json.value.format : null
+  const later =
+    typeof json.value === 'object' && json.value !== null && 'format' in json.value ? json.value.format : null
   if (typeof later === 'number' && later > formatVersion) {
     throw new UserError('SB504', `contents.json has format ${later}; this version reads up to ${formatVersion}.`)
   }

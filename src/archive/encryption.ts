@@ -131,8 +131,7 @@ export async function sealFile(encryption: Exclude<Encryption, { scheme: 'none' 
 
 /** The error for keys that do not fit: says which were given and which are needed, by fingerprint. */
 export function keysDoNotFit(file: string, keys: Keys, needed: Manifest['encryption'] | undefined): UserError {
-  const given =
-    keys.kind === 'passphrase' ? 'the passphrase' : `the identity (${keys.fingerprints.join(', ')})`
+  const given = keys.kind === 'passphrase' ? 'the passphrase' : `the identity (${keys.fingerprints.join(', ')})`
   const wanted =
     needed === undefined
       ? ''
@@ -158,6 +157,8 @@ async function openWith(decrypter: Decrypter, header: Uint8Array): Promise<Opene
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     // The package tells this case by its text alone; a test holds it to that.
-    return reason === 'no identity matched any of the file\'s recipients' ? { kind: 'noMatch' } : { kind: 'damaged', reason }
+    return reason === "no identity matched any of the file's recipients"
+      ? { kind: 'noMatch' }
+      : { kind: 'damaged', reason }
   }
 }

@@ -122,13 +122,16 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
 export function renderManifest(manifest: Manifest): Uint8Array {
   const bytes = Buffer.from(`${JSON.stringify(manifest, inOrder, 2)}\n`)
   const again = parseManifest(bytes)
-  if (again.kind !== 'ok') throw new Error(`manifest that cannot be read again: ${again.kind === 'broken' ? again.reason : again.kind}`)
+  if (again.kind !== 'ok')
+    throw new Error(`manifest that cannot be read again: ${again.kind === 'broken' ? again.reason : again.kind}`)
   return bytes
 }
 
 /** Every name under which something of the backup lies in the place, its manifest left out. */
 export function storedNamesIn(manifest: Manifest): readonly string[] {
-  return manifest.files.flatMap((file) => (file.volumes === undefined ? [file.name] : file.volumes.map(({ name }) => name)))
+  return manifest.files.flatMap((file) =>
+    file.volumes === undefined ? [file.name] : file.volumes.map(({ name }) => name)
+  )
 }
 
 const headSchema = z.object({
@@ -152,7 +155,9 @@ function isManifest(value: unknown): value is Manifest {
 function whyNot(value: unknown): string {
   const issue = manifestSchema.safeParse(value).error?.issues[0]
   // The path holds positions and known keys, but for `counts`, whose keys anybody may choose.
-  return issue === undefined ? 'it has another shape' : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`
+  return issue === undefined
+    ? 'it has another shape'
+    : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`
 }
 
 /** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */
@@ -187,7 +192,5 @@ function inOrder(_key: string, value: unknown): unknown {
     const index = orderOfKeys.indexOf(key)
     return index < 0 ? orderOfKeys.length : index
   }
-  return Object.fromEntries(
-    Object.entries(value).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1))
-  )
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1)))
 }

@@ -43,7 +43,13 @@ export function recoveryText(facts: RecoveryFacts): string {
 }
 
 function head({ id, project, createdAt, encryption }: RecoveryFacts): string {
-  const programs = ['`sha256sum`', ...(encryption.scheme === 'none' ? [] : ['`age` (https://age-encryption.org)']), '`zstd`', '`tar`', '`pg_restore`']
+  const programs = [
+    '`sha256sum`',
+    ...(encryption.scheme === 'none' ? [] : ['`age` (https://age-encryption.org)']),
+    '`zstd`',
+    '`tar`',
+    '`pg_restore`'
+  ]
   return `# Restoring the backup ${id}
 
 Project \`${project}\`, captured at ${createdAt}. Everything below uses standard programs only: ${programs.join(', ')}.
@@ -99,7 +105,9 @@ function openSection({ encryption }: RecoveryFacts, names: readonly string[]): s
         : `\`key.txt\` is the file with your identity (\`AGE-SECRET-KEY-...\`). The backup was made for the recipients with these
 fingerprints: ${encryption.recipients.map((each) => `\`${each}\``).join(', ')}. Which fingerprint a key has:
 \`printf %s "$(age-keygen -y key.txt)" | sha256sum | cut -c1-16\`.${
-            encryption.scheme === 'age-pq' ? '\nThese recipients are of the post-quantum kind: `age` 1.3 or later is needed.' : ''
+            encryption.scheme === 'age-pq'
+              ? '\nThese recipients are of the post-quantum kind: `age` 1.3 or later is needed.'
+              : ''
           }`
   return `## 3. Open the files
 
@@ -127,7 +135,10 @@ function openCommand(name: string): OpenCommand[] {
   return plainName === name ? [] : [{ name, plainName, unpack, encrypted }]
 }
 
-function withKey({ name, plainName, unpack, encrypted }: OpenCommand, scheme: Manifest['encryption']['scheme']): string {
+function withKey(
+  { name, plainName, unpack, encrypted }: OpenCommand,
+  scheme: Manifest['encryption']['scheme']
+): string {
   const age = scheme === 'age-scrypt' ? `age -d ${name}` : `age -d -i key.txt ${name}`
   if (!encrypted) return `${unpack ?? 'cat'} < ${name} > ${plainName}`
   return unpack === null ? `${age} > ${plainName}` : `${age} | ${unpack} > ${plainName}`

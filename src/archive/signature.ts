@@ -142,6 +142,7 @@ function readKey(input: string, read: () => KeyObject): KeyObject {
 
 function notAKey(input: string): UserError {
   return new UserError('SB001', `The input ${input} is not an Ed25519 key.`, {
-    remedy: 'Make one with: openssl genpkey -algorithm ed25519 -out signing.pem; openssl pkey -in signing.pem -pubout -out verify.pem'
+    remedy:
+      'Make one with: openssl genpkey -algorithm ed25519 -out signing.pem; openssl pkey -in signing.pem -pubout -out verify.pem'
   })
 }

@@ -57,7 +57,11 @@ export function splitHeader(bytes: Uint8Array): { header: Uint8Array; rest: Uint
 }
 
 /** The error for an age header that keys could not open, told apart by the caller's words for `noMatch`. */
-export function headerError(name: string, opened: Exclude<OpenedHeader, { kind: 'opened' }>, noMatch: () => UserError): UserError {
+export function headerError(
+  name: string,
+  opened: Exclude<OpenedHeader, { kind: 'opened' }>,
+  noMatch: () => UserError
+): UserError {
   return opened.kind === 'noMatch'
     ? noMatch()
     : new UserError('SB501', `${name} is damaged: its encryption header is not valid (${opened.reason}).`)
@@ -119,7 +123,11 @@ function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
   yield parts.length === 1 ? first : Buffer.concat(parts)
 }
 
-async function* decompressed(name: string, packed: AsyncIterable<Uint8Array>, codec: Codec): AsyncGenerator<Uint8Array> {
+async function* decompressed(
+  name: string,
+  packed: AsyncIterable<Uint8Array>,
+  codec: Codec
+): AsyncGenerator<Uint8Array> {
   // A decompressor that failed closes its input: then its own error counts, not that of the writing.
   const fed = feed(packed, codec.input).then(
     () => null,

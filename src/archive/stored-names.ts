@@ -23,7 +23,8 @@ export interface StoredName {
 export function splitStoredName(storedName: string): StoredName {
   const encrypted = storedName.endsWith('.age')
   const inner = encrypted ? storedName.slice(0, -'.age'.length) : storedName
-  const compression = compressionMethods.find((each) => each !== 'none' && inner.endsWith(compressionEnding(each))) ?? 'none'
+  const compression =
+    compressionMethods.find((each) => each !== 'none' && inner.endsWith(compressionEnding(each))) ?? 'none'
   return { plainName: inner.slice(0, inner.length - compressionEnding(compression).length), compression, encrypted }
 }
 

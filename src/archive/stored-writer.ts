@@ -22,7 +22,10 @@ export interface StoredFileWriter {
  * Creates `path` (mode 0600; it must not exist, symbolic links are not followed) and, where needed, its folder (mode 0700), and gives its
  * writer. Errors are UserErrors: SB310 disk full, SB311 else.
  */
-export async function createStoredFileWriter(path: string, onProgress?: (bytes: number) => void): Promise<StoredFileWriter> {
+export async function createStoredFileWriter(
+  path: string,
+  onProgress?: (bytes: number) => void
+): Promise<StoredFileWriter> {
   await attempt(path, 0, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
   const file = await attempt(path, 0, () =>
     open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
@@ -112,7 +115,11 @@ async function diskError(path: string, written: number, error: unknown): Promise
     () => 'how much is free there could not be read'
   )
   const quota = code === 'EDQUOT' ? 'The disk quota is used up' : 'The disk is full'
-  return new UserError('SB310', `${quota}: ${basename(path)} needs more than the ${written} bytes written so far; ${free}.`, {
-    cause: error
-  })
+  return new UserError(
+    'SB310',
+    `${quota}: ${basename(path)} needs more than the ${written} bytes written so far; ${free}.`,
+    {
+      cause: error
+    }
+  )
 }

@@ -3,7 +3,9 @@
  * no number that is not kept exactly (integers beyond 2^53, overflow to infinity), nothing nested deeper than 64. `JSON.parse` does the
  * reading; the scan before it looks for what that lets through.
  */
-export type StrictJson = { readonly kind: 'ok'; readonly value: unknown } | { readonly kind: 'refused'; readonly reason: string }
+export type StrictJson =
+  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'refused'; readonly reason: string }
 
 const deepest = 64
 

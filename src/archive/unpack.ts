@@ -132,7 +132,9 @@ export function foreignNames(manifest: Manifest, found: readonly string[]): read
  */
 export function compareWithManifest(contents: Contents, manifest: Manifest): void {
   if (contents.id !== manifest.id || contents.project !== manifest.project) {
-    throw mixed(`contents.json belongs to the backup ${contents.id} of ${contents.project}, the manifest to ${manifest.id} of ${manifest.project}`)
+    throw mixed(
+      `contents.json belongs to the backup ${contents.id} of ${contents.project}, the manifest to ${manifest.id} of ${manifest.project}`
+    )
   }
   if (Date.parse(contents.createdAt) !== Date.parse(manifest.createdAt)) {
     throw mixed(`contents.json was made at ${contents.createdAt}, the manifest says ${manifest.createdAt}`)
@@ -199,7 +201,9 @@ async function readAll(stream: Readable): Promise<Uint8Array> {
 
 function missing(manifest: Manifest, file: StoredFile, error: unknown): Error {
   if (!(error instanceof UserError) || error.code !== 'SB404') return asError(error)
-  return new UserError('SB506', `${file.name} of the backup ${manifest.id} is missing: ${error.message}`, { cause: error })
+  return new UserError('SB506', `${file.name} of the backup ${manifest.id} is missing: ${error.message}`, {
+    cause: error
+  })
 }
 
 function keyNeeded(manifest: Manifest): UserError {

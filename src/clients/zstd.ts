@@ -25,7 +25,9 @@ export interface CompressionOptions {
  * Levels that `compression-level` may have. zstd stops at 19: above, a file needs more memory to decompress than `zstd -d` takes
  * without being asked.
  */
-export const compressionLevels: Readonly<Record<CompressionMethod, { lowest: number; default: number; highest: number }>> = {
+export const compressionLevels: Readonly<
+  Record<CompressionMethod, { lowest: number; default: number; highest: number }>
+> = {
   zstd: { lowest: 1, default: 3, highest: 19 },
   gzip: { lowest: 1, default: 6, highest: 9 },
   none: { lowest: 0, default: 0, highest: 0 }
@@ -117,7 +119,13 @@ function streamCodec(stream: Duplex, direction: Direction, signal: AbortSignal):
  * instead of failing it with EAGAIN. The other way round (the producer first, its output as the program's input) would lose
  * bytes, since Node starts to read a child's output at once.
  */
-function programCodec(program: string, args: readonly string[], home: string, direction: Direction, signal: AbortSignal): Codec {
+function programCodec(
+  program: string,
+  args: readonly string[],
+  home: string,
+  direction: Direction,
+  signal: AbortSignal
+): Codec {
   const child = startChild({
     command: program,
     args,

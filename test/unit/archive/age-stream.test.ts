@@ -29,8 +29,10 @@ function run(stage: ByteStage, bytes: Uint8Array, sizes: readonly number[]): Buf
   for (const part of stage.end()) out.push(Buffer.from(part))
   return Buffer.concat(out)
 }
-const seal = (plain: Uint8Array, sizes: readonly number[] = [chunk]) => run(createPayloadSealer(fileKey, nonce), plain, sizes)
-const open = (sealed: Uint8Array, sizes: readonly number[] = [chunk]) => run(createPayloadOpener(fileKey), sealed, sizes)
+const seal = (plain: Uint8Array, sizes: readonly number[] = [chunk]) =>
+  run(createPayloadSealer(fileKey, nonce), plain, sizes)
+const open = (sealed: Uint8Array, sizes: readonly number[] = [chunk]) =>
+  run(createPayloadOpener(fileKey), sealed, sizes)
 
 /** What an opener hands on before it fails. */
 function handedOn(sealed: Uint8Array): { bytes: Buffer; failed: boolean } {
@@ -71,7 +73,11 @@ describe("the age project's vectors", () => {
 })
 
 test('what is sealed opens again, whatever its size and however it is cut', () => {
-  const size = fc.oneof(fc.nat(200), fc.integer({ min: chunk - 20, max: chunk + 20 }), fc.integer({ min: 2 * chunk - 20, max: 3 * chunk + 20 }))
+  const size = fc.oneof(
+    fc.nat(200),
+    fc.integer({ min: chunk - 20, max: chunk + 20 }),
+    fc.integer({ min: 2 * chunk - 20, max: 3 * chunk + 20 })
+  )
   const cuts = fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 5 })
   fc.assert(
     fc.property(size, cuts, cuts, (length, cutsIn, cutsOut) => {
@@ -84,26 +90,29 @@ test('what is sealed opens again, whatever its size and however it is cut', () =
   )
 })
 
-test.each([0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk])('the age-encryption package opens %i bytes sealed here, and the other way round', async (length) => {
-  const identity = await generateX25519Identity()
-  const recipient = await identityToRecipient(identity)
-  const plain = randomBytes(length)
+test.each([0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk])(
+  'the age-encryption package opens %i bytes sealed here, and the other way round',
+  async (length) => {
+    const identity = await generateX25519Identity()
+    const recipient = await identityToRecipient(identity)
+    const plain = randomBytes(length)
 
-  const encryption = encryptionFor([recipient])
-  if (encryption.scheme === 'none') throw new Error('not reached')
-  const { header, payload } = await sealFile(encryption)
-  const decrypter = new Decrypter()
-  decrypter.addIdentity(identity)
-  const opened = await decrypter.decrypt(Buffer.concat([header, run(payload, plain, [10_000])]))
-  expect(Buffer.from(opened).equals(plain)).toBe(true)
+    const encryption = encryptionFor([recipient])
+    if (encryption.scheme === 'none') throw new Error('not reached')
+    const { header, payload } = await sealFile(encryption)
+    const decrypter = new Decrypter()
+    decrypter.addIdentity(identity)
+    const opened = await decrypter.decrypt(Buffer.concat([header, run(payload, plain, [10_000])]))
+    expect(Buffer.from(opened).equals(plain)).toBe(true)
 
-  const encrypter = new Encrypter()
-  encrypter.addRecipient(recipient)
-  const split = splitHeader(await encrypter.encrypt(plain))
-  const key = await (await keysOf([identity])).openHeader(split?.header ?? new Uint8Array())
-  if (key.kind !== 'opened') throw new Error(key.kind)
-  expect(run(createPayloadOpener(key.fileKey), split?.rest ?? new Uint8Array(), [chunk]).equals(plain)).toBe(true)
-})
+    const encrypter = new Encrypter()
+    encrypter.addRecipient(recipient)
+    const split = splitHeader(await encrypter.encrypt(plain))
+    const key = await (await keysOf([identity])).openHeader(split?.header ?? new Uint8Array())
+    if (key.kind !== 'opened') throw new Error(key.kind)
+    expect(run(createPayloadOpener(key.fileKey), split?.rest ?? new Uint8Array(), [chunk]).equals(plain)).toBe(true)
+  }
+)
 
 test('F62: every flipped bit of a small payload is found, and nothing of it handed on', () => {
   const sealed = seal(Buffer.from('forty-two bytes of something very private!'))
@@ -132,7 +141,10 @@ test('F63: a cut at every chunk border, one byte around it, and the last bytes i
 test('F63: bytes after the end are found', () => {
   for (const length of [10, chunk, 2 * chunk]) {
     for (const junk of [1, 16, 17, chunk + 16]) {
-      expect(handedOn(Buffer.concat([seal(randomBytes(length)), Buffer.alloc(junk)])).failed, `${length} + ${junk}`).toBe(true)
+      expect(
+        handedOn(Buffer.concat([seal(randomBytes(length)), Buffer.alloc(junk)])).failed,
+        `${length} + ${junk}`
+      ).toBe(true)
     }
   }
 })

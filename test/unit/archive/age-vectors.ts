@@ -33,7 +33,8 @@ export function readVectors(): AgeVector[] {
       // A header that was changed is damaged, whether its form or its MAC shows it.
       expect: (one('expect') ?? '').replace('HMAC', 'header'),
       payloadSha256: one('payload'),
-      keys: () => (passphrase === undefined ? keysOf(fields.get('identity') ?? []) : Promise.resolve(keysOfPassphrase(passphrase))),
+      keys: () =>
+        passphrase === undefined ? keysOf(fields.get('identity') ?? []) : Promise.resolve(keysOfPassphrase(passphrase)),
       armored: one('armored') === 'yes',
       file: one('compressed') === 'zlib' ? inflateSync(body) : body
     }
@@ -41,7 +42,10 @@ export function readVectors(): AgeVector[] {
 }
 
 /** Opens a vector with pushes of `size` bytes and says what came of it in the vectors' own words, with the digest of what was handed on. */
-export async function openVector(vector: AgeVector, size: number): Promise<{ outcome: string; bytes: number; sha256: string }> {
+export async function openVector(
+  vector: AgeVector,
+  size: number
+): Promise<{ outcome: string; bytes: number; sha256: string }> {
   const hash = createHash('sha256')
   let bytes = 0
   const handOn = (parts: readonly Uint8Array[]) => {

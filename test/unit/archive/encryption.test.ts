@@ -1,4 +1,10 @@
-import { Decrypter, Encrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption'
+import {
+  Decrypter,
+  Encrypter,
+  generateHybridIdentity,
+  generateX25519Identity,
+  identityToRecipient
+} from 'age-encryption'
 import { describe, expect, test } from 'vitest'
 import { passphraseIdentity, passphraseRecipient } from '../../../src/archive/age-passphrase.ts'
 import {
@@ -63,8 +69,19 @@ describe('recipients', () => {
 
   test('what is no recipient is refused', async () => {
     const { recipient } = await pair()
-    for (const wrong of [recipient.slice(0, -1), recipient.toUpperCase(), `${recipient}q`, 'age1', 'ssh-ed25519 AAAA', ' ', '-i']) {
-      expect(codeOf(() => encryptionFor([wrong])), wrong).toBe('SB001')
+    for (const wrong of [
+      recipient.slice(0, -1),
+      recipient.toUpperCase(),
+      `${recipient}q`,
+      'age1',
+      'ssh-ed25519 AAAA',
+      ' ',
+      '-i'
+    ]) {
+      expect(
+        codeOf(() => encryptionFor([wrong])),
+        wrong
+      ).toBe('SB001')
     }
     expect(codeOf(() => encryptionFor([]))).toBe('SB003')
     expect(codeOf(() => encryptionWith(''))).toBe('SB003')
@@ -90,13 +107,19 @@ describe('keys', () => {
       expect(await (await keysOf([identity])).openHeader(header)).toMatchObject({ kind: 'opened', fileKey })
     }
     expect(await (await keysOf([stranger.identity])).openHeader(header)).toEqual({ kind: 'noMatch' })
-    expect(await (await keysOf([stranger.identity, offline.identity])).openHeader(header)).toMatchObject({ kind: 'opened' })
+    expect(await (await keysOf([stranger.identity, offline.identity])).openHeader(header)).toMatchObject({
+      kind: 'opened'
+    })
   })
 
   test('F65: the message names the fingerprints of both sides', async () => {
     const [mine, theirs] = [await pair(), await pair()]
     const keys = await keysOf([mine.identity])
-    const text = keysDoNotFit('database.dump.zst.age', keys, describeEncryption(encryptionFor([theirs.recipient]))).message
+    const text = keysDoNotFit(
+      'database.dump.zst.age',
+      keys,
+      describeEncryption(encryptionFor([theirs.recipient]))
+    ).message
     expect(text).toContain(fingerprintOf(mine.recipient))
     expect(text).toContain(fingerprintOf(theirs.recipient))
   })
@@ -119,7 +142,9 @@ describe('keys', () => {
   test('what is no identity is refused without being quoted', async () => {
     const { identity } = await pair()
     for (const wrong of [identity.slice(0, -1), 'hunter2', identity.toLowerCase()]) {
-      await expect(keysOf([wrong])).rejects.toSatisfy((error) => error instanceof UserError && !`${error.message}${String(error.cause)}`.includes(wrong))
+      await expect(keysOf([wrong])).rejects.toSatisfy(
+        (error) => error instanceof UserError && !`${error.message}${String(error.cause)}`.includes(wrong)
+      )
     }
     await expect(keysOf([])).rejects.toMatchObject({ code: 'SB003' })
   })
@@ -131,7 +156,10 @@ describe('passphrases', () => {
     if (encryption.scheme === 'none') throw new Error('not reached')
     const { header, fileKey } = await sealFile(encryption)
     expect(Buffer.from(header).toString('latin1')).toMatch(/^age-encryption.org\/v1\n-> scrypt [A-Za-z0-9+/]{22} 18\n/)
-    expect(await keysOfPassphrase('correct horse battery staple').openHeader(header)).toMatchObject({ kind: 'opened', fileKey })
+    expect(await keysOfPassphrase('correct horse battery staple').openHeader(header)).toMatchObject({
+      kind: 'opened',
+      fileKey
+    })
     expect(await keysOfPassphrase('correct horse battery stable').openHeader(header)).toEqual({ kind: 'noMatch' })
     expect(await (await keysOf([(await pair()).identity])).openHeader(header)).toEqual({ kind: 'noMatch' })
   })
@@ -155,7 +183,13 @@ describe('passphrases', () => {
     const encrypter = new Encrypter()
     encrypter.addRecipient(passphraseRecipient('pass', 4))
     const file = Buffer.from(await encrypter.encrypt('')).toString('latin1')
-    const header = Buffer.from(`${file.slice(0, file.indexOf('\n', file.indexOf('\n---') + 1) + 1).replace(' 4\n', ' 21\n')}`, 'latin1')
-    expect(await keysOfPassphrase('pass').openHeader(header)).toEqual({ kind: 'damaged', reason: 'scrypt work factor is too high' })
+    const header = Buffer.from(
+      `${file.slice(0, file.indexOf('\n', file.indexOf('\n---') + 1) + 1).replace(' 4\n', ' 21\n')}`,
+      'latin1'
+    )
+    expect(await keysOfPassphrase('pass').openHeader(header)).toEqual({
+      kind: 'damaged',
+      reason: 'scrypt work factor is too high'
+    })
   })
 })

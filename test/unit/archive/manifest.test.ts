@@ -38,7 +38,11 @@ describe('F66: versions', () => {
       install: '4.5.6',
       id: example.id
     })
-    expect(parse({ format: 9, minReader: 9, critical: [], tool: 5, id: '<b>' })).toEqual({ kind: 'newer', install: 'the newest version', id: null })
+    expect(parse({ format: 9, minReader: 9, critical: [], tool: 5, id: '<b>' })).toEqual({
+      kind: 'newer',
+      install: 'the newest version',
+      id: null
+    })
   })
 
   test('a newer format that this reader may read is read, and says so', () => {
@@ -48,7 +52,11 @@ describe('F66: versions', () => {
   test('an unknown key that is critical is refused, one that is not is kept at every level', () => {
     expect(parse({ ...example, critical: ['dictionary'], dictionary: 1 })).toMatchObject({ kind: 'newer' })
     expect(parse({ ...example, critical: ['files'] })).toMatchObject({ kind: 'ok' })
-    const extended = { ...example, later: { a: 1 }, files: [{ name: 'RESTORE.md', bytes: 1, sha256: 'a'.repeat(64), hint: 'x' }] }
+    const extended = {
+      ...example,
+      later: { a: 1 },
+      files: [{ name: 'RESTORE.md', bytes: 1, sha256: 'a'.repeat(64), hint: 'x' }]
+    }
     const parsed = parse(extended)
     if (parsed.kind !== 'ok') throw new Error(JSON.stringify(parsed))
     expect(JSON.parse(Buffer.from(renderManifest(parsed.manifest)).toString())).toEqual(extended)
@@ -65,14 +73,26 @@ describe('F66: what is no manifest is broken, with the reason', () => {
     ['two dots as name', { ...example, files: [{ name: '..', bytes: 1, sha256: 'a'.repeat(64) }] }, 'files.0.name: '],
     ['an option as name', { ...example, files: [{ name: '-rf', bytes: 1, sha256: 'a'.repeat(64) }] }, 'files.0.name: '],
     ['negative bytes', { ...example, files: [{ name: 'a', bytes: -1, sha256: 'a'.repeat(64) }] }, 'files.0.bytes: '],
-    ['a digest in capitals', { ...example, files: [{ name: 'a', bytes: 1, sha256: 'A'.repeat(64) }] }, 'files.0.sha256: '],
-    ['one name twice', { ...example, files: [example.files[0], example.files[0]] }, 'it names the file contents.json.zst.age twice'],
+    [
+      'a digest in capitals',
+      { ...example, files: [{ name: 'a', bytes: 1, sha256: 'A'.repeat(64) }] },
+      'files.0.sha256: '
+    ],
+    [
+      'one name twice',
+      { ...example, files: [example.files[0], example.files[0]] },
+      'it names the file contents.json.zst.age twice'
+    ],
     [
       'names that differ in capitals',
       { ...example, files: ['a', 'A'].map((name) => ({ name, bytes: 1, sha256: 'a'.repeat(64) })) },
       'it names the file A twice'
     ],
-    ['its own name', { ...example, files: [{ name: 'manifest.json', bytes: 1, sha256: 'a'.repeat(64) }] }, 'it names the file manifest.json twice'],
+    [
+      'its own name',
+      { ...example, files: [{ name: 'manifest.json', bytes: 1, sha256: 'a'.repeat(64) }] },
+      'it names the file manifest.json twice'
+    ],
     [
       'volumes that are not the file',
       { ...example, files: [{ ...example.files[1], bytes: 1001 }] },

@@ -32,8 +32,14 @@ describe('RESTORE.md', () => {
 
   test('speaks only of what is there', () => {
     expect(text(['database.dump.zst.age'])).not.toMatch(/Edge Functions|Storage files|## 7/)
-    const all = text(['database.dump.zst.age', 'objects-0001.tar.zst.age', 'functions.tar.zst.age', 'config.json.zst.age'])
-    for (const title of ['## 4. The database', '## 5. Storage files', '## 6. Edge Functions', '## 7. Settings']) expect(all).toContain(title)
+    const all = text([
+      'database.dump.zst.age',
+      'objects-0001.tar.zst.age',
+      'functions.tar.zst.age',
+      'config.json.zst.age'
+    ])
+    for (const title of ['## 4. The database', '## 5. Storage files', '## 6. Edge Functions', '## 7. Settings'])
+      expect(all).toContain(title)
   })
 
   test('never sends a dump through psql', () => {

@@ -1,7 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { type Manifest, parseManifest, renderManifest } from '../../../src/archive/manifest.ts'
-import { canonicalJson, checkSignature, readSigningKey, readVerifyKey, requireSignature, signManifest } from '../../../src/archive/signature.ts'
+import {
+  canonicalJson,
+  checkSignature,
+  readSigningKey,
+  readVerifyKey,
+  requireSignature,
+  signManifest
+} from '../../../src/archive/signature.ts'
 import { exampleManifest } from './manifests.ts'
 
 const pair = () => {
@@ -21,7 +28,9 @@ test('a signature holds through writing and reading, unknown keys included', () 
   const parsed = parseManifest(renderManifest(signManifest(extended, mine.signing)))
   if (parsed.kind !== 'ok') throw new Error(JSON.stringify(parsed))
   expect(checkSignature(parsed.manifest, [mine.verify])).toEqual({ kind: 'valid', key: mine.verify.fingerprint })
-  expect(checkSignature({ ...parsed.manifest, later: [1, { b: 2, a: 'u' }] } as Manifest, [mine.verify])).toMatchObject({ kind: 'invalid' })
+  expect(checkSignature({ ...parsed.manifest, later: [1, { b: 2, a: 'u' }] } as Manifest, [mine.verify])).toMatchObject(
+    { kind: 'invalid' }
+  )
 })
 
 test('T8: each changed key of the manifest makes it invalid', () => {
@@ -36,7 +45,10 @@ test('T8: each changed key of the manifest makes it invalid', () => {
     { critical: ['files'] }
   ]
   for (const change of changed) {
-    expect(checkSignature({ ...signed, ...change }, [mine.verify]), JSON.stringify(change)).toEqual({ kind: 'invalid', key: mine.verify.fingerprint })
+    expect(checkSignature({ ...signed, ...change }, [mine.verify]), JSON.stringify(change)).toEqual({
+      kind: 'invalid',
+      key: mine.verify.fingerprint
+    })
   }
 })
 
@@ -53,12 +65,21 @@ test('T8: unsigned, another key, a replayed backup: each its own message', () =>
   }
   expect(messageOf(() => requireSignature(signed, id, [other.verify, mine.verify]))).toBe('accepted')
   expect(messageOf(() => requireSignature(exampleManifest(), id, [mine.verify]))).toContain('is not signed')
-  expect(messageOf(() => requireSignature(signed, id, [other.verify]))).toContain(`signed by the key ${mine.verify.fingerprint}`)
-  expect(messageOf(() => requireSignature({ ...signed, durationMs: 1 }, id, [mine.verify]))).toContain('was changed after')
-  expect(messageOf(() => requireSignature(signed, '20991231T000000Z-aaaaaaaa', [mine.verify]))).toContain('lies the signed manifest of')
+  expect(messageOf(() => requireSignature(signed, id, [other.verify]))).toContain(
+    `signed by the key ${mine.verify.fingerprint}`
+  )
+  expect(messageOf(() => requireSignature({ ...signed, durationMs: 1 }, id, [mine.verify]))).toContain(
+    'was changed after'
+  )
+  expect(messageOf(() => requireSignature(signed, '20991231T000000Z-aaaaaaaa', [mine.verify]))).toContain(
+    'lies the signed manifest of'
+  )
   // The name of a trusted key on the signature of another one.
   const forged = signManifest(exampleManifest(), other.signing)
-  const named = { ...forged, signature: { algorithm: 'ed25519' as const, key: mine.verify.fingerprint, value: forged.signature?.value ?? '' } }
+  const named = {
+    ...forged,
+    signature: { algorithm: 'ed25519' as const, key: mine.verify.fingerprint, value: forged.signature?.value ?? '' }
+  }
   expect(checkSignature(named, [mine.verify])).toMatchObject({ kind: 'invalid' })
 })
 
@@ -77,16 +98,25 @@ describe('keys', () => {
 
   test('anything else is refused without being quoted', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const wrong = ['', 'hunter2', Buffer.alloc(31).toString('base64'), rsa.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()]
+    const wrong = [
+      '',
+      'hunter2',
+      Buffer.alloc(31).toString('base64'),
+      rsa.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    ]
     for (const text of wrong) expect(() => readSigningKey(text)).toThrow('The input signing-key is not an Ed25519 key.')
-    expect(() => readVerifyKey(mine.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())).toThrow('holds a private key')
+    expect(() => readVerifyKey(mine.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())).toThrow(
+      'holds a private key'
+    )
     expect(() => readVerifyKey('x')).toThrow('The input verify-key is not an Ed25519 key.')
   })
 })
 
 test('canonical JSON is that of RFC 8785', () => {
   // The example of its section 3.2.2, numbers and strings.
-  const value = JSON.parse(String.raw`{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"string":"€$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}`)
+  const value = JSON.parse(
+    String.raw`{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"string":"€$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}`
+  )
   expect(canonicalJson(value)).toBe(
     String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`
   )

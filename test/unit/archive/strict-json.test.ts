@@ -71,7 +71,27 @@ test('every JSON that has none of these is read as JSON.parse reads it', () => {
 })
 
 test('no text makes it throw, and what it reads JSON.parse reads, too', () => {
-  const pieces = fc.constantFrom('{', '}', '[', ']', ':', ',', '"', '\\', '\\u', 'a', '1', '-', 'e', '.', ' ', '\n', 'null', '"a"', '\\ud800')
+  const pieces = fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    ',',
+    '"',
+    '\\',
+    '\\u',
+    'a',
+    '1',
+    '-',
+    'e',
+    '.',
+    ' ',
+    '\n',
+    'null',
+    '"a"',
+    '\\ud800'
+  )
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
       const text = parts.join('')
