@@ -61,7 +61,7 @@ export function waysOf(options: WaysOptions): readonly Way[] {
     ours('supabase-backup, verify: none', 'none'),
     ...(options.proof ? [ours('supabase-backup, verify: restore', 'restore')] : []),
     plain('pg_dump -Fc', `"${dump}" -Fc -f stored/dump`),
-    plain('pg_dump \\| gzip', `"${dump}" | gzip >stored/dump.sql.gz`),
+    plain('pg_dump | gzip', `"${dump}" | gzip >stored/dump.sql.gz`),
     plain(
       'roles, schema, data as the Supabase CLI',
       [

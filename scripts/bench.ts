@@ -130,7 +130,7 @@ function table(database: DatabaseName, serverBytes: number, rows: readonly Row[]
       median(samples.map((sample, turn) => of(sample.wallSeconds, floor[turn]?.wallSeconds ?? Number.NaN)))
     lines.push(
       `| ${[
-        way,
+        way.replaceAll('|', '\\|'),
         pick((sample) => sample.wallSeconds).toFixed(2),
         against((mine, base) => mine / base).toFixed(2),
         against((mine, base) => mine - base).toFixed(2),
