@@ -5,6 +5,7 @@ import type { BackupRef, Destination, Volume } from '../destinations/destination
 import { cutIntoVolumes } from '../destinations/volumes.ts'
 import { UserError } from '../errors.ts'
 import type { DestinationResult } from '../result.ts'
+import { formatBytes } from '../ui/format.ts'
 
 /** What a manifest says but the files, whose volumes differ with the limits of the place. */
 export type ManifestFrame = Omit<Manifest, 'files'>
@@ -47,7 +48,7 @@ export async function publish(
     context.signal.throwIfAborted()
     await destination.put(backup, name, body)
     done += body.bytes
-    context.log.progress(() => `${destination.place}: ${done} of ${total} bytes stored`)
+    context.log.progress(() => `${destination.place}: ${formatBytes(done)} of ${formatBytes(total)} stored`)
   }
   context.signal.throwIfAborted()
   const { url } = await destination.commit(backup, renderManifest(sign({ ...frame, files })))
