@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { actionSchema, errorTable, inputTable, outputTable, withTable } from '../../scripts/tables.ts'
+import { errorCodes } from '../../src/error-codes.ts'
+import { declaredInputs, inputNames } from '../../src/inputs/declared.ts'
+import { fieldsSchema } from '../../src/inputs/fields.ts'
+import { readInputs } from '../../src/inputs.ts'
+
+const action = actionSchema.parse(
+  parse(readFileSync(fileURLToPath(new URL('../../action.yml', import.meta.url)), 'utf8'))
+)
+
+describe('action.yml', () => {
+  it('has the inputs that are read, in the same order, with the same defaults', () => {
+    expect(Object.keys(action.inputs)).toEqual(inputNames)
+    for (const name of inputNames) {
+      const expected = name === 'token' ? `\${{ github.token }}` : declaredInputs[name].default
+      expect(action.inputs[name]?.default, name).toBe(expected)
+    }
+  })
+
+  it('has no input that no command reads', () => {
+    for (const name of inputNames) {
+      expect(
+        fieldsSchema.options.some((option) => Object.hasOwn(option.shape, name)),
+        name
+      ).toBe(true)
+    }
+  })
+
+  it('gives defaults that change nothing', () => {
+    const url = 'postgres://u:x@localhost/d'
+    const defaults = (name: string) =>
+      name === 'database-url' ? url : name === 'token' ? '' : (action.inputs[name]?.default ?? '')
+    expect(readInputs(defaults)).toEqual(readInputs((name) => (name === 'database-url' ? url : '')))
+  })
+
+  it('has the outputs of the contract', () => {
+    expect(Object.keys(action.outputs)).toEqual([
+      'backup-id',
+      'status',
+      'verified',
+      'size-bytes',
+      'duration-ms',
+      'url',
+      'path',
+      'backups',
+      'result',
+      'matrix'
+    ])
+  })
+
+  it('is ready for the Marketplace', () => {
+    expect(action.name).toBe('Supabase Backup')
+    expect(action.description.length).toBeLessThanOrEqual(125)
+    for (const { description } of Object.values(action.inputs)) expect(description).toMatch(/^[A-Za-z`].{10,}\.$/)
+  })
+})
+
+describe('the error codes', () => {
+  it.each(Object.entries(errorCodes))('%s has a title, a cause and a remedy in whole sentences', (code, entry) => {
+    expect(code).toMatch(/^SB[0-9]{3}$/)
+    expect(entry.title).toMatch(/^\S.*[^.]$/)
+    expect(entry.cause).toMatch(/^\S.*\.$/)
+    expect(entry.remedy).toMatch(/^\S.*\.$/)
+  })
+})
+
+describe('the tables of README.md', () => {
+  it('have one row each', () => {
+    expect(inputTable(action).split('\n')).toHaveLength(inputNames.length + 2)
+    expect(outputTable(action).split('\n')).toHaveLength(12)
+    expect(errorTable(errorCodes).split('\n')).toHaveLength(Object.keys(errorCodes).length + 2)
+    expect(inputTable(action)).toContain('| `max-age` | check | `26h` | Age of')
+    expect(inputTable(action)).toContain('| `destinations` | all | `artifact` |')
+  })
+
+  it('keep their cells apart', () => {
+    expect(errorTable({ SB000: { title: 'a|b', cause: 'c\nd', remedy: 'e' } })).toContain(
+      '| `SB000` | a\\|b | c d | e |'
+    )
+  })
+
+  it('replace what stood between the markers, and nothing else', () => {
+    const text = 'a\n<!-- x:start -->\nold\n<!-- x:end -->\nb\n'
+    expect(withTable(text, 'x', 'new')).toBe('a\n<!-- x:start -->\n\nnew\n\n<!-- x:end -->\nb\n')
+    expect(withTable(withTable(text, 'x', 'new'), 'x', 'new')).toBe(withTable(text, 'x', 'new'))
+    for (const bad of ['', '<!-- x:end --><!-- x:start -->', `${text}${text}`])
+      expect(() => withTable(bad, 'x', 'new')).toThrow('README.md')
+  })
+})

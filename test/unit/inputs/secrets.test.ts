@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { declaredInputs, inputNames } from '../../../src/inputs/declared.ts'
+import { secretsOf } from '../../../src/inputs.ts'
+import { getter } from './reading.ts'
+
+const of = (name: string, text: string) => secretsOf(getter({ [name]: text }))
+
+describe('T7: secrets and the parts of them that travel alone', () => {
+  it.each([
+    ['postgresql://u:p%40ss%2Fword@h/d', ['p@ss/word', 'p%40ss%2Fword']],
+    ['host=h user=u password=hunter2hunter2', ['hunter2hunter2']],
+    ["host=h user=u password='my secret'", ['my secret']],
+    ['postgres:///d?host=/tmp&user=u&password=hunter2hunter2', ['hunter2hunter2']],
+    // Refused later, and still no piece of them may be shown.
+    ['postgres://u:pa/ss@w0rd@h/d', ['pa/ss', 'pa/ss@w0rd']],
+    ['postgres://u:hunter2%@h/d', ['hunter2%']],
+    ['mysql://u:hunter2hunter2@h', ['hunter2hunter2']]
+  ])('of %s', (text, expected) => {
+    for (const name of ['database-url', 'verify-database-url', 'target-database-url']) {
+      expect(of(name, text)).toEqual(expect.arrayContaining([text, ...expected]))
+    }
+  })
+
+  it('of mail servers, hooks and keys', () => {
+    expect(of('smtp-url', 'smtp://u:p%40ss@h')).toEqual(expect.arrayContaining(['p@ss', 'p%40ss']))
+    expect(of('notify-webhook', 'https://h.example.com/T000/B000/xyz')).toEqual(
+      expect.arrayContaining(['/T000/B000/xyz'])
+    )
+    expect(of('ping-url', 'https://h/?token=abcdefgh')).toEqual(expect.arrayContaining(['?token=abcdefgh']))
+    expect(of('ping-url', 'https://u:p4ssw0rd@h')).toEqual(expect.arrayContaining(['p4ssw0rd']))
+    expect(of('ping-url', 'nonsense')).toEqual(['nonsense'])
+    expect(of('identity', '# public key: age1x\nAGE-SECRET-KEY-1A\nAGE-SECRET-KEY-1B')).toEqual(
+      expect.arrayContaining(['AGE-SECRET-KEY-1A', 'AGE-SECRET-KEY-1B'])
+    )
+    const lines = of('signing-key', '-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----')
+    expect(lines).toContain('MC4CAQ')
+    expect(lines).not.toContain('-----BEGIN PRIVATE KEY-----')
+  })
+
+  it('whole, of every input that holds one', () => {
+    const names = inputNames.filter((name) => declaredInputs[name].value === 'secret')
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'service-role-key',
+        'access-token',
+        'token',
+        'passphrase',
+        'target-service-role-key',
+        'target-access-token'
+      ])
+    )
+    for (const name of names) expect(of(name, ' canary-canary ')).toContain('canary-canary')
+    expect(of('project', 'canary')).toEqual([])
+    expect(of('passphrase', ' ')).toEqual([])
+  })
+})
