@@ -40,6 +40,15 @@ describe('the label', () => {
     expect(projectLabel(database('db.example.com', 'app'))).toBe(projectLabel(database('db.example.com', 'app')))
   })
 
+  it.each([
+    [database('h', '-x'), database('h-', 'x')],
+    [database('a-b', 'c'), database('a', 'b-c')],
+    [database('h', 'd', 5433), database('h', 'd', 5434)],
+    [database('h', 'App'), database('h', 'app')]
+  ])('differs between %j and %j', (one, other) => {
+    expect(projectLabel(one)).not.toBe(projectLabel(other))
+  })
+
   it('is always a label, and never the same for two sources', () => {
     const text = fc.oneof(
       fc.string({ unit: fc.constantFrom('a', 'b', '-', '.', 'A', '_'), minLength: 1, maxLength: 6 }),
