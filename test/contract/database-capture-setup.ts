@@ -128,18 +128,28 @@ export async function openReading(server: PostgresServer, database: string): Pro
 }
 
 /** Restores what `capture` wrote into a new database of a server and compares it with the facts. */
-export async function restoreAndCompare(
-  desk: Desk,
-  server: PostgresServer,
-  facts: DatabaseFacts,
-  options: { readonly copy: string; readonly change?: string; readonly pgRestore?: string } = { copy: 'copy' }
-): Promise<Finding[]> {
-  await server.query(`drop database if exists "${options.copy}" with (force)`)
-  await server.query(`create database "${options.copy}" template template0`)
-  const restored = await server.run('pg_restore', ['--dbname', options.copy, path.join(desk.folder, 'database.dump')])
+export async function restoreAndCompare(desk: Desk, server: PostgresServer, facts: DatabaseFacts, copy = 'copy'): Promise<Finding[]> {
+  await restore(desk, server, copy)
+  return compareWith(server, facts, copy)
+}
+
+export async function restore(desk: Desk, server: PostgresServer, copy: string): Promise<void> {
+  await server.query(`drop database if exists "${copy}" with (force)`)
+  await server.query(`create database "${copy}" template template0`)
+  const restored = await server.run('pg_restore', ['--dbname', copy, path.join(desk.folder, 'database.dump')])
   if (restored.code !== 0) throw new Error(`pg_restore: ${restored.stderr}`)
-  if (options.change !== undefined) await server.query(options.change, [], server.superuser, options.copy)
-  const connection = await openReading(server, options.copy)
+}
+
+/** Makes a copy of a restored database, changes it and compares it with the facts. */
+export async function damageAndCompare(server: PostgresServer, facts: DatabaseFacts, restored: string, change: string): Promise<Finding[]> {
+  await server.query('drop database if exists damaged with (force)')
+  await server.query(`create database damaged template "${restored}"`)
+  await server.query(change, [], server.superuser, 'damaged')
+  return compareWith(server, facts, 'damaged')
+}
+
+async function compareWith(server: PostgresServer, facts: DatabaseFacts, copy: string): Promise<Finding[]> {
+  const connection = await openReading(server, copy)
   try {
     return compareDatabase(facts, await readDatabaseState(connection, facts, systemClock))
   } finally {

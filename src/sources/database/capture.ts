@@ -71,7 +71,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
   async function attempt(add: AddFile, signal: AbortSignal, attempts: number): Promise<Captured<DatabaseFacts>> {
     const failure = new AbortController()
     const running = AbortSignal.any([signal, failure.signal])
-    const snapshot = await openSnapshot({ connect: open, clock: context.clock, lockTimeoutMs: options.lockTimeoutMs, signal: running })
+    const snapshot = await openSnapshot({ connect: open, clock: context.clock, lockTimeoutMs: options.lockTimeoutMs, signal })
     const worker: { connection: Connection | null } = { connection: null }
     try {
       assertVersion(snapshot.control)
@@ -91,8 +91,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       return captured
     } catch (error) {
       if (signal.aborted) throw cancelled(signal)
-      const cause = snapshot.broken.aborted ? snapshot.broken.reason : (failure.signal.reason ?? error)
-      throw await captureFault(cause, snapshot.control)
+      throw await captureFault(failure.signal.reason ?? error, snapshot.control)
     } finally {
       failure.abort(new Error('the capture is over'))
       await worker.connection?.close()
@@ -178,6 +177,8 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       return { measured, warnings: [...warnings, ...said, ...measured.warnings] }
     } catch (error) {
       failure.abort(error)
+      // Statements on the worker end with `failure`; those that had to run here end with the connection.
+      if (worker === null) await snapshot.close()
       throw error
     } finally {
       watching.abort()

@@ -48,8 +48,12 @@ export async function watchDump(options: WatchOptions): Promise<void> {
     } catch {
       return
     }
-    const answered = await look(options)
+    const answered = await lookInTime(options)
     if (answered === 'closed') return
+    if (answered === 'silent') {
+      options.onStalled(stalled(options))
+      return
+    }
     const written = await options.written()
     options.onLook(written)
     const now = JSON.stringify([written, answered.map((row) => row.moved)])
@@ -58,8 +62,7 @@ export async function watchDump(options: WatchOptions): Promise<void> {
       last = now
       movedAt = clock.monotonic()
     } else if (clock.monotonic() - movedAt > options.inactivityMs) {
-      const minutes = Math.round(options.inactivityMs / 60_000)
-      options.onStalled(new UserError('SB211', `No byte of the dump came for ${minutes} minutes.`, { mayPass: true }))
+      options.onStalled(stalled(options))
       return
     }
     for (const row of answered) {
@@ -69,6 +72,27 @@ export async function watchDump(options: WatchOptions): Promise<void> {
       told.add(key)
       options.onWaiting(waitingWarning(row.mode, row.relation))
     }
+  }
+}
+
+function stalled(options: WatchOptions): UserError {
+  return new UserError('SB211', `Nothing of the dump came for ${Math.round(options.inactivityMs / 1000)} seconds.`, { mayPass: true })
+}
+
+/** A look that is not answered at all is a network that stands still. */
+async function lookInTime(options: WatchOptions): Promise<readonly Row[] | 'closed' | 'silent'> {
+  const answered = new AbortController()
+  const looking = look(options)
+  // When the wait ends first, the answer's failure is that of a connection which is closed soon.
+  looking.catch(() => undefined)
+  const silence = options.clock.sleep(options.inactivityMs, AbortSignal.any([options.signal, answered.signal])).then(
+    () => 'silent' as const,
+    () => 'closed' as const
+  )
+  try {
+    return await Promise.race([looking, silence])
+  } finally {
+    answered.abort()
   }
 }
 
