@@ -113,13 +113,14 @@ export function githubError(failed: FailedCall, tries: number, mayPass: boolean)
 }
 
 /** The error for a request limit that will not be lifted in time; `until` is when GitHub lifts it. */
-export function limitError(failed: FailedCall, until: Date): GithubError {
+export function limitError(failed: FailedCall, until: Date, mayPass: boolean): GithubError {
   const time = until.toISOString().replace(/\.\d+Z$/, 'Z')
   return new GithubError(
     'SB416',
     `${named(failed)}: ${failed.message}. GitHub takes requests again at ${time}.`,
     failed,
     {
+      mayPass,
       remedy: `Run the job again after ${time}, less often, or with a token of its own: \`github.token\` has 1,000 requests an hour for each repository.`
     }
   )

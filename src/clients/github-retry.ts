@@ -3,6 +3,8 @@ import type { FailedCall } from './github-errors.ts'
 /** What to do after a call failed. */
 export type Decision =
   | { readonly kind: 'repeat'; readonly afterMs: number }
+  /** A limit refused a stream that is used up: after the wait the caller may send it anew. */
+  | { readonly kind: 'send-anew'; readonly afterMs: number }
   /** It stays wrong however often it is tried. */
   | { readonly kind: 'final' }
   /** It may pass later: the tries are used up, or repeating could do it twice. */
@@ -77,7 +79,7 @@ export function decide(
     if (limited > policy.longestWaitMs || attempt >= policy.retries) {
       return { kind: 'limited', until: new Date(now.getTime() + limited) }
     }
-    return call.canResend ? { kind: 'repeat', afterMs: limited } : { kind: 'give-up' }
+    return { kind: call.canResend ? 'repeat' : 'send-anew', afterMs: limited }
   }
   const certificate = failed.networkCode !== undefined && wrongCertificate.test(failed.networkCode)
   const mayPass = (failed.status === null && !certificate) || failed.status === 408 || (failed.status ?? 0) >= 500

@@ -196,7 +196,12 @@ export function connectGithub(options: GithubOptions): Github {
         const failed = failedCall(thrown, endpoint)
         const policy = { retries, longestWaitMs: longestWait() }
         const decision = decide(failed, call, attempt, policy, clock.now(), random())
-        if (decision.kind === 'limited') throw limitError(failed, decision.until)
+        if (decision.kind === 'limited') throw limitError(failed, decision.until, false)
+        if (decision.kind === 'send-anew') {
+          const until = new Date(clock.now().getTime() + decision.afterMs)
+          await clock.sleep(decision.afterMs, signal)
+          throw limitError(failed, until, true)
+        }
         if (decision.kind !== 'repeat') throw githubError(failed, attempt + 1, decision.kind === 'give-up')
         context.log.debug(
           `${failed.method} ${failed.route}: ${failed.status ?? failed.networkCode ?? 'no answer'}, again in ${decision.afterMs} ms`

@@ -457,6 +457,25 @@ describe('release: faults', () => {
     expect(waits[2]).toBeGreaterThanOrEqual(60_000)
   })
 
+  test('F59: an upload that a limit refused waits as long and is sent anew', async () => {
+    const context = await testContext(parent)
+    const waits: number[] = []
+    const sleep = async (ms: number): Promise<void> => {
+      waits.push(ms)
+    }
+    const driver = openOn(github, { ...context, clock: { ...context.clock, sleep } })
+    github.failNext({
+      method: 'POST',
+      path: '/assets',
+      status: 403,
+      headers: { 'retry-after': '17' },
+      body: { message: 'You have exceeded a secondary rate limit.' }
+    })
+    await driver.put(newRef(), 'a.age', volume('abc'))
+    expect(waits).toContain(17_000)
+    expect(only().assets.map((asset) => asset.content.toString())).toEqual(['abc'])
+  })
+
   test('F59: a limit that ends too late ends the run with the time of its end', async () => {
     const driver = await open()
     const reset = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3 * 3_600_000)
