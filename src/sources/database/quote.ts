@@ -6,7 +6,7 @@ export function quoteIdentifier(name: string): string {
 /** A value as an SQL string literal that means the same whatever `standard_conforming_strings` says. */
 export function quoteLiteral(value: string): string {
   const quoted = `'${value.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
-  return value.includes('\\') ? ` E${quoted}` : quoted
+  return value.includes('\\') ? `E${quoted}` : quoted
 }
 
 /** `"schema"."name"` for statements. */
