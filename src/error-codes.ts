@@ -477,6 +477,37 @@ const catalogue = {
     cause: 'The backup was restored into a throw-away server and at least one object there is not what it is in the source.',
     remedy: 'Look at the objects named; start the backup again. If the difference stays, please report it: the backup would not have been complete.'
   },
+  SB602: {
+    title: 'The backup could not be restored',
+    cause: 'pg_restore met errors that are not on the short list of harmless ones.',
+    remedy:
+      'Read the errors that are quoted: most often a check, a generated column or an index uses a function that needs a search_path, or a constraint does not hold for rows that are there. Mend that in the source; until then `verify: read` makes backups that are not proven by restoring.'
+  },
+  SB603: {
+    title: 'The archive is not whole',
+    cause: 'What pg_dump wrote is empty, cut, garbled or in another format, or the stored archive is not one of pg_dump.',
+    remedy: 'Start the backup again; if it repeats, look at the pg_dump that is used (`pg-bin`). Verifying a stored backup: use another one.'
+  },
+  SB604: {
+    title: 'The proof by restoring is not possible',
+    cause: 'This backup, or this machine, does not allow a restored copy.',
+    remedy: 'Set `verify` to auto or read, or give an empty server in `verify-database-url`.'
+  },
+  SB605: {
+    title: 'The server of verify-database-url cannot be used',
+    cause: 'The database named there is not empty, its role is no superuser, or what was made there could not be removed.',
+    remedy: 'Give a superuser and an empty database on a server that holds nothing of value, for example a service container of the job.'
+  },
+  SB606: {
+    title: 'A backup did not pass its verification',
+    cause: 'At least one of the backups that were verified is damaged, cannot be opened, or differs from what it should hold.',
+    remedy: 'Read what the message names; make a new backup now, and do not rely on the one that failed.'
+  },
+  SB607: {
+    title: 'The statements of check-sql cannot be read',
+    cause: 'The file named in `check-sql` is missing, unreadable, or holds no statement.',
+    remedy: 'Check the path, which is relative to the workspace; the step that checks the repository out must come before this one.'
+  },
   // SB7xx: restore
   // SB8xx: Storage, Edge Functions, settings
   // SB9xx: history, retention, notifications

@@ -1,0 +1,89 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { asError } from '../../../errors.ts'
+import type { Finding } from '../../source.ts'
+
+/** Most characters of a statement that a finding shows. */
+const shown = 120
+
+/**
+ * Runs the user's own statements on the restored copy, each in a read-only transaction of its own that is rolled back. Each must be a
+ * query with exactly one row of one column whose value is true; anything else is a `difference`.
+ */
+export async function runCheckSql(connection: Connection, statements: readonly string[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [index, statement] of statements.entries()) {
+    const wrong = await check(connection, statement)
+    if (wrong !== null) findings.push({ kind: 'difference', subject: `check-sql statement ${index + 1}: ${short(statement)}`, detail: wrong })
+  }
+  return findings
+}
+
+async function check(connection: Connection, statement: string): Promise<string | null> {
+  const query = statement.trim().replace(/;+\s*$/, '')
+  await connection.query('begin read only; set local search_path = public, extensions; set local row_security = on')
+  try {
+    // As a subquery it can only be one query; the line break ends a comment at its end. Two columns keep two names.
+    const rows = await connection.query(`select * from (\n${query}\n) as checked (value)`)
+    const [row, ...more] = rows
+    if (row === undefined) return 'it returned no row'
+    if (more.length > 0) return `it returned ${rows.length} rows instead of one`
+    const values = Object.values(row)
+    if (values.length !== 1) return `it returned ${values.length} columns instead of one`
+    if (values[0] === true) return null
+    return `it returned ${values[0] === null ? 'null' : String(values[0]).slice(0, shown)} instead of true`
+  } catch (error) {
+    if (sqlStateOf(error) === undefined) throw error
+    return `it failed: ${asError(error).message}`
+  } finally {
+    if (!connection.broken.aborted) await connection.query('rollback')
+  }
+}
+
+function short(statement: string): string {
+  const line = statement.trim().replace(/\s+/g, ' ')
+  return line.length > shown ? `${line.slice(0, shown)}...` : line
+}
+
+/**
+ * Splits SQL into its statements at the semicolons that are none of a string's, name's or comment's. What holds nothing but blanks and
+ * comments is left out.
+ */
+export function splitStatements(sql: string): string[] {
+  const statements: string[] = []
+  const token =
+    /[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|--[^\n]*|\/\*|(\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)|;|[\w\u0080-\uffff$]+|[\s\S]/g
+  let start = 0
+  let hasCode = false
+  const cut = (end: number) => {
+    const statement = sql.slice(start, end).trim()
+    if (hasCode && statement !== '') statements.push(statement)
+    hasCode = false
+  }
+  for (let match = token.exec(sql); match !== null; match = token.exec(sql)) {
+    const [text, dollar] = match
+    if (text === ';') {
+      cut(match.index)
+      start = token.lastIndex
+    } else if (text === '/*') token.lastIndex = endOfComment(sql, token.lastIndex)
+    else if (dollar !== undefined) {
+      const end = sql.indexOf(dollar, token.lastIndex)
+      token.lastIndex = end === -1 ? sql.length : end + dollar.length
+      hasCode = true
+    } else if (!text.startsWith('--') && text.trim() !== '') hasCode = true
+  }
+  cut(sql.length)
+  return statements
+}
+
+/** Comments nest in PostgreSQL. */
+function endOfComment(sql: string, from: number): number {
+  let depth = 1
+  const mark = /\/\*|\*\//g
+  mark.lastIndex = from
+  for (let match = mark.exec(sql); match !== null; match = mark.exec(sql)) {
+    depth += match[0] === '/*' ? 1 : -1
+    if (depth === 0) return mark.lastIndex
+  }
+  return sql.length
+}

@@ -1,0 +1,127 @@
+import type { Readable } from 'node:stream'
+import type { DatabaseFacts } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import type { Context } from '../../../context.ts'
+import type { Finding } from '../../source.ts'
+import { readDatabaseState } from '../copy-state.ts'
+import { quoteIdentifier } from '../quote.ts'
+import { beginReading } from '../snapshot.ts'
+import type { ArchiveToc } from './archive-toc.ts'
+import { runCheckSql } from './check-sql.ts'
+import { comparableFacts, compareCopy } from './compare-copy.ts'
+import type { CopyPlace } from './copy-place.ts'
+import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
+import { leaveOutExtensions } from './leave-out.ts'
+import { restoreCopy } from './restore-copy.ts'
+
+export interface ProveCopyOptions {
+  readonly context: Context
+  readonly facts: DatabaseFacts
+  readonly toc: ArchiveToc
+  readonly place: CopyPlace
+  readonly programs: ClientPrograms
+  readonly from: { readonly file: string } | { readonly stream: Readable }
+  readonly jobs: number
+  readonly checkSql: readonly string[]
+}
+
+const lockTimeoutMs = 60_000
+
+/** Restores an archive into an empty place and compares everything that can be compared. Throws SB602 when restoring failed. */
+export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
+  const { context, facts, toc, place, programs } = options
+  const narrowed = isNarrowed(facts)
+  const roleFindings: Finding[] = []
+  const preparing = await place.connect()
+  let missing: ReadonlySet<string>
+  const serverMajor = Math.trunc(preparing.versionNumber / 10_000)
+  try {
+    const { made, findings } = await createRoles(preparing, facts, place.ownSuperuser)
+    place.madeRoles.push(...made)
+    roleFindings.push(...findings)
+    if (facts.roles.some((role) => role.name === facts.databaseOwner)) {
+      await preparing.query(`ALTER DATABASE ${quoteIdentifier(place.target.database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`)
+    }
+    missing = await missingExtensions(preparing, facts)
+    if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
+  } finally {
+    await preparing.close()
+  }
+  const leftOut = await restoreCopy({
+    place,
+    programs,
+    toc,
+    from: options.from,
+    leftOut: leaveOutExtensions(toc, missing),
+    setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
+    jobs: options.jobs,
+    context
+  })
+  const own = new Set([...place.madeRoles, ...(place.ownSuperuser === null ? [] : [place.ownSuperuser])])
+  const settling = await place.connect()
+  try {
+    roleFindings.push(...(await applySettings(settling, facts, place.target.database, own)))
+  } finally {
+    await settling.close()
+  }
+  context.log.info('Comparing the copy with the source')
+  // Opened now: settings of the database hold from the login on, and policies may read them.
+  const comparing = await place.connect()
+  try {
+    await beginReading(comparing, lockTimeoutMs)
+    const comparable = comparableFacts(facts, toc, leftOut, missing)
+    const state = await readDatabaseState(comparing, comparable.facts, context.clock)
+    const findings = compareCopy(comparable, state, toc, leftOut)
+    const roles = narrowed ? [] : await compareRoles(comparing, facts, own, roleFindings)
+    await comparing.query('rollback')
+    const checks = await runCheckSql(comparing, options.checkSql)
+    return [...findings, ...roleFindings, ...roles, ...checks]
+  } finally {
+    await comparing.close()
+  }
+}
+
+export function isNarrowed(facts: DatabaseFacts): boolean {
+  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = facts.selection
+  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].some((list) => list.length > 0)
+}
+
+/** Extensions of the source that the copy's server does not have, or that cannot be made there. */
+async function missingExtensions(connection: Connection, facts: DatabaseFacts): Promise<ReadonlySet<string>> {
+  const missing = new Set<string>()
+  for (const { name } of facts.extensions) {
+    if (name === 'plpgsql') continue
+    await connection.query('begin; set local client_min_messages = error; set local search_path = public')
+    try {
+      await connection.query(`create extension if not exists ${quoteIdentifier(name)} cascade`)
+    } catch (error) {
+      if (sqlStateOf(error) === undefined) throw error
+      missing.add(name)
+    } finally {
+      if (!connection.broken.aborted) await connection.query('rollback')
+    }
+  }
+  return missing
+}
+
+/** A backup of chosen schemas or tables holds neither extensions nor, for tables, the schemas around them: the copy gets them beforehand. */
+async function prepareNarrowed(connection: Connection, facts: DatabaseFacts, toc: ArchiveToc, missing: ReadonlySet<string>): Promise<void> {
+  const inArchive = new Set(toc.entries.filter((entry) => entry.kind === 'SCHEMA').map((entry) => entry.tag))
+  const withExtension = new Set(toc.entries.filter((entry) => entry.kind === 'EXTENSION').map((entry) => entry.tag))
+  const extensions = facts.extensions.filter(({ name }) => name !== 'plpgsql' && !missing.has(name) && !withExtension.has(name))
+  const schemas = new Set([...facts.tables.map((table) => table.schema), ...extensions.map((extension) => extension.schema)])
+  for (const schema of schemas) {
+    if (!inArchive.has(schema) && !/^pg_/.test(schema)) await connection.query(`create schema if not exists ${quoteIdentifier(schema)}`)
+  }
+  for (const { name, schema } of extensions) {
+    if (inArchive.has(schema)) continue
+    try {
+      await connection.query(`create extension if not exists ${quoteIdentifier(name)} schema ${quoteIdentifier(schema)} cascade`)
+    } catch (error) {
+      // One that cannot lie in this schema: what needs it is named when it cannot be made.
+      if (sqlStateOf(error) === undefined) throw error
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { startChild } from '../../../clients/child-process.ts'
+import { dbnameArgument, libpqEnvironment } from '../../../clients/postgres/environment.ts'
+import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import type { Context } from '../../../context.ts'
+import { asError, UserError } from '../../../errors.ts'
+import type { ArchiveToc } from './archive-toc.ts'
+import type { CopyPlace } from './copy-place.ts'
+import { type LeftOut, restoreList, withDependants } from './leave-out.ts'
+import { lastWords } from './read-archive.ts'
+import { judge, parseRestoreErrors, type RestoreSetting } from './restore-errors.ts'
+
+/** Standard error that is kept; a restore that says more has failed anyway. */
+const keptErrors = 8 * 1024 * 1024
+
+export interface RestoreCopyOptions {
+  readonly place: CopyPlace
+  readonly programs: ClientPrograms
+  readonly toc: ArchiveToc
+  /** The whole archive as a file, which several workers can read, or as a stream for one. */
+  readonly from: { readonly file: string } | { readonly stream: Readable }
+  readonly leftOut: LeftOut
+  readonly setting: RestoreSetting
+  readonly jobs: number
+  readonly context: Pick<Context, 'temp' | 'signal'>
+}
+
+/**
+ * Restores an archive whole, but for what is left out. Returns what the copy goes without: that, and what could not be made for a reason
+ * on the list of `judge`. Throws UserError SB602 for every other error.
+ */
+export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut> {
+  const { place, programs, toc, from, context } = options
+  const list = path.join(context.temp, 'restore-list')
+  await writeFile(list, restoreList(toc, options.leftOut), { mode: 0o600 })
+  const environment = await libpqEnvironment(place.target, context.temp, { applicationName: 'supabase-backup-proof' })
+  const signal = AbortSignal.any([context.signal, place.ended])
+  let said = ''
+  try {
+    const child = startChild({
+      command: programs.pgRestore,
+      args: [
+        '--format=custom',
+        `--dbname=${dbnameArgument(place.target.database)}`,
+        '--no-password',
+        `--use-list=${list}`,
+        ...('file' in from ? [`--jobs=${options.jobs}`, from.file] : [])
+      ],
+      // Its messages are read by a program.
+      env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
+      stdin: 'stream' in from ? 'pipe' : 'ignore',
+      signal,
+      onStderr: (text) => {
+        if (said.length < keptErrors) said += text
+      }
+    })
+    try {
+      const fed = 'stream' in from && child.stdin !== null ? feed(from.stream, child.stdin) : Promise.resolve()
+      const [exit] = await Promise.all([child.done, fed])
+      return leftOutBy(said, exit, options)
+    } finally {
+      await child.dispose()
+    }
+  } finally {
+    await environment.dispose()
+  }
+}
+
+/** A child that stops reading is judged by its exit code; only the source's own error counts here. */
+async function feed(source: Readable, target: NodeJS.WritableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    source.once('error', (error) => {
+      target.end()
+      reject(asError(error))
+    })
+    target.once('error', () => {
+      source.destroy()
+      resolve()
+    })
+    target.once('close', () => resolve())
+    target.once('finish', () => resolve())
+    source.pipe(target)
+  })
+}
+
+function leftOutBy(said: string, exit: { readonly code: number | null; readonly signal: string | null; readonly stderr: string }, options: RestoreCopyOptions): LeftOut {
+  if (exit.code === 0) return options.leftOut
+  const { errors, counted } = parseRestoreErrors(said)
+  const failed = (why: string) => new UserError('SB602', `The backup cannot be restored: ${why}`)
+  // It went on after errors (exit code 1, counted); anything else is an end before the end.
+  if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) {
+    throw failed(`pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(exit.stderr) || 'it said nothing'}`)
+  }
+  const entries = new Map(options.toc.entries.map((entry) => [entry.id, entry]))
+  const nameOf = (id: number | null) => {
+    const entry = id === null ? undefined : entries.get(id)
+    return entry === undefined ? '' : `${entry.kind} ${entry.schema === '' ? '' : `${entry.schema}.`}${entry.tag}: `
+  }
+  const roots: LeftOut = new Map(options.leftOut)
+  const bad: string[] = []
+  for (const error of errors) {
+    const verdict = judge(error, options.setting)
+    if (verdict.kind === 'leftOut' && error.entry !== null) roots.set(error.entry, verdict.reason)
+    else if (verdict.kind !== 'harmless') bad.push(`${nameOf(error.entry)}${error.message.slice(0, 300)}`)
+  }
+  if (bad.length > 0) throw failed(`${bad.slice(0, 5).join('; ')}${bad.length > 5 ? `; and ${bad.length - 5} more errors` : ''}.`)
+  return withDependants(options.toc, roots)
+}
