@@ -190,7 +190,12 @@ async function feed(source: string | Uint8Array | Readable, target: Writable): P
 
 function isClosedPipe(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_DESTROYED' || code === 'ECONNRESET'
+  return (
+    code === 'EPIPE' ||
+    code === 'ERR_STREAM_PREMATURE_CLOSE' ||
+    code === 'ERR_STREAM_DESTROYED' ||
+    code === 'ECONNRESET'
+  )
 }
 
 function stderrTail(child: ChildProcess, listener: ((text: string) => void) | undefined): () => string {

@@ -18,7 +18,11 @@ function quoted(stderr: string): string {
   const lines = stderr
     .split(/[\r\n]+/)
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Resolving|Receiving|Unpacking)\b/.test(line))
+    .filter(
+      (line) =>
+        line !== '' &&
+        !/^(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Resolving|Receiving|Unpacking)\b/.test(line)
+    )
   return lines.slice(-8).join(' | ').slice(-1000)
 }
 
@@ -32,7 +36,9 @@ export function gitError(step: string, repository: string, stderr: string): User
   if (/returned error: 30\d|unable to update url base from redirection/i.test(stderr)) {
     return new UserError('SB406', what('The repository answers from another address'))
   }
-  if (/could not read (?:Username|Password)|Authentication failed|returned error: 401|Invalid username or/i.test(stderr)) {
+  if (
+    /could not read (?:Username|Password)|Authentication failed|returned error: 401|Invalid username or/i.test(stderr)
+  ) {
     return new UserError('SB402', what('The token was not accepted'))
   }
   if (/SAML SSO|single sign-on/i.test(stderr)) {
@@ -49,10 +55,17 @@ export function gitError(step: string, repository: string, stderr: string): User
   if (/push protection|secret scanning|contains? secrets/i.test(stderr)) {
     return new UserError('SB408', what('Push protection found secrets in the backup'))
   }
-  if (/GH001|exceeds GitHub's file size limit|exceeds maximum (?:allowed )?(?:pack )?size|pack is larger|returned error: 413/i.test(stderr)) {
+  if (
+    /GH001|exceeds GitHub's file size limit|exceeds maximum (?:allowed )?(?:pack )?size|pack is larger|returned error: 413/i.test(
+      stderr
+    )
+  ) {
     return new UserError('SB409', what('The server refuses the size'))
   }
-  if (/GH006|GH013|protected branch|hook declined|\[remote rejected\]|denied|refusing|prohibited/i.test(stderr) && !/unpacker error/.test(stderr)) {
+  if (
+    /GH006|GH013|protected branch|hook declined|\[remote rejected\]/i.test(stderr) &&
+    !/unpacker error/.test(stderr)
+  ) {
     return new UserError('SB407', what('The rules of the repository refuse the push'))
   }
   return new UserError('SB401', what('git did not succeed'), { mayPass: broken.test(stderr) })
@@ -62,13 +75,19 @@ export function gitError(step: string, repository: string, stderr: string): User
 export function pushOutcome(repository: string, code: number | null, stdout: string, stderr: string): PushOutcome {
   if (code === 0) return { kind: 'accepted' }
   const status = stdout.split('\n').find((line) => line.startsWith('!')) ?? ''
-  if (/\[rejected\] \((?:fetch first|non-fast-forward|stale info|needs force|already exists|remote ref updated since checkout)\)/.test(status)) {
+  if (
+    /\[rejected\] \((?:fetch first|non-fast-forward|stale info|needs force|already exists|remote ref updated since checkout)\)/.test(
+      status
+    )
+  ) {
     return { kind: 'raced' }
   }
   // The server compares the ref again under its lock; these are the answers when another push was faster.
   if (
     /\[remote rejected\]/.test(status) &&
-    /cannot lock ref|failed to update ref|incorrect old value|reference already exists|is at [0-9a-f]+ but expected|fetch first/i.test(`${status} ${stderr}`)
+    /cannot lock ref|failed to update ref|incorrect old value|reference already exists|is at [0-9a-f]+ but expected|fetch first/i.test(
+      `${status} ${stderr}`
+    )
   ) {
     return { kind: 'raced' }
   }

@@ -117,7 +117,11 @@ export async function writeBody(path: string, body: Volume, signal: AbortSignal)
 /** Writes a small new file through to the disk and reads it back. */
 export async function writeSmall(path: string, content: Uint8Array, signal: AbortSignal): Promise<void> {
   const sha256 = createHash('sha256').update(content).digest('hex')
-  await writeBody(path, { bytes: content.byteLength, sha256, open: () => Readable.from([Buffer.from(content)]) }, signal)
+  await writeBody(
+    path,
+    { bytes: content.byteLength, sha256, open: () => Readable.from([Buffer.from(content)]) },
+    signal
+  )
 }
 
 async function linked(path: string, body: Volume): Promise<boolean> {
@@ -129,7 +133,8 @@ async function linked(path: string, body: Volume): Promise<boolean> {
     return true
   } catch (error) {
     // Another file system, or one without links, or with too many of them: copy.
-    if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES'].includes(errorCode(error) ?? '')) return false
+    if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES'].includes(errorCode(error) ?? ''))
+      return false
     throw error
   }
 }
@@ -152,7 +157,8 @@ async function compare(path: string, body: Volume, signal: AbortSignal): Promise
   try {
     await handle.sync()
     const found = await handle.stat()
-    if (!found.isFile() || found.size !== body.bytes) throw differs(path, `${found.size} bytes instead of ${body.bytes}`)
+    if (!found.isFile() || found.size !== body.bytes)
+      throw differs(path, `${found.size} bytes instead of ${body.bytes}`)
     const digest = createHash('sha256')
     for await (const chunk of chunks(handle)) {
       signal.throwIfAborted()

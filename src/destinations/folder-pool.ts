@@ -59,7 +59,8 @@ export function folderPool(parts: Parts): Pool {
       assertPoolName(name)
       const folder = await poolFolder(project)
       const body = folder === null ? null : await bodyOf(join(folder, name))
-      if (body === null) throw new UserError('SB404', `There is no shared file ${name} of ${project} in ${parts.place}.`)
+      if (body === null)
+        throw new UserError('SB404', `There is no shared file ${name} of ${project} in ${parts.place}.`)
       return body
     },
 

@@ -4,7 +4,18 @@ import type { Context } from '../context.ts'
 import { cancelled, UserError } from '../errors.ts'
 import { isBackupId } from '../history/backup-id.ts'
 import type { BackupRef, Destination, ListedBackup, RecordFile } from './destination.ts'
-import { bodyOf, guarded, isFolder, look, makeFolder, partialPrefix, readSmall, syncFolder, writeBody, writeSmall } from './folder-files.ts'
+import {
+  bodyOf,
+  guarded,
+  isFolder,
+  look,
+  makeFolder,
+  partialPrefix,
+  readSmall,
+  syncFolder,
+  writeBody,
+  writeSmall
+} from './folder-files.ts'
 import { folderPool } from './folder-pool.ts'
 import { assertPartName, assertRecordName, assertRef, isLabel, isRecordName, manifestName, poolName } from './names.ts'
 
@@ -150,7 +161,8 @@ export function folderDestination(options: FolderOptions, context: Context): Des
     async *list(project) {
       const base = await existingRoot()
       if (base === null) return
-      const labels = project === undefined ? (await guarded(base, () => readdir(base))).filter(isLabel).sort() : [project]
+      const labels =
+        project === undefined ? (await guarded(base, () => readdir(base))).filter(isLabel).sort() : [project]
       for (const label of labels) {
         if (!isLabel(label)) throw new Error(`not a label: ${JSON.stringify(label)}`)
         const entry = await look(join(base, label))
@@ -222,7 +234,9 @@ export function folderDestination(options: FolderOptions, context: Context): Des
           if (name.startsWith(partialPrefix)) {
             if (await old(path)) await remove(path, `an unfinished backup in ${label}/${name}`)
           } else if (name === poolName || isBackupId(name)) {
-            const unfinished = (await guarded(path, () => readdir(path))).filter((file) => file.startsWith(partialPrefix))
+            const unfinished = (await guarded(path, () => readdir(path))).filter((file) =>
+              file.startsWith(partialPrefix)
+            )
             const halfDeleted = isBackupId(name) && (await look(join(path, manifestName))) === null
             if (halfDeleted && (await old(path))) {
               await remove(path, `the rest of the deleted backup ${label}/${name}`)

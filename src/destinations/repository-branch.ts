@@ -58,7 +58,7 @@ export function repositoryBranch(options: BranchOptions): Branch {
   const ref = `refs/heads/${branch}`
   let last: Promise<Head | null> | undefined
   const waiting: { change: Change; resolve: () => void; reject: (error: Error) => void }[] = []
-  let worker: Promise<void> | undefined
+  let working = false
 
   const repeat = async <T>(work: () => Promise<T>): Promise<T> => {
     for (let attempt = 0; ; attempt += 1) {
@@ -85,7 +85,9 @@ export function repositoryBranch(options: BranchOptions): Branch {
    * finds a push whose answer was lost.
    */
   const advance = async (
-    next: (head: Head | null) => Promise<{ readonly commit: string; readonly tree: string; readonly lease?: string } | null>
+    next: (
+      head: Head | null
+    ) => Promise<{ readonly commit: string; readonly tree: string; readonly lease?: string } | null>
   ): Promise<PushOutcome> => {
     let losses = 0
     for (let races = 0; races <= mostRaces; races += 1) {
@@ -106,19 +108,26 @@ export function repositoryBranch(options: BranchOptions): Branch {
         last = Promise.resolve({ commit: step.commit, tree: step.tree })
         return { kind: 'accepted' }
       }
-      if (outcome.kind !== 'raced') context.log.debug(`${options.place}: the branch moved on or the push was lost; looking again`)
+      if (outcome.kind !== 'raced')
+        context.log.debug(`${options.place}: the branch moved on or the push was lost; looking again`)
     }
     return { kind: 'raced' }
   }
   const settled = (outcome: PushOutcome): void => {
-    if (outcome.kind === 'raced') throw new UserError('SB413', `Others pushed to ${options.place} before each of ${mostRaces + 1} tries.`)
+    if (outcome.kind === 'raced')
+      throw new UserError('SB413', `Others pushed to ${options.place} before each of ${mostRaces + 1} tries.`)
     if (outcome.kind !== 'accepted') throw outcome.error
   }
 
   const work = async (): Promise<void> => {
+    working = true
     for (;;) {
       const first = waiting.shift()
-      if (first === undefined) return
+      if (first === undefined) {
+        // In the same turn as the look above, so that no change can come in between and wait for ever.
+        working = false
+        return
+      }
       let batch = [first]
       while (!first.change.alone && batch.length < mostTogether && waiting[0]?.change.alone === false) {
         const another = waiting.shift()
@@ -160,9 +169,8 @@ export function repositoryBranch(options: BranchOptions): Branch {
     publish: (change) =>
       new Promise<void>((resolve, reject) => {
         waiting.push({ change, resolve, reject })
-        worker ??= work().finally(() => {
-          worker = undefined
-        })
+        // Every error inside is told to the change that it concerns.
+        if (!working) void work()
       }),
 
     async squash() {
@@ -172,12 +180,18 @@ export function repositoryBranch(options: BranchOptions): Branch {
         const { count, base } = await repeat(() => git.ownHistory(head.commit))
         if (base !== null && !told) {
           told = true
-          context.log.info(`${options.place}: commits of others are kept, and with them what was deleted before the newest of them.`)
+          context.log.info(
+            `${options.place}: commits of others are kept, and with them what was deleted before the newest of them.`
+          )
         }
         if (count <= 1) return null
         if (base !== null) await repeat(() => git.fetchCommit(base))
         // The repository here is shallow at `head`, so git counts all that `head` holds as known to the server and sends one commit.
-        const commit = await git.writeCommit({ tree: head.tree, parents: base === null ? [] : [base], message: 'Backups kept' })
+        const commit = await git.writeCommit({
+          tree: head.tree,
+          parents: base === null ? [] : [base],
+          message: 'Backups kept'
+        })
         return { commit, tree: head.tree, lease: head.commit }
       })
       if (outcome.kind === 'refused' && outcome.forced) {
@@ -199,7 +213,9 @@ export function repositoryBranch(options: BranchOptions): Branch {
         if (now === commit) return
         if (outcome.kind === 'refused') throw outcome.error
         if (attempt >= options.retries) {
-          throw outcome.kind === 'unknown' ? outcome.error : new UserError('SB413', `Somebody else moved ${own} of ${options.place}.`)
+          throw outcome.kind === 'unknown'
+            ? outcome.error
+            : new UserError('SB413', `Somebody else moved ${own} of ${options.place}.`)
         }
         await context.clock.sleep(backoff(attempt, 60_000), context.signal)
       }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FetchedFile, Git, Head } from '../clients/git.ts'
-import { UserError } from '../errors.ts'
+import type { UserError } from '../errors.ts'
 import type { Body } from './destination.ts'
 import type { Branch } from './repository-branch.ts'
 
@@ -12,46 +12,57 @@ export interface Fetched {
   body(find: (head: Head) => Promise<string | undefined>, missing: () => UserError): Promise<Body>
 }
 
+interface Kept {
+  readonly file: Promise<FetchedFile>
+  /** How many work with it. */
+  users: number
+  /** 0 until it is here. */
+  bytes: number
+}
+
 /** Most bytes of fetched files that stay here; a file is fetched again when it is read after it went. */
 const mostBytes = 256 * 1024 * 1024
 
 export function fetchedBody(git: Git, branch: Branch): Fetched {
   const here = new Set<string>()
-  const files = new Map<string, { readonly file: Promise<FetchedFile>; readers: number }>()
+  const files = new Map<string, Kept>()
 
-  const dropOldest = async (kept: string): Promise<void> => {
+  const dropOldest = async (): Promise<void> => {
     let bytes = 0
-    for (const { file } of files.values()) bytes += (await file).bytes
-    for (const [oid, { file, readers }] of files) {
+    for (const kept of files.values()) bytes += kept.bytes
+    for (const [oid, kept] of files) {
       if (bytes <= mostBytes) return
-      if (oid === kept || readers > 0) continue
+      if (kept.users > 0) continue
       files.delete(oid)
-      const dropped = await file
-      bytes -= dropped.bytes
-      await dropped.drop()
+      bytes -= kept.bytes
+      await (await kept.file).drop()
     }
   }
-  const fileOf = async (oid: string) => {
-    let entry = files.get(oid)
-    if (entry === undefined) {
-      entry = { file: branch.repeat(() => git.fetchFile(oid)), readers: 0 }
-      files.set(oid, entry)
-    }
+  /** Works with a file that stays here meanwhile; it is fetched when it is not here. */
+  const hold = async (oid: string): Promise<{ readonly file: FetchedFile; release(): void }> => {
+    const kept: Kept = files.get(oid) ?? { file: branch.repeat(() => git.fetchFile(oid)), users: 0, bytes: 0 }
+    files.set(oid, kept)
+    kept.users += 1
     try {
-      await entry.file
+      const file = await kept.file
+      kept.bytes = file.bytes
+      return {
+        file,
+        release: () => {
+          kept.users -= 1
+        }
+      }
     } catch (error) {
       files.delete(oid)
       throw error
     }
-    return entry
   }
   async function* read(oid: string): AsyncGenerator<Uint8Array> {
-    const entry = await fileOf(oid)
-    entry.readers += 1
+    const { file, release } = await hold(oid)
     try {
-      yield* (await entry.file).open()
+      yield* file.open()
     } finally {
-      entry.readers -= 1
+      release()
     }
   }
 
@@ -68,16 +79,20 @@ export function fetchedBody(git: Git, branch: Branch): Fetched {
       let oid = await look(seen)
       if (oid === undefined) oid = await look(await branch.refresh())
       if (oid === undefined) throw missing()
-      let entry: { readonly file: Promise<FetchedFile> }
+      let held: Awaited<ReturnType<typeof hold>>
       try {
-        entry = await fileOf(oid)
+        held = await hold(oid)
       } catch (error) {
         // Somebody may have deleted it since the branch was last seen.
         if ((await look(await branch.refresh())) === undefined) throw missing()
         throw error
       }
-      const { bytes } = await entry.file
-      await dropOldest(oid)
+      const { bytes } = held.file
+      try {
+        await dropOldest()
+      } finally {
+        held.release()
+      }
       const known = oid
       return { bytes, open: () => Readable.from(read(known), { objectMode: false, highWaterMark: 256 * 1024 }) }
     }

@@ -88,7 +88,8 @@ export function repositoryPool(parts: Parts): Pool {
       assertPoolName(name)
       await parts.ready()
       return fetched.body(
-        async (head) => (await entriesOf(head.tree, project)).find((entry) => entry.name === name && isStoredFile(entry))?.oid,
+        async (head) =>
+          (await entriesOf(head.tree, project)).find((entry) => entry.name === name && isStoredFile(entry))?.oid,
         () => new UserError('SB404', `There is no shared file ${name} of ${project} in ${parts.place}.`)
       )
     },

@@ -1,4 +1,4 @@
-import { gitClient, type GitOptions, type Head } from '../clients/git.ts'
+import { type GitOptions, gitClient, type Head } from '../clients/git.ts'
 import type { Context } from '../context.ts'
 import { cancelled, UserError } from '../errors.ts'
 import { timeOfBackupId } from '../history/backup-id.ts'
@@ -43,7 +43,10 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
   const { signal } = context
   const largestPush = options.largestPush ?? 1024 ** 3
   if (!/^[A-Za-z0-9][A-Za-z0-9-]*\/[A-Za-z0-9._-]+$/.test(options.repository)) {
-    throw new UserError('SB001', `The input \`repository\` is ${JSON.stringify(options.repository)}, which is no \`owner/name\`.`)
+    throw new UserError(
+      'SB001',
+      `The input \`repository\` is ${JSON.stringify(options.repository)}, which is no \`owner/name\`.`
+    )
   }
   const git = gitClient(options, context)
   const place = `${options.repository}, branch ${options.branch}`
@@ -63,7 +66,10 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     return `${new URL(options.serverUrl).origin}/${options.repository}/tree/${path}/${keyOf(backup)}`
   }
   const missing = (backup: BackupRef, name?: string) =>
-    new UserError('SB404', `There is no ${name === undefined ? '' : `file ${name} of a `}backup ${backup.id} of ${backup.project} in ${place}.`)
+    new UserError(
+      'SB404',
+      `There is no ${name === undefined ? '' : `file ${name} of a `}backup ${backup.id} of ${backup.project} in ${place}.`
+    )
 
   const openBackup = (backup: BackupRef): OpenBackup => {
     const found = open.get(keyOf(backup))
@@ -81,7 +87,11 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     const folder = folderEntry(await treeOf(git, oidsOf(state)))
     const tree = await withEntry(git, null, [backup.project, backup.id], () => folder)
     if (tree === null) return
-    const commit = await git.writeCommit({ tree, parents: state.step === null ? [] : [state.step], message: `Part of backup ${backup.project} ${backup.id}` })
+    const commit = await git.writeCommit({
+      tree,
+      parents: state.step === null ? [] : [state.step],
+      message: `Part of backup ${backup.project} ${backup.id}`
+    })
     await branch.moveOwn(stepRef(backup), commit)
     state.step = commit
     for (const oid of sent) state.unsent.delete(oid)
@@ -93,7 +103,11 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
    */
   const announce = async (backup: BackupRef, state: OpenBackup, commit: string, tree: string): Promise<void> => {
     if (state.step === null) return
-    const merge = await git.writeCommit({ tree, parents: [state.step, commit], message: `All of backup ${backup.project} ${backup.id}` })
+    const merge = await git.writeCommit({
+      tree,
+      parents: [state.step, commit],
+      message: `All of backup ${backup.project} ${backup.id}`
+    })
     await branch.moveOwn(stepRef(backup), merge)
     state.step = merge
   }
@@ -163,7 +177,9 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
         try {
           await branch.moveOwn(stepRef(backup), null, state.step)
         } catch (error) {
-          context.log.warning(`${place}: the ref ${stepRef(backup)} is left for the next run to remove: ${String(error)}`)
+          context.log.warning(
+            `${place}: the ref ${stepRef(backup)} is left for the next run to remove: ${String(error)}`
+          )
         }
       }
       return { url: pageOf(backup) }
@@ -185,7 +201,9 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
       const together = 50
       for (let at = 0; at < found.length; at += together) {
         const some = found.slice(at, at + together)
-        const contents = await git.readBlobs([...new Set(some.flatMap((backup) => [backup.manifest, ...backup.records.map((record) => record.oid)]))])
+        const contents = await git.readBlobs([
+          ...new Set(some.flatMap((backup) => [backup.manifest, ...backup.records.map((record) => record.oid)]))
+        ])
         const contentOf = (oid: string): Uint8Array => {
           const content = contents.get(oid)
           if (content === undefined) throw new Error(`git did not give the object ${oid}`)
@@ -208,7 +226,8 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
       assertPartName(name)
       await ready()
       return fetched.body(
-        async (head) => (await committed(head, backup))?.find((entry) => entry.name === name && isStoredFile(entry))?.oid,
+        async (head) =>
+          (await committed(head, backup))?.find((entry) => entry.name === name && isStoredFile(entry))?.oid,
         () => missing(backup, name)
       )
     },

@@ -12,7 +12,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(home, { recursive: true, force: true }))
 
-const run = (args: readonly string[], more: { stdin?: string | Readable; maxOutput?: number; signal?: AbortSignal } = {}) =>
+const run = (
+  args: readonly string[],
+  more: { stdin?: string | Readable; maxOutput?: number; signal?: AbortSignal } = {}
+) =>
   runChild({
     command: process.execPath,
     args: ['-e', ...args],
@@ -32,7 +35,9 @@ function alive(pid: number): boolean {
 
 describe('child processes', () => {
   test('exit code, output and error output come back', async () => {
-    const result = await run(['process.stdin.pipe(process.stdout); console.error("no"); process.exitCode = 7'], { stdin: 'in ü' })
+    const result = await run(['process.stdin.pipe(process.stdout); console.error("no"); process.exitCode = 7'], {
+      stdin: 'in ü'
+    })
     expect(result).toMatchObject({ code: 7, signal: null, stdout: 'in ü', stderr: 'no\n', cut: false })
   })
 
@@ -50,7 +55,9 @@ describe('child processes', () => {
   })
 
   test('a child that does not read its input is judged by its exit code', async () => {
-    expect(await run(['process.exit(3)'], { stdin: Readable.from([Buffer.alloc(5_000_000)]) })).toMatchObject({ code: 3 })
+    expect(await run(['process.exit(3)'], { stdin: Readable.from([Buffer.alloc(5_000_000)]) })).toMatchObject({
+      code: 3
+    })
   })
 
   test('output is capped at its beginning, error output at its end', async () => {
@@ -62,7 +69,7 @@ describe('child processes', () => {
     expect(result.stderr.endsWith('bend')).toBe(true)
   })
 
-  test('F42: nothing of this process\'s environment reaches the child', async () => {
+  test("F42: nothing of this process's environment reaches the child", async () => {
     process.env.INPUT_TOKEN_OF_TEST = 'secret'
     try {
       const { stdout } = await run(['console.log(JSON.stringify(process.env))'])
@@ -79,7 +86,10 @@ describe('child processes', () => {
       env: childEnvironment(home),
       signal: new AbortController().signal
     })
-    await expect(started).rejects.toMatchObject({ code: 'SB302', message: 'The program no-such-program-here was not found.' })
+    await expect(started).rejects.toMatchObject({
+      code: 'SB302',
+      message: 'The program no-such-program-here was not found.'
+    })
   })
 
   test('F37: the signal ends the child and what it started, even when SIGTERM is ignored', async () => {

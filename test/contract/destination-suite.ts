@@ -94,10 +94,15 @@ export async function listed(destination: Destination, project?: string): Promis
 }
 
 export const keyOf = (ref: BackupRef) => `${ref.project}/${ref.id}`
-export const manifestOf = (ref: BackupRef, more = '') => Buffer.from(JSON.stringify({ id: ref.id, project: ref.project, more }))
+export const manifestOf = (ref: BackupRef, more = '') =>
+  Buffer.from(JSON.stringify({ id: ref.id, project: ref.project, more }))
 
 /** Stores and commits a backup with these files (one small file when left out). */
-export async function store(destination: Destination, ref = newRef(), files: Readonly<Record<string, string | Uint8Array>> = { 'a.age': 'one' }) {
+export async function store(
+  destination: Destination,
+  ref = newRef(),
+  files: Readonly<Record<string, string | Uint8Array>> = { 'a.age': 'one' }
+) {
   for (const [name, content] of Object.entries(files)) await destination.put(ref, name, volume(content))
   const manifest = manifestOf(ref)
   return { ref, manifest, ...(await destination.commit(ref, manifest)) }
@@ -108,7 +113,11 @@ export async function read(destination: Destination, ref: BackupRef, name: strin
 }
 
 /** What every destination must do: the comments of the port, one test each. */
-export function destinationSuite(name: string, makeFixture: () => Promise<DestinationFixture>, options: SuiteOptions = {}): void {
+export function destinationSuite(
+  name: string,
+  makeFixture: () => Promise<DestinationFixture>,
+  options: SuiteOptions = {}
+): void {
   describe(`destination ${name}`, () => {
     let parent = ''
     let fixture: DestinationFixture
@@ -223,7 +232,8 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
       for (const ref of refs) await driver.commit(ref, manifestOf(ref, 'm'.repeat(index(ref))))
       const found = await listed(await open(), 'shop')
       expect([...found.keys()].sort()).toEqual(refs.map(keyOf).sort())
-      for (const ref of refs) expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifestOf(ref, 'm'.repeat(index(ref))))
+      for (const ref of refs)
+        expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifestOf(ref, 'm'.repeat(index(ref))))
     })
 
     test('a manifest of 300 kB comes back whole', async () => {
@@ -251,14 +261,22 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
     test('bytes that differ from their digest are refused; a repeated put counts', async () => {
       const driver = await open()
       const ref = newRef()
-      await expect(driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('wrong')]) })).rejects.toThrow()
-      await expect(driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('rig')]) })).rejects.toThrow()
-      await expect(driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('righter')]) })).rejects.toThrow()
+      await expect(
+        driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('wrong')]) })
+      ).rejects.toThrow()
+      await expect(
+        driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('rig')]) })
+      ).rejects.toThrow()
+      await expect(
+        driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from([Buffer.from('righter')]) })
+      ).rejects.toThrow()
       const breaking = async function* () {
         yield Buffer.from('ri')
         throw new Error('the disk broke')
       }
-      await expect(driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from(breaking()) })).rejects.toThrow()
+      await expect(
+        driver.put(ref, 'a.age', { ...volume('right'), open: () => Readable.from(breaking()) })
+      ).rejects.toThrow()
       await driver.put(ref, 'a.age', volume('right'))
       await driver.commit(ref, manifestOf(ref))
       expect(await read(driver, ref, 'a.age')).toEqual(Buffer.from('right'))
@@ -267,10 +285,29 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
     test('names that could lead elsewhere, and empty files, are refused', async () => {
       const driver = await open()
       const ref = newRef()
-      for (const bad of ['', '.', '..', '../x', 'a/b', 'a\\b', 'a b', 'a\nb', 'ä', '.hidden', 'manifest.json', 'keep', 'verification-1.json']) {
+      for (const bad of [
+        '',
+        '.',
+        '..',
+        '../x',
+        'a/b',
+        'a\\b',
+        'a b',
+        'a\nb',
+        'ä',
+        '.hidden',
+        'manifest.json',
+        'keep',
+        'verification-1.json'
+      ]) {
         await expect(driver.put(ref, bad, volume('x')), bad).rejects.toThrow()
       }
-      for (const bad of [{ ...ref, project: '..' }, { ...ref, project: 'A' }, { ...ref, id: 'x' }, { ...ref, id: '../x' }]) {
+      for (const bad of [
+        { ...ref, project: '..' },
+        { ...ref, project: 'A' },
+        { ...ref, id: 'x' },
+        { ...ref, id: '../x' }
+      ]) {
         await expect(driver.put(bad, 'x', volume('x'))).rejects.toThrow()
         await expect(driver.commit(bad, manifestOf(ref))).rejects.toThrow()
         await expect(driver.get(bad, 'x')).rejects.toThrow()
@@ -316,7 +353,9 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
       const older = 'verification-20261122T161908Z.json'
       const newer = 'verification-20261123T161908Z.json'
       const records = async (each: Destination) =>
-        (await listed(each)).get(keyOf(ref))?.records.map((record) => [record.name, Buffer.from(record.content).toString()]) ?? []
+        (await listed(each))
+          .get(keyOf(ref))
+          ?.records.map((record) => [record.name, Buffer.from(record.content).toString()]) ?? []
       await driver.annotate(ref, newer, Buffer.from('{"n":2}'))
       await driver.annotate(ref, older, Buffer.from('{"n":1}'))
       expect(await records(driver)).toEqual([
@@ -394,7 +433,9 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
       await pool.put('shop', 'objects-1.tar.zst.age', volume(content))
       await Promise.all([2, 3, 4].map((n) => pool.put('shop', `objects-${n}.tar.zst.age`, volume(`pack ${n}`))))
       await pool.put('other', 'objects-1.tar.zst.age', volume('of another project'))
-      await expect(pool.put('shop', 'objects-9.tar', { ...volume('right'), open: () => Readable.from([Buffer.from('wrong')]) })).rejects.toThrow()
+      await expect(
+        pool.put('shop', 'objects-9.tar', { ...volume('right'), open: () => Readable.from([Buffer.from('wrong')]) })
+      ).rejects.toThrow()
       await expect(pool.put('shop', '../objects-9.tar', volume('x'))).rejects.toThrow()
       await expect(pool.put('..', 'objects-9.tar', volume('x'))).rejects.toThrow()
 
@@ -420,7 +461,10 @@ export function destinationSuite(name: string, makeFixture: () => Promise<Destin
       await next.pool?.delete('shop', ['objects-1.tar.zst.age', 'objects-2.tar.zst.age', 'never-there'])
       await next.pool?.delete('shop', ['objects-1.tar.zst.age'])
       await next.pool?.delete('third', ['objects-1.tar.zst.age'])
-      expect((await pool.list('shop')).map((file) => file.name).sort()).toEqual(['objects-3.tar.zst.age', 'objects-4.tar.zst.age'])
+      expect((await pool.list('shop')).map((file) => file.name).sort()).toEqual([
+        'objects-3.tar.zst.age',
+        'objects-4.tar.zst.age'
+      ])
       expect(await pool.list('other')).toHaveLength(1)
       await expect(pool.get('shop', 'objects-1.tar.zst.age')).rejects.toMatchObject({ code: 'SB404' })
       expect((await listed(driver)).size).toBe(1)

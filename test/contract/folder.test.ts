@@ -1,4 +1,16 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  utimes,
+  writeFile
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -6,7 +18,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Destination } from '../../src/destinations/destination.ts'
 import { folderDestination } from '../../src/destinations/folder.ts'
 import { guarded } from '../../src/destinations/folder-files.ts'
-import { destinationSuite, keyOf, listed, manifestOf, newRef, read, store, testContext, volume } from './destination-suite.ts'
+import {
+  destinationSuite,
+  keyOf,
+  listed,
+  manifestOf,
+  newRef,
+  read,
+  store,
+  testContext,
+  volume
+} from './destination-suite.ts'
 
 destinationSuite(
   'folder',
@@ -70,7 +92,9 @@ describe('folder: its own faults', () => {
     await symlink(path, join(parent, 'link'))
     const ref = newRef()
     await expect(driver.put(ref, 'a.age', { ...volume('content'), path })).rejects.toMatchObject({ code: 'SB414' })
-    await expect(driver.put(ref, 'a.age', { ...volume('other!!'), path: join(parent, 'link') })).rejects.toThrow('no plain file')
+    await expect(driver.put(ref, 'a.age', { ...volume('other!!'), path: join(parent, 'link') })).rejects.toThrow(
+      'no plain file'
+    )
   })
 
   test('F41: a link planted in place of the project, the backup, its files or the pool is refused', async () => {
@@ -130,7 +154,9 @@ describe('folder: its own faults', () => {
     await expect(driver.get(first.ref, 'a.age')).rejects.toMatchObject({ code: 'SB404' })
     await driver.delete(first.ref)
     expect(await driver.clean(new Date(Date.now() - 60_000))).toEqual([])
-    expect(await driver.clean(new Date(Date.now() + 60_000))).toEqual([`the rest of the deleted backup shop/${second.ref.id}`])
+    expect(await driver.clean(new Date(Date.now() + 60_000))).toEqual([
+      `the rest of the deleted backup shop/${second.ref.id}`
+    ])
     expect(await readdir(join(place, 'shop'))).toEqual([kept.ref.id])
   })
 
@@ -169,12 +195,18 @@ describe('folder: its own faults', () => {
 
   test('a full, a locked and a wrong place are named with what to do', async () => {
     await expect(guarded('/dev/full', () => writeFile('/dev/full', 'x'))).rejects.toMatchObject({ code: 'SB410' })
-    await expect(folderDestination({ path: '/sys/backups' }, await testContext(parent)).put(newRef(), 'a', volume('x'))).rejects.toMatchObject({
+    await expect(
+      folderDestination({ path: '/sys/backups' }, await testContext(parent)).put(newRef(), 'a', volume('x'))
+    ).rejects.toMatchObject({
       code: 'SB411'
     })
     await writeFile(join(parent, 'file'), '')
-    await expect(folderDestination({ path: join(parent, 'file') }, await testContext(parent)).put(newRef(), 'a', volume('x'))).rejects.toThrow()
-    await expect(listed(folderDestination({ path: join(parent, 'file', 'x') }, await testContext(parent)))).rejects.toMatchObject({ code: 'SB412' })
+    await expect(
+      folderDestination({ path: join(parent, 'file') }, await testContext(parent)).put(newRef(), 'a', volume('x'))
+    ).rejects.toThrow()
+    await expect(
+      listed(folderDestination({ path: join(parent, 'file', 'x') }, await testContext(parent)))
+    ).rejects.toMatchObject({ code: 'SB412' })
   })
 
   test.skipIf(process.getuid?.() === 0)('a folder that may not be read is no empty folder', async () => {

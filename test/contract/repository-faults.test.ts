@@ -6,7 +6,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Destination } from '../../src/destinations/destination.ts'
 import { type RepositoryOptions, repositoryDestination } from '../../src/destinations/repository.ts'
 import { commitAs, type GitServer, gitIn, isFetch, isPush, setHook, startGitServer } from '../kit/git/git-server.ts'
-import { keyOf, listed, manifestOf, newRef, read, store, type TestContext, testContext, volume } from './destination-suite.ts'
+import {
+  keyOf,
+  listed,
+  manifestOf,
+  newRef,
+  read,
+  store,
+  type TestContext,
+  testContext,
+  volume
+} from './destination-suite.ts'
 
 const token = 'ghs_0123456789abcdefghijklmnopqrstuvwxyz'
 
@@ -61,10 +71,15 @@ describe('repository: its own faults', () => {
   test('F54: five writers at once all land, in one line, and what others keep there stays', async () => {
     commitAs(folder, 'backups', { 'README.md': 'not ours', 'shop/notes.txt': 'not ours either' })
     const writers = await Promise.all(Array.from({ length: 5 }, () => open()))
-    const stored = await Promise.all(writers.map((driver, index) => store(driver, newRef(index % 2 === 0 ? 'shop' : 'blog'), { 'a.age': `of ${index}` })))
+    const stored = await Promise.all(
+      writers.map((driver, index) =>
+        store(driver, newRef(index % 2 === 0 ? 'shop' : 'blog'), { 'a.age': `of ${index}` })
+      )
+    )
     const reader = await open()
     expect([...(await listed(reader)).keys()].sort()).toEqual(stored.map(({ ref }) => keyOf(ref)).sort())
-    for (const [index, { ref }] of stored.entries()) expect(await read(reader, ref, 'a.age')).toEqual(Buffer.from(`of ${index}`))
+    for (const [index, { ref }] of stored.entries())
+      expect(await read(reader, ref, 'a.age')).toEqual(Buffer.from(`of ${index}`))
     expect(commits()).toBe(6)
     expect(git('show', 'backups:README.md')).toBe('not ours')
     expect(git('show', 'backups:shop/notes.txt')).toBe('not ours either')
@@ -74,7 +89,8 @@ describe('repository: its own faults', () => {
   test('F55: a push cut off in the middle is tried again and leaves nothing broken', async () => {
     const driver = await open()
     let cuts = 0
-    server.fault = (request) => (isPush(request) && cuts++ === 0 ? { kind: 'cutPushMidPack', after: 100_000 } : undefined)
+    server.fault = (request) =>
+      isPush(request) && cuts++ === 0 ? { kind: 'cutPushMidPack', after: 100_000 } : undefined
     const content = randomBytes(3_000_000)
     const { ref } = await store(driver, newRef(), { 'a.age': content })
     expect(cuts).toBeGreaterThan(1)
@@ -113,7 +129,11 @@ describe('repository: its own faults', () => {
     }
     const { ref } = await store(driver)
     expect(state).toBe('on top')
-    expect(git('log', '--format=%s', 'backups').split('\n').filter((line) => line.includes(ref.id))).toHaveLength(1)
+    expect(
+      git('log', '--format=%s', 'backups')
+        .split('\n')
+        .filter((line) => line.includes(ref.id))
+    ).toHaveLength(1)
     expect(git('show', 'backups:later.txt')).toBe('x')
     expect((await listed(driver)).has(keyOf(ref))).toBe(true)
     expect(commits()).toBe(3)
@@ -133,7 +153,8 @@ describe('repository: its own faults', () => {
       const driver = await open()
       const before = commits()
       let at = 0
-      server.fault = () => (at++ === call ? (call % 2 === 0 ? { kind: 'status', status: 503 } : { kind: 'loseAnswer' }) : undefined)
+      server.fault = () =>
+        at++ === call ? (call % 2 === 0 ? { kind: 'status', status: 503 } : { kind: 'loseAnswer' }) : undefined
       expect((await flow(driver)).toString()).toBe('two')
       server.fault = undefined
       expect(commits()).toBe(before + 1)
@@ -199,7 +220,8 @@ describe('repository: its own faults', () => {
   })
 
   test('writing, listing and deleting never fetch what others stored', async () => {
-    for (let index = 0; index < 3; index += 1) await store(await open(), newRef(), { 'big.age': randomBytes(2_000_000) })
+    for (let index = 0; index < 3; index += 1)
+      await store(await open(), newRef(), { 'big.age': randomBytes(2_000_000) })
     server.requests.length = 0
     const driver = await open()
     const { ref } = await store(driver, newRef(), { 'big.age': randomBytes(2_000_000) })
@@ -212,7 +234,16 @@ describe('repository: its own faults', () => {
 
   test('F58: 260 backups list in few requests', async () => {
     const refs = Array.from({ length: 260 }, (_, index) => newRef('shop', -index * 60))
-    commitAs(folder, 'backups', Object.fromEntries(refs.flatMap((ref) => [[`shop/${ref.id}/manifest.json`, manifestOf(ref)], [`shop/${ref.id}/a.age`, 'x']])))
+    commitAs(
+      folder,
+      'backups',
+      Object.fromEntries(
+        refs.flatMap((ref) => [
+          [`shop/${ref.id}/manifest.json`, manifestOf(ref)],
+          [`shop/${ref.id}/a.age`, 'x']
+        ])
+      )
+    )
     const driver = await open()
     const found = await listed(driver)
     expect([...found.keys()].sort()).toEqual(refs.map(keyOf).sort())
@@ -223,7 +254,8 @@ describe('repository: its own faults', () => {
   test('F58: deleting and reclaiming frees the space at the server; kept backups stay whole', async () => {
     const driver = await open()
     const stored = []
-    for (let index = 0; index < 4; index += 1) stored.push(await store(driver, newRef(), { 'big.age': randomBytes(1_000_000) }))
+    for (let index = 0; index < 4; index += 1)
+      stored.push(await store(driver, newRef(), { 'big.age': randomBytes(1_000_000) }))
     await driver.pool?.put('shop', 'objects-1', volume(randomBytes(500_000)))
     const before = packedKiB()
     for (const { ref } of stored.slice(1)) await driver.delete(ref)
@@ -311,9 +343,21 @@ describe('repository: its own faults', () => {
   })
 
   const refusals: readonly [string, string, string][] = [
-    ['F57: a protected branch', 'echo "error: GH006: Protected branch update failed for refs/heads/backups." >&2; exit 1', 'SB407'],
-    ['F56: push protection', 'echo "error: GH013: Repository rule violations found" >&2; echo "- GITHUB PUSH PROTECTION: Push cannot contain secrets" >&2; exit 1', 'SB408'],
-    ['F57: a ruleset', 'echo "error: GH013: Repository rule violations found for refs/heads/backups." >&2; exit 1', 'SB407'],
+    [
+      'F57: a protected branch',
+      'echo "error: GH006: Protected branch update failed for refs/heads/backups." >&2; exit 1',
+      'SB407'
+    ],
+    [
+      'F56: push protection',
+      'echo "error: GH013: Repository rule violations found" >&2; echo "- GITHUB PUSH PROTECTION: Push cannot contain secrets" >&2; exit 1',
+      'SB408'
+    ],
+    [
+      'F57: a ruleset',
+      'echo "error: GH013: Repository rule violations found for refs/heads/backups." >&2; exit 1',
+      'SB407'
+    ],
     ['F56: a file too large', 'echo "error: GH001: Large files detected." >&2; exit 1', 'SB409'],
     ['F56: a hook that says nothing', 'exit 1', 'SB407']
   ]
@@ -336,7 +380,11 @@ describe('repository: its own faults', () => {
     [413, 'SB409']
   ]
   test.each(answers)('F57: the answer %i is told as %s and not tried again', async (status, code) => {
-    server.fault = () => ({ kind: 'status', status, ...(status === 301 ? { location: `${server.url}/new/name.git/info/refs` } : {}) })
+    server.fault = () => ({
+      kind: 'status',
+      status,
+      ...(status === 301 ? { location: `${server.url}/new/name.git/info/refs` } : {})
+    })
     await expect(listed(await open())).rejects.toMatchObject({ code })
     expect(server.requests.length).toBeLessThanOrEqual(2)
     server.fault = (request) => (isPush(request) ? { kind: 'status', status } : undefined)
@@ -398,7 +446,12 @@ describe('repository: its own faults', () => {
     const driver = await open()
     const { ref } = await store(driver)
     const after = gitIn(folder, ['ls-tree', '-z', 'backups'])
-    expect(after.split('\0').filter((line) => !line.endsWith('\tshop')).join('\0')).toBe(before)
+    expect(
+      after
+        .split('\0')
+        .filter((line) => !line.endsWith('\tshop'))
+        .join('\0')
+    ).toBe(before)
     await driver.delete(ref)
     expect(gitIn(folder, ['ls-tree', '-z', 'backups'])).toBe(before)
   })
@@ -413,7 +466,9 @@ describe('repository: its own faults', () => {
     git('update-ref', 'refs/heads/backups', git('commit-tree', root, '-p', 'backups', '-m', 'planted'))
     const driver = await open()
     expect([...(await listed(driver)).keys()]).toEqual([keyOf(ref)])
-    await expect(driver.get({ project: 'shop', id: '20200101T000000Z-aaaaaaaa' }, 'x')).rejects.toMatchObject({ code: 'SB404' })
+    await expect(driver.get({ project: 'shop', id: '20200101T000000Z-aaaaaaaa' }, 'x')).rejects.toMatchObject({
+      code: 'SB404'
+    })
     await expect(store(driver, newRef('blog'))).rejects.toMatchObject({ code: 'SB412' })
   })
 
@@ -421,7 +476,10 @@ describe('repository: its own faults', () => {
     const bin = join(parent, 'bin')
     const log = join(parent, 'argv.log')
     await mkdir(bin)
-    await writeFile(join(bin, 'git'), `#!/bin/sh\nprintf '%s\\n' "$*" >> '${log}'\nPATH='${process.env.PATH}' exec git "$@"\n`)
+    await writeFile(
+      join(bin, 'git'),
+      `#!/bin/sh\nprintf '%s\\n' "$*" >> '${log}'\nPATH='${process.env.PATH}' exec git "$@"\n`
+    )
     await chmod(join(bin, 'git'), 0o755)
     const context = await testContext(parent)
     const driver = openWith(context, { environment: { PATH: `${bin}:${process.env.PATH}` } })
@@ -458,7 +516,9 @@ describe('repository: its own faults', () => {
       for (const key of Object.keys(process.env)) if (!(key in saved)) delete process.env[key]
       Object.assign(process.env, saved)
     }
-    expect(git('log', '--format=%an <%ae> %cn', 'backups')).toBe('Supabase Backup <supabase-backup@action.invalid> Supabase Backup')
+    expect(git('log', '--format=%an <%ae> %cn', 'backups')).toBe(
+      'Supabase Backup <supabase-backup@action.invalid> Supabase Backup'
+    )
   })
 
   test('any valid name of a branch is taken, others are refused before anything is asked', async () => {

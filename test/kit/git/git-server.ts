@@ -48,9 +48,11 @@ export interface GitHandler {
 }
 
 /** Whether the request carries the pack of a push. */
-export const isPush = (request: GitRequest): boolean => request.method === 'POST' && request.path.endsWith('/git-receive-pack')
+export const isPush = (request: GitRequest): boolean =>
+  request.method === 'POST' && request.path.endsWith('/git-receive-pack')
 /** Whether the request asks for objects or refs of a fetch. */
-export const isFetch = (request: GitRequest): boolean => request.method === 'POST' && request.path.endsWith('/git-upload-pack')
+export const isFetch = (request: GitRequest): boolean =>
+  request.method === 'POST' && request.path.endsWith('/git-upload-pack')
 
 /** `git http-backend` behind basic authentication, as a handler for any node:http server. */
 export function gitHandler(options: GitHandlerOptions): GitHandler {
@@ -221,11 +223,21 @@ export function gitIn(folder: string, args: readonly string[], input?: string | 
 }
 
 /** Makes an empty bare repository `<root>/<owner>/<name>.git` that answers as GitHub does, and returns its folder. */
-export function createRepository(root: string, repository: string, config: Readonly<Record<string, string>> = {}): string {
+export function createRepository(
+  root: string,
+  repository: string,
+  config: Readonly<Record<string, string>> = {}
+): string {
   const folder = join(root, `${repository}.git`)
   mkdirSync(folder, { recursive: true })
   gitIn(folder, ['init', '--bare', '--quiet', '--initial-branch=main'])
-  const all = { 'uploadpack.allowFilter': 'true', 'uploadpack.allowAnySHA1InWant': 'true', 'http.receivepack': 'true', 'gc.auto': '0', ...config }
+  const all = {
+    'uploadpack.allowFilter': 'true',
+    'uploadpack.allowAnySHA1InWant': 'true',
+    'http.receivepack': 'true',
+    'gc.auto': '0',
+    ...config
+  }
   for (const [key, value] of Object.entries(all)) gitIn(folder, ['config', key, value])
   return folder
 }
@@ -248,7 +260,11 @@ export function commitAs(folder: string, branch: string, files: Readonly<Record<
   ]
   for (const [path, content] of Object.entries(files)) {
     const bytes = Buffer.from(content)
-    parts.push(Buffer.from(`M 100644 inline ${JSON.stringify(path)}\ndata ${bytes.byteLength}\n`), bytes, Buffer.from('\n'))
+    parts.push(
+      Buffer.from(`M 100644 inline ${JSON.stringify(path)}\ndata ${bytes.byteLength}\n`),
+      bytes,
+      Buffer.from('\n')
+    )
   }
   gitIn(folder, ['fast-import', '--quiet', '--date-format=now'], Buffer.concat(parts))
   return gitIn(folder, ['rev-parse', ref]).trim()
@@ -265,7 +281,8 @@ export async function startGitServer(options: GitHandlerOptions): Promise<GitSer
   const port = typeof address === 'object' && address !== null ? address.port : 0
   return Object.assign(handler, {
     url: `http://127.0.0.1:${port}`,
-    create: (repository: string, config?: Readonly<Record<string, string>>) => createRepository(options.root, repository, config),
+    create: (repository: string, config?: Readonly<Record<string, string>>) =>
+      createRepository(options.root, repository, config),
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve())

@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cutIntoVolumes, type JoinedFile, joinVolumes, memoryVolume, volumeRanges } from '../../../src/destinations/volumes.ts'
+import {
+  cutIntoVolumes,
+  type JoinedFile,
+  joinVolumes,
+  memoryVolume,
+  volumeRanges
+} from '../../../src/destinations/volumes.ts'
 
 const signal = new AbortController().signal
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -49,23 +55,33 @@ describe('volumeRanges', () => {
 describe('cutting and joining', () => {
   test('what was cut joins to the same bytes, each volume with its own digest', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 3000 }), fc.integer({ min: 1, max: 900 }), async (content, largest) => {
-        const file = await localFile(content)
-        const volumes = await cutIntoVolumes('x.age', file, largest, signal)
-        const stored = new Map(await Promise.all(volumes.map(async (v) => [v.name, await buffer(v.body.open())] as const)))
-        for (const { name, body } of volumes) expect(sha256(stored.get(name) ?? Buffer.alloc(0))).toBe(body.sha256)
-        const entries = volumes.map(({ name, body }) => ({ name, bytes: body.bytes, sha256: body.sha256 }))
-        const manifest: JoinedFile = { name: 'x.age', bytes: file.bytes, sha256: file.sha256, volumes: entries }
-        const back = await buffer(joinVolumes(manifest, async (name) => memoryVolume(stored.get(name) ?? Buffer.alloc(0))))
-        expect(back.equals(Buffer.from(content))).toBe(true)
-      }),
+      fc.asyncProperty(
+        fc.uint8Array({ minLength: 1, maxLength: 3000 }),
+        fc.integer({ min: 1, max: 900 }),
+        async (content, largest) => {
+          const file = await localFile(content)
+          const volumes = await cutIntoVolumes('x.age', file, largest, signal)
+          const stored = new Map(
+            await Promise.all(volumes.map(async (v) => [v.name, await buffer(v.body.open())] as const))
+          )
+          for (const { name, body } of volumes) expect(sha256(stored.get(name) ?? Buffer.alloc(0))).toBe(body.sha256)
+          const entries = volumes.map(({ name, body }) => ({ name, bytes: body.bytes, sha256: body.sha256 }))
+          const manifest: JoinedFile = { name: 'x.age', bytes: file.bytes, sha256: file.sha256, volumes: entries }
+          const back = await buffer(
+            joinVolumes(manifest, async (name) => memoryVolume(stored.get(name) ?? Buffer.alloc(0)))
+          )
+          expect(back.equals(Buffer.from(content))).toBe(true)
+        }
+      ),
       { numRuns: 40 }
     )
   })
 
   test('a file that fits stays one volume that can be linked', async () => {
     const file = await localFile(Buffer.from('small'))
-    expect(await cutIntoVolumes('x', file, 5, signal)).toMatchObject([{ name: 'x', body: { path: file.path, bytes: 5, sha256: file.sha256 } }])
+    expect(await cutIntoVolumes('x', file, 5, signal)).toMatchObject([
+      { name: 'x', body: { path: file.path, bytes: 5, sha256: file.sha256 } }
+    ])
   })
 
   test('a file that changed after it was written is not cut', async () => {
@@ -89,7 +105,11 @@ describe('cutting and joining', () => {
     ['a short volume', [Buffer.from('abcd'), Buffer.from('efgh'), Buffer.from('i')], manifest],
     ['a long volume', [Buffer.from('abcd'), Buffer.from('efgh'), Buffer.from('ijk')], manifest],
     ['volumes that were exchanged', [Buffer.from('efgh'), Buffer.from('abcd'), Buffer.from('ij')], manifest],
-    ['a manifest whose whole differs from its volumes', pieces, { ...manifest, sha256: sha256(Buffer.from('abcdefghik')) }],
+    [
+      'a manifest whose whole differs from its volumes',
+      pieces,
+      { ...manifest, sha256: sha256(Buffer.from('abcdefghik')) }
+    ],
     ['a manifest that leaves a volume out', pieces, { ...manifest, volumes: manifest.volumes?.slice(0, 2) }]
   ]
   test.each(wrong)('%s ends in an error, never in an end', async (_, stored, entry) => {
@@ -104,7 +124,9 @@ describe('cutting and joining', () => {
 
   test('a body that states the right length but ends early is noticed', async () => {
     const short = { ...memoryVolume(Buffer.from('abc')), bytes: 4 }
-    await expect(buffer(joinVolumes({ name: 'y', bytes: 4, sha256: sha256(Buffer.from('abcd')) }, async () => short))).rejects.toMatchObject({
+    await expect(
+      buffer(joinVolumes({ name: 'y', bytes: 4, sha256: sha256(Buffer.from('abcd')) }, async () => short))
+    ).rejects.toMatchObject({
       code: 'SB501'
     })
   })
