@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Destination } from '../../src/destinations/destination.ts'
 import { type RepositoryOptions, repositoryDestination } from '../../src/destinations/repository.ts'
-import { commitAs, type GitServer, gitIn, isFetch, isPush, setHook, startGitServer } from '../kit/git/git-server.ts'
+import {
+  commitAs,
+  type GitRequest,
+  type GitServer,
+  gitIn,
+  isFetch,
+  isPush,
+  setHook,
+  startGitServer
+} from '../kit/git/git-server.ts'
 import {
   keyOf,
   listed,
@@ -293,13 +302,18 @@ describe('repository: its own faults', () => {
     sound()
   })
 
-  test('F54: a backup pushed while history is rewritten is never lost', async () => {
+  // What the push looks at first, and the push itself.
+  const moments: readonly [string, (request: GitRequest) => boolean][] = [
+    ['looks at the refs', (request) => request.query === 'service=git-receive-pack'],
+    ['sends', isPush]
+  ]
+  test.each(moments)('F54: what is pushed when rewriting history %s is never lost', async (_, isMoment) => {
     const driver = await open()
     const first = await store(driver)
     await store(driver)
     let between = 0
     server.fault = (request) => {
-      if (isPush(request) && between++ === 0) commitAs(folder, 'backups', { 'shop/by-hand.txt': 'pushed in between' })
+      if (isMoment(request) && between++ === 0) commitAs(folder, 'backups', { 'shop/by-hand.txt': 'pushed in between' })
       return undefined
     }
     await driver.reclaim?.()
