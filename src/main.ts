@@ -55,10 +55,11 @@ async function main(): Promise<number> {
     environment = readRunnerEnvironment(process.env)
     refuseUntrustedEvent(environment, readEvent(environment))
     refuseUntrustedEvent(environment, readEvent(environment))
+    // Before the inputs are looked at, so that a refusal of theirs finds its place in the result file, too.
+    folder = await openRunFolder(needed(environment, 'runnerTemp', 'for temporary files'), systemRandomBytes)
     inputs = readInputs(get)
     for (const note of inputs.notes) log.info(note)
     for (const warning of inputs.warnings) log.warning(warning)
-    folder = await openRunFolder(needed(environment, 'runnerTemp', 'for temporary files'), systemRandomBytes)
     const timer = startTimer(inputs.timeoutMs, cancel)
     const context: Context = {
       clock: systemClock,

@@ -1,6 +1,7 @@
 import { UserError } from '../errors.ts'
 import { backupRows } from '../history/rows.ts'
-import { type BackupChoice } from '../history/select.ts'
+import type { HistoryEntry } from '../history/entries.ts'
+import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
@@ -8,7 +9,7 @@ import type { Ports } from './ports.ts'
 export interface DeleteOptions {
   readonly project: string | undefined
   readonly choice: BackupChoice
-  /** Must be the id of the backup. */
+  /** Must be the id of the backup, unless `dryRun`. */
   readonly confirmTarget: string | undefined
   readonly dryRun: boolean
 }
@@ -18,14 +19,11 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
   const { clock } = ports.context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const { choice } = options
-  if (choice.kind !== 'id')
-    throw new UserError('SB002', '`command: delete` deletes one backup that is named by its id in the input `backup`.')
-  if (options.confirmTarget !== choice.id)
-    throw new UserError('SB002', `To delete backup ${choice.id}, set the input \`confirm-target\` to ${choice.id}.`)
   const entries = await readAll(ports.destinations, options.project)
-  const found = entries.filter((entry) => entry.ref.id === choice.id)
-  if (found.length === 0) throw new UserError('SB901', `There is no backup ${choice.id}.`)
+  const found = meant(entries, options, clock.now())
+  const id = found[0]?.ref.id ?? ''
+  if (!options.dryRun && options.confirmTarget !== id)
+    throw new UserError('SB002', `To delete backup ${id}, set the input \`confirm-target\` to ${id}.`)
   const removed: NonNullable<Result['retention']> = []
   for (const entry of found) {
     const destination = ports.destinations.find((one) => one.name === entry.destination)
@@ -59,4 +57,16 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
     warnings: [],
     retention: removed
   }
+}
+
+/** The copies of the backup that is meant. One whose manifest nobody can read is found by its id alone: it, too, must go. */
+function meant(entries: readonly HistoryEntry[], options: DeleteOptions, now: Date): readonly HistoryEntry[] {
+  const { choice } = options
+  if (choice.kind !== 'id') {
+    soleProject(entries)
+    return selectBackup(entries, choice, now)
+  }
+  const found = entries.filter((entry) => entry.ref.id === choice.id)
+  if (found.length === 0) throw new UserError('SB901', `There is no backup ${choice.id}.`)
+  return found
 }

@@ -59,10 +59,7 @@ function commonInputs(fields: Fields, problems: Problems, remarks: Remarks): Com
     problems.add('SB003', 'Input `folder` is missing: the destination folder needs its path.')
   }
   if (!places.includes('folder') && fields.folder !== undefined) {
-    problems.add(
-      'SB002',
-      'Input `folder` is given, but `destinations` does not name folder: nothing would be kept there.'
-    )
+    remarks.warnings.push('`folder` has no effect: `destinations` does not name folder, so nothing is kept there.')
   }
   if (!places.includes('artifact') && fields['retention-days'] !== undefined) {
     remarks.warnings.push('`retention-days` has no effect: it holds for the destination artifact alone.')
