@@ -209,7 +209,8 @@ describe.each(files)('%s', (file) => {
   })
 
   it('takes every credential of the action from a secret', () => {
-    const credentials = /^(database-url|.*-database-url|service-role-key|target-service-role-key|.*access-token|token|identity|passphrase|smtp-url)$/
+    const credentials =
+      /^(database-url|.*-database-url|service-role-key|target-service-role-key|.*access-token|token|identity|passphrase|smtp-url)$/
     for (const step of ours) {
       for (const [name, value] of Object.entries(step.with ?? {})) {
         if (credentials.test(name)) expect(String(value)).toMatch(/^\$\{\{ secrets(\.[A-Z_]+|\[matrix\.secret\]) \}\}$/)
