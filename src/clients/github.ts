@@ -2,8 +2,9 @@ import type { Readable } from 'node:stream'
 import { getOctokit } from '@actions/github'
 import { defaults, type GitHub } from '@actions/github/lib/utils'
 import type { Context } from '../context.ts'
-import { asError, cancelled, UserError } from '../errors.ts'
-import { type FailedCall, GithubError, githubError, limitError } from './github-errors.ts'
+import { cancelled, UserError } from '../errors.ts'
+import { GithubError, githubError, limitError } from './github-errors.ts'
+import { brokenDownload, type Endpoint, failedCall } from './github-failed-call.ts'
 import { backoffMs, decide } from './github-retry.ts'
 
 export interface GithubOptions {
@@ -53,63 +54,6 @@ export interface Received {
 const betweenChangesMs = 1000
 const longestWaitMs = 65 * 60 * 1000
 const mostRedirects = 5
-
-function networkCodeOf(thrown: unknown): string | undefined {
-  for (let error: unknown = thrown; error instanceof Error; error = error.cause) {
-    if ('code' in error && typeof error.code === 'string') return error.code
-    if (error.name === 'TimeoutError') return 'ETIMEDOUT'
-  }
-  return undefined
-}
-
-function reasonsOf(data: unknown): string[] {
-  const errors: unknown = Object(data)['errors']
-  if (!Array.isArray(errors)) return []
-  return errors.flatMap((error: unknown) => {
-    const { code, field, message } = Object(error)
-    return [code, field, message, typeof error === 'string' ? error : undefined].filter(
-      (one) => typeof one === 'string'
-    )
-  })
-}
-
-interface Endpoint {
-  readonly method: string
-  readonly url: string
-  readonly headers: Readonly<Record<string, unknown>>
-  readonly [key: string]: unknown
-}
-
-/** A call that failed, read from what octokit throws. */
-function failedCall(thrown: unknown, endpoint: Endpoint): FailedCall {
-  const { owner, repo } = endpoint
-  const repository = typeof owner === 'string' && typeof repo === 'string' ? `${owner}/${repo}` : undefined
-  const response = Object(Object(thrown)['response'])
-  const answered = response['status'] !== undefined
-  const data = response['data']
-  const message = Object(data)['message']
-  const reasons = reasonsOf(data)
-  const text = typeof message === 'string' ? message : asError(thrown).message || 'the connection broke'
-  return {
-    method: endpoint.method,
-    route: routeOf(endpoint.url),
-    repository,
-    status: answered ? response['status'] : null,
-    headers: Object(response['headers']),
-    message: reasons.length === 0 ? text : `${text} (${reasons.join(', ')})`,
-    reasons,
-    networkCode: answered ? undefined : networkCodeOf(thrown),
-    cause: thrown
-  }
-}
-
-/** The path of an address without its query, so that no signature gets into a message. */
-function routeOf(url: string): string {
-  return url
-    .replace(/^https?:\/\/[^/]+/, '')
-    .replace(/[?{](?:name|sig|label)\b.*$/, '')
-    .replace(/\?.*$/, '')
-}
 
 /** Whether an answer that is called JSON is none: its body broke off. */
 function isBroken(response: { readonly headers: object; readonly data: unknown }): boolean {
@@ -312,12 +256,6 @@ export function connectGithub(options: GithubOptions): Github {
 
 function isStreamOfBytes(value: unknown): value is ReadableStream<Uint8Array> {
   return typeof value === 'object' && value !== null && 'getReader' in value
-}
-
-function brokenDownload(endpoint: Endpoint, status: number | null, message: string): FailedCall {
-  const failed = failedCall(new Error(message), endpoint)
-  // A refusal by the storage (an address that has expired) says nothing about the token: it counts as no answer.
-  return { ...failed, message: status === null ? message : `${message} (${status})` }
 }
 
 /** An answer that octokit takes for a success, as the error that it is. */

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { artifactHandlers } from './artifacts.ts'
 import { type ArtifactService, isTwirp, makeArtifactService, runtimeToken, twirpMethod } from './artifact-service.ts'
 import { type BlobServer, startBlobServer } from './blob-server.ts'
 import { type Fault, makeFaults } from './faults.ts'
+import { listen, type Received, receive, send, sendBytes } from './http.ts'
 import { issueHandlers } from './issues.ts'
 import { answerFaults, operations, requestFaults } from './openapi.ts'
 import { releaseHandlers } from './releases.ts'
@@ -79,64 +80,6 @@ const routes: readonly Route[] = operations
   .sort((a, b) => b.fixed - a.fixed)
 
 const token = 'ghs_testtoken0123456789abcdefghijklmnop'
-
-interface Received {
-  readonly bytes: Buffer
-  readonly whole: boolean
-}
-
-/** Reads a body whole, or up to `limit` bytes. */
-async function receive(incoming: IncomingMessage, limit = Number.POSITIVE_INFINITY): Promise<Received> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of incoming) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= limit) return { bytes: Buffer.concat(chunks).subarray(0, limit), whole: false }
-    }
-  } catch {
-    // The client went away in the middle: what came is what there is.
-    return { bytes: Buffer.concat(chunks), whole: false }
-  }
-  return { bytes: Buffer.concat(chunks), whole: incoming.complete }
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The double has no port')
-  return address.port
-}
-
-function send(response: ServerResponse, answer: Answer, extra: Readonly<Record<string, string>> = {}): void {
-  const headers: Record<string, string> = { ...extra, ...answer.headers }
-  if (answer.body === undefined) {
-    response.writeHead(answer.status, headers).end()
-    return
-  }
-  headers['content-type'] ??= 'application/json; charset=utf-8'
-  response.writeHead(answer.status, headers).end(JSON.stringify(answer.body))
-}
-
-/** Sends bytes as a storage does, with the faults of downloads. */
-function sendBytes(asked: string | undefined, response: ServerResponse, whole: Buffer, fault: Fault | undefined): void {
-  const range = /^bytes=(\d+)-$/.exec(asked ?? '')
-  let bytes = range === null ? whole : whole.subarray(Number(range[1]))
-  const status = range === null ? 200 : 206
-  if (fault?.flip !== undefined) {
-    bytes = Buffer.from(bytes)
-    bytes[fault.flip] = (bytes[fault.flip] ?? 0) ^ 1
-  }
-  const length = fault?.cut === undefined ? bytes.length : Math.min(fault.cut, bytes.length)
-  response.writeHead(status, { 'content-type': 'application/octet-stream', 'content-length': String(length) })
-  if (fault?.breakAfter === undefined) {
-    response.end(bytes.subarray(0, length))
-    return
-  }
-  response.write(bytes.subarray(0, fault.breakAfter), () => setTimeout(() => response.destroy(), 20))
-}
 
 /** A local double of GitHub: REST, uploads, storage and the artifact service, with state and faults. */
 export async function startGithub(options: GithubOptions = {}): Promise<Github> {
