@@ -1,8 +1,12 @@
+import { createWriteStream } from 'node:fs'
 import { chmod, readdir, writeFile } from 'node:fs/promises'
 import { connect as connectSocket, createServer, type Socket } from 'node:net'
 import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createPacker } from '../../src/archive/pack.ts'
 import { connect } from '../../src/clients/postgres/connect.ts'
+import { createCompression, findZstd } from '../../src/clients/zstd.ts'
 import { UserError } from '../../src/errors.ts'
 import { everything } from '../../src/sources/database/selection.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
@@ -218,6 +222,45 @@ describe('pg_dump', () => {
     expect((await running).code).toBe('SB301')
     const left = await server.query(`select count(*)::int as n from pg_stat_activity where application_name like 'supabase-backup%'`)
     expect(left.rows).toEqual([{ n: 0 }])
+  })
+})
+
+describe('into the real packer', () => {
+  const zstd = findZstd()
+  const packer = async (program: boolean) =>
+    createPacker({
+      dir: path.join(desk.folder, 'staging'),
+      encryption: { scheme: 'none' },
+      compression: createCompression({ method: 'zstd', zstd: program ? await zstd : null, home: desk.folder }),
+      signal: desk.abort.signal
+    })
+
+  test.each([
+    ['by a kernel pipe', true],
+    ['through this process', false]
+  ])('a dump that goes %s is whole, and its progress is told', async (_, program) => {
+    const packed = await packer(program)
+    const pgDump = await pgDumpAfter(`${server.binDir}/pg_dump "$@" && sleep 0.4; exit`)
+    const source = openSource(desk, server, 'shop', { pgDump, watchEveryMs: 50 })
+    const { facts } = await source.capture(packed.add, desk.abort.signal)
+    expect([...packed.files.names].sort()).toEqual(['database.dump', 'roles.sql'])
+    await pipeline(packed.files.open('database.dump'), createWriteStream(path.join(desk.folder, 'database.dump')))
+    expect(await restoreAndCompare(desk, server, facts)).toEqual([])
+    expect(desk.progress.at(-1)).toMatch(/counted$/)
+    if (!program) expect(desk.progress.at(-1)).toMatch(/^database: \d/)
+    packed.close()
+  })
+
+  test.each([true, false])('F20: one that is killed leaves nothing staged (kernel pipe: %s)', async (program) => {
+    const packed = await packer(program)
+    const file = path.join(desk.folder, 'pg_dump')
+    await writeFile(file, '#!/bin/sh\nprintf PGDMP; kill -KILL $$\n')
+    await chmod(file, 0o755)
+    const source = openSource(desk, server, 'shop', { pgDump: file })
+    expect((await faultOf(source.capture(packed.add, desk.abort.signal))).code).toBe('SB208')
+    expect(packed.staged).toEqual([])
+    expect(await readdir(path.join(desk.folder, 'staging'))).toEqual([])
+    packed.close()
   })
 })
 
