@@ -10,6 +10,7 @@ import type { Compression } from '../../src/archive/compression.ts'
 import { describeEncryption, type Encryption, encryptionFor, keysOf } from '../../src/archive/encryption.ts'
 import { type Manifest, parseManifest, renderManifest, type StoredFile } from '../../src/archive/manifest.ts'
 import { createPacker, type Packer } from '../../src/archive/pack.ts'
+import { openStoredFile } from '../../src/archive/stored-bytes.ts'
 import { foreignNames, type OpenedBackup, openBackup } from '../../src/archive/unpack.ts'
 import { createCompression, findZstd } from '../../src/clients/zstd.ts'
 import { UserError } from '../../src/errors.ts'
@@ -145,6 +146,20 @@ describe.each(Object.entries(codecs))('packing with %s', (name, compression) => 
     expect(await leftBehind()).toEqual([])
   })
 })
+
+test.each(Object.entries(codecs).filter(([name]) => name !== 'none' && (name !== 'zstd program' || zstd !== null)))(
+  'compressed data that was cut before it was hashed does not pass for whole: %s',
+  async (_name, codec) => {
+    const packer = packerFor(plain, codec())
+    const { storedName } = await packer.add('cut', bytesOf(randomBytes(300_000)))
+    const path = join(temp, 'staging', storedName)
+    const cut = (await readFile(path)).subarray(0, 200_000)
+    await writeFile(path, cut)
+    const file = { name: storedName, path, bytes: cut.byteLength, sha256: sha256(cut) }
+    const noKey = () => Promise.reject(new Error('not encrypted'))
+    await expect(collect(openStoredFile(file, noKey, codec(), never))).rejects.toMatchObject({ code: 'SB501' })
+  }
+)
 
 test.each<[string, Encryption, 'zstd of Node' | 'none']>([
   ['encrypted', encrypted, 'zstd of Node'],
