@@ -1,12 +1,14 @@
 import { describeEncryption } from '../archive/encryption.ts'
 import type { Manifest, Part } from '../archive/manifest.ts'
 import { createPacker } from '../archive/pack.ts'
+import type { ClientPrograms } from '../clients/postgres/programs.ts'
 import { runBackup } from '../commands/backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { BackupInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
+import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
 import { compressionOf, encryptionOf, signWith } from './sealing.ts'
 
@@ -18,6 +20,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
   const skipped: Part[] = sourceNames
     .filter((name) => !inputs.include.sources.includes(name))
     .map((source) => ({ source, status: 'skipped', reason: inputs.include.reasons[source], counts: {} }))
+  let programs: ClientPrograms | undefined
   return runBackup(
     {
       project: inputs.project,
@@ -37,14 +40,13 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
           const database = await openDatabase(inputs, inputs.source, context, encryption.scheme !== 'none')
           sources.push(database.source)
           about = database.about
+          programs = database.programs
         }
         return { sources, skipped, about }
       },
-      createPacker: (dir, onProgress) => createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
-      prove: async () => ({
-        verification: { level: 'none', at: null, tables: { restore: 0, read: 0, differing: 0 }, notProven: [] },
-        findings: []
-      }),
+      createPacker: (dir, onProgress) =>
+        createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      prove: await proverOf(inputs, context, () => programs),
       sign: signWith(inputs.signingKey)
     }
   )

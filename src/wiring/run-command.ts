@@ -1,7 +1,7 @@
-import type { Context } from '../context.ts'
 import { runDelete } from '../commands/delete.ts'
 import { runList } from '../commands/list.ts'
 import type { Ports } from '../commands/ports.ts'
+import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import type { Inputs } from '../inputs.ts'
@@ -11,6 +11,7 @@ import { tool } from '../version.ts'
 import { backup } from './backup.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
+import { verify } from './verify.ts'
 
 /** Where a run takes place. */
 export interface RunPlace {
@@ -45,6 +46,7 @@ async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<
     case 'delete':
       return runDelete({ ...inputs, choice: inputs.backup }, ports)
     case 'verify':
+      return verify(inputs, ports, place)
     case 'restore':
     case 'prune':
     case 'check':

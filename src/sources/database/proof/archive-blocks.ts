@@ -73,7 +73,8 @@ export function walkArchive(): ArchiveWalk {
       }
       if (expected === 'block') {
         const kind = bytes[at]
-        if (kind !== dataBlock && kind !== largeObjectsBlock) throw notAnArchive('there is something between the blocks of its data')
+        if (kind !== dataBlock && kind !== largeObjectsBlock)
+          throw notAnArchive('there is something between the blocks of its data')
         inLargeObjects = kind === largeObjectsBlock
         blockAt = base + at
         at += 1

@@ -14,8 +14,14 @@ export interface TocEntry {
   /** Class and object number on the source: `1259`, `16390`; `0` where there is none. */
   readonly classId: string
   readonly objectId: string
+  /** When pg_restore makes it: 1 whenever, 2 before the data, 3 data, 4 after the data. */
+  readonly section: number
   /** SQL that makes the object; empty for data. */
   readonly definition: string
+  /** SQL that drops it; empty where there is none. */
+  readonly dropStatement: string
+  /** Access method of a table; empty where it has none. */
+  readonly accessMethod: string
   /** `COPY ... FROM stdin;` of table data. */
   readonly copyStatement: string
   /** Ids of the entries that must come before. */
@@ -121,13 +127,13 @@ function parse(bytes: Buffer): ArchiveToc {
     const objectId = text()
     const tag = text()
     const kind = text()
-    integer()
+    const section = integer()
     const definition = text()
-    text()
+    const dropStatement = text()
     const copyStatement = text()
     const schema = text()
     text()
-    text()
+    const accessMethod = text()
     if (version >= 116) integer()
     const owner = text()
     text()
@@ -136,9 +142,35 @@ function parse(bytes: Buffer): ArchiveToc {
     const offsetAt = need(1 + offsetSize)
     const flag = bytes[offsetAt]
     if (flag === undefined || flag < 1 || flag > 3) throw notAnArchive('its table of contents makes no sense')
-    entries.push({ id, kind, tag, schema, owner, classId, objectId, definition, copyStatement, needs, hasData: flag !== offsetNoData, offsetAt })
+    entries.push({
+      id,
+      kind,
+      tag,
+      schema,
+      owner,
+      classId,
+      objectId,
+      section,
+      definition,
+      dropStatement,
+      accessMethod,
+      copyStatement,
+      needs,
+      hasData: flag !== offsetNoData,
+      offsetAt
+    })
   }
-  return { format: `${major}.${minor}`, madeAt, database, serverVersion, dumpVersion, entries, integerSize, offsetSize, length: at }
+  return {
+    format: `${major}.${minor}`,
+    madeAt,
+    database,
+    serverVersion,
+    dumpVersion,
+    entries,
+    integerSize,
+    offsetSize,
+    length: at
+  }
 }
 
 export function notAnArchive(why: string): UserError {

@@ -14,7 +14,12 @@ export async function runCheckSql(connection: Connection, statements: readonly s
   const findings: Finding[] = []
   for (const [index, statement] of statements.entries()) {
     const wrong = await check(connection, statement)
-    if (wrong !== null) findings.push({ kind: 'difference', subject: `check-sql statement ${index + 1}: ${short(statement)}`, detail: wrong })
+    if (wrong !== null)
+      findings.push({
+        kind: 'difference',
+        subject: `check-sql statement ${index + 1}: ${short(statement)}`,
+        detail: wrong
+      })
   }
   return findings
 }

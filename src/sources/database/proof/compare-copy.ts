@@ -19,7 +19,12 @@ const bare = (name: string) => name.replaceAll('"', '')
  * Takes out of the facts what a copy without `leftOut` cannot have: sequences and samples of tables that are not there, tables in
  * publications. Everything taken out is a `notProven` that names it.
  */
-export function comparableFacts(facts: DatabaseFacts, toc: ArchiveToc, leftOut: LeftOut, missingExtensions: ReadonlySet<string>): Comparable {
+export function comparableFacts(
+  facts: DatabaseFacts,
+  toc: ArchiveToc,
+  leftOut: LeftOut,
+  missingExtensions: ReadonlySet<string>
+): Comparable {
   const gone = goneObjects(toc, leftOut)
   const lacking = new Map<string, readonly string[]>()
   for (const guard of facts.guards) {
@@ -47,18 +52,28 @@ export function comparableFacts(facts: DatabaseFacts, toc: ArchiveToc, leftOut: 
     const name = readable(table)
     const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
     if (table.extension !== undefined && missingExtensions.has(table.extension)) {
-      findings.push({ kind: 'notProven', subject, detail: `it needs ${table.extension}, which the copy's server does not have` })
+      findings.push({
+        kind: 'notProven',
+        subject,
+        detail: `it needs ${table.extension}, which the copy's server does not have`
+      })
       return false
     }
     return keep(relationKinds, name, subject) && keep(['rows of'], name, subject)
   })
-  const goneTables = new Set(facts.tables.filter((table) => !tables.includes(table)).map((table) => bare(readable(table))))
+  const goneTables = new Set(
+    facts.tables.filter((table) => !tables.includes(table)).map((table) => bare(readable(table)))
+  )
   return {
     facts: {
       ...facts,
       tables,
-      sequences: facts.sequences.filter((sequence) => keep(['sequence'], readable(sequence), `sequence ${readable(sequence)}`)),
-      visibleRows: facts.visibleRows.filter((entry) => !goneTables.has(bare(readable({ schema: entry.schema, name: entry.table })))),
+      sequences: facts.sequences.filter((sequence) =>
+        keep(['sequence'], readable(sequence), `sequence ${readable(sequence)}`)
+      ),
+      visibleRows: facts.visibleRows.filter(
+        (entry) => !goneTables.has(bare(readable({ schema: entry.schema, name: entry.table })))
+      ),
       guards: facts.guards.map((guard) => withoutTables(guard, goneTables))
     },
     findings
@@ -76,7 +91,12 @@ function withoutTables(guard: Guard, gone: ReadonlySet<string>): Guard {
 }
 
 /** Compares the copy; what is missing there for a known reason is `notProven`, not a difference. */
-export function compareCopy({ facts, findings }: Comparable, state: DatabaseState, toc: ArchiveToc, leftOut: LeftOut): Finding[] {
+export function compareCopy(
+  { facts, findings }: Comparable,
+  state: DatabaseState,
+  toc: ArchiveToc,
+  leftOut: LeftOut
+): Finding[] {
   const gone = goneObjects(toc, leftOut)
   const known = new Set(findings.map((finding) => bare(finding.subject)))
   const compared = compareDatabase(facts, state).flatMap((finding): Finding[] => {
@@ -106,7 +126,9 @@ function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
   for (const entry of toc.entries) {
     const reason = leftOut.get(entry.id)
     if (reason === undefined) continue
-    const why = /^it needs|^the rows/.test(reason) ? reason : `it needs ${reason}, which the copy's server does not have`
+    const why = /^it needs|^the rows/.test(reason)
+      ? reason
+      : `it needs ${reason}, which the copy's server does not have`
     const name = bare(`${entry.schema}.${entry.tag}`)
     const kind = entry.kind.toLowerCase()
     if (kind === 'table data') gone.set(`rows of ${name}`, why)
@@ -121,7 +143,8 @@ function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
       }
     } else {
       gone.set(`${kind} ${name}`, why)
-      if (kind === 'type') for (const form of ['enumeration', 'range type', 'composite type']) gone.set(`${form} ${name}`, why)
+      if (kind === 'type')
+        for (const form of ['enumeration', 'range type', 'composite type']) gone.set(`${form} ${name}`, why)
     }
   }
   return gone

@@ -6,7 +6,12 @@ import type { ArchiveToc, TocEntry } from './archive-toc.ts'
 /** Milliseconds that the clocks of one machine's processes may differ. */
 const clockTolerance = 60_000
 
-const kindOfTable: Readonly<Record<TableFacts['kind'], string>> = { r: 'TABLE', p: 'TABLE', m: 'MATERIALIZED VIEW', f: 'FOREIGN TABLE' }
+const kindOfTable: Readonly<Record<TableFacts['kind'], string>> = {
+  r: 'TABLE',
+  p: 'TABLE',
+  m: 'MATERIALIZED VIEW',
+  f: 'FOREIGN TABLE'
+}
 
 /**
  * Compares an archive's table of contents with what the catalog said in the same snapshot: the archive must be of this database and
@@ -20,9 +25,11 @@ export function compareToc(toc: ArchiveToc, facts: DatabaseFacts): Finding[] {
     difference('archive', `it was made of the database ${toc.database}, not of ${facts.source.database}`)
   }
   const ahead = Date.parse(facts.snapshotAt) - toc.madeAt.getTime()
-  if (!(ahead < clockTolerance)) difference('archive', `it was made before the snapshot of ${facts.snapshotAt}: it is another dump`)
+  if (!(ahead < clockTolerance))
+    difference('archive', `it was made before the snapshot of ${facts.snapshotAt}: it is another dump`)
 
-  const of = (kind: string) => new Map(toc.entries.filter((entry) => entry.kind === kind).map((entry) => [nameOf(entry), entry]))
+  const of = (kind: string) =>
+    new Map(toc.entries.filter((entry) => entry.kind === kind).map((entry) => [nameOf(entry), entry]))
   const data = of('TABLE DATA')
   for (const table of facts.tables) {
     if (table.kind !== 'r' || table.rows === null) continue
@@ -30,7 +37,8 @@ export function compareToc(toc: ArchiveToc, facts: DatabaseFacts): Finding[] {
     if (entry?.hasData !== true) difference(`table ${readable(table)}`, 'the archive does not hold its rows')
     data.delete(readable(table))
   }
-  for (const name of data.keys()) difference(`table ${name}`, 'the archive holds rows of it, but the catalog says that there are none to hold')
+  for (const name of data.keys())
+    difference(`table ${name}`, 'the archive holds rows of it, but the catalog says that there are none to hold')
 
   if (selection.type !== 'data') {
     const definitions = new Map(Object.values(kindOfTable).map((kind) => [kind, of(kind)]))
@@ -41,11 +49,17 @@ export function compareToc(toc: ArchiveToc, facts: DatabaseFacts): Finding[] {
       }
     }
   }
-  const narrowed = selection.schemas.length + selection.tables.length + selection.excludeSchemas.length + selection.excludeTables.length > 0
+  const narrowed =
+    selection.schemas.length +
+      selection.tables.length +
+      selection.excludeSchemas.length +
+      selection.excludeTables.length >
+    0
   if (selection.type !== 'schema' && !narrowed) {
     const states = of('SEQUENCE SET')
     for (const sequence of facts.sequences) {
-      if (!states.has(readable(sequence))) difference(`sequence ${readable(sequence)}`, 'the archive does not hold its state')
+      if (!states.has(readable(sequence)))
+        difference(`sequence ${readable(sequence)}`, 'the archive does not hold its state')
     }
     if (facts.largeObjects.count !== '0' && !toc.entries.some((entry) => entry.kind === 'BLOBS' && entry.hasData)) {
       difference('large objects', 'the archive does not hold them')

@@ -30,12 +30,20 @@ export interface CopyPlace {
 type Asked = Pick<Context, 'clock' | 'signal' | 'temp' | 'log' | 'randomBytes'>
 
 const opener = (target: ConnectionTarget, context: Asked) => () =>
-  connect(target, { clock: context.clock, signal: context.signal, retries: 0, randomBytes: context.randomBytes, applicationName: 'supabase-backup-proof' })
+  connect(target, {
+    clock: context.clock,
+    signal: context.signal,
+    retries: 0,
+    randomBytes: context.randomBytes,
+    applicationName: 'supabase-backup-proof'
+  })
 
 /** The superuser that the source's server was made with, as far as its roles tell. */
 export function superuserOf(facts: Pick<DatabaseFacts, 'roles'>): string {
   const superusers = facts.roles.filter((role) => role.superuser).map((role) => role.name)
-  const first = ['supabase_admin', 'postgres', 'cloudsqladmin', 'rdsadmin', ...superusers].find((name) => superusers.includes(name))
+  const first = ['supabase_admin', 'postgres', 'cloudsqladmin', 'rdsadmin', ...superusers].find((name) =>
+    superusers.includes(name)
+  )
   return first ?? 'supabase_backup_proof'
 }
 
@@ -53,12 +61,16 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
     characterType: facts.characterType,
     extensions: facts.extensions.map((extension) => extension.name),
     // The extension can be made in the database alone that this names.
-    ...(facts.extensions.some((extension) => extension.name === 'pg_cron') ? { settings: { 'cron.database_name': name } } : {})
+    ...(facts.extensions.some((extension) => extension.name === 'pg_cron')
+      ? { settings: { 'cron.database_name': name } }
+      : {})
   })
   try {
     if (name !== 'postgres') {
       const connection = await opener(server.target, context)()
-      await connection.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`).finally(() => connection.close())
+      await connection
+        .query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+        .finally(() => connection.close())
     }
   } catch (error) {
     await server.stop()
@@ -80,7 +92,11 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
  * A database of this run's own on the server of `verify-database-url`. The database named there must be empty and the role a superuser:
  * SB605 otherwise. Roles made there, and the database, are removed at the end.
  */
-export async function openGivenPlace(facts: DatabaseFacts, given: ConnectionTarget, context: Asked): Promise<CopyPlace> {
+export async function openGivenPlace(
+  facts: DatabaseFacts,
+  given: ConnectionTarget,
+  context: Asked
+): Promise<CopyPlace> {
   const control = await opener(given, context)()
   const name = `supabase_backup_proof_${Buffer.from(context.randomBytes(6)).toString('hex')}`
   const warnings: string[] = []
@@ -92,7 +108,9 @@ export async function openGivenPlace(facts: DatabaseFacts, given: ConnectionTarg
     } catch (error) {
       if (sqlStateOf(error) === undefined) throw error
       await control.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
-      warnings.push(`The server of \`verify-database-url\` cannot have the locale ${facts.collation} / ${facts.characterType}; the copy uses that of the server.`)
+      warnings.push(
+        `The server of \`verify-database-url\` cannot have the locale ${facts.collation} / ${facts.characterType}; the copy uses that of the server.`
+      )
     }
   } catch (error) {
     await control.close()
@@ -115,7 +133,9 @@ export async function openGivenPlace(facts: DatabaseFacts, given: ConnectionTarg
         await connection.close()
       }
     } catch (error) {
-      context.log.warning(`The database ${name} on the server of \`verify-database-url\` could not be removed: ${asError(error).message}`)
+      context.log.warning(
+        `The database ${name} on the server of \`verify-database-url\` could not be removed: ${asError(error).message}`
+      )
     }
   }
   return {
@@ -149,8 +169,13 @@ select (select rolsuper from pg_roles where rolname = current_user) as superuser
     select 'type ' || format_type(t.oid, null) from pg_type t join pg_namespace n on n.oid = t.typnamespace
     where ${userSchemas} and t.typtype in ('e', 'd', 'r') and ${notOfExtension('pg_type', 't.oid')}
     limit 5) found) as objects`)
-  if (state?.superuser !== true) throw new UserError('SB605', `The role of \`verify-database-url\` (${given.user} at ${place}) is no superuser.`)
-  if (state.objects !== null) throw new UserError('SB605', `The database of \`verify-database-url\` (${place}) is not empty: it has ${state.objects}.`)
+  if (state?.superuser !== true)
+    throw new UserError('SB605', `The role of \`verify-database-url\` (${given.user} at ${place}) is no superuser.`)
+  if (state.objects !== null)
+    throw new UserError(
+      'SB605',
+      `The database of \`verify-database-url\` (${place}) is not empty: it has ${state.objects}.`
+    )
 }
 
 /** Roles may own or grant each other's memberships: what cannot go yet goes in a later round. */

@@ -4,8 +4,8 @@ import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
-import { assignment } from '../roles-sql.ts'
 import { readMemberships, readRoles } from '../roles.ts'
+import { assignment } from '../roles-sql.ts'
 
 type Roles = Pick<DatabaseFacts, 'roles' | 'memberships'>
 
@@ -14,8 +14,14 @@ type Roles = Pick<DatabaseFacts, 'roles' | 'memberships'>
  * superuser `own` that this run made itself. Returns the names of those that it made. Their settings come later (`applySettings`): some
  * would hinder the restore.
  */
-export async function createRoles(connection: Connection, facts: Roles, own: string | null): Promise<{ readonly made: readonly string[]; readonly findings: readonly Finding[] }> {
-  const known = new Set((await connection.query<{ name: string }>('select rolname::text as name from pg_roles')).map((row) => row.name))
+export async function createRoles(
+  connection: Connection,
+  facts: Roles,
+  own: string | null
+): Promise<{ readonly made: readonly string[]; readonly findings: readonly Finding[] }> {
+  const known = new Set(
+    (await connection.query<{ name: string }>('select rolname::text as name from pg_roles')).map((row) => row.name)
+  )
   const made: string[] = []
   const findings: Finding[] = []
   for (const role of facts.roles) {
@@ -23,7 +29,8 @@ export async function createRoles(connection: Connection, facts: Roles, own: str
     if (verb === null) continue
     await connection.query(`${verb} ROLE ${quoteIdentifier(role.name)} WITH ${attributes(role)}`)
     if (verb === 'CREATE') made.push(role.name)
-    if (role.comment !== null) await connection.query(`COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)}`)
+    if (role.comment !== null)
+      await connection.query(`COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)}`)
   }
   const touched = new Set([...made, ...(own === null ? [] : [own])])
   let waiting = facts.memberships.filter((membership) => touched.has(membership.member) || touched.has(membership.role))
@@ -39,7 +46,9 @@ export async function createRoles(connection: Connection, facts: Roles, own: str
     findings.push({
       kind: 'notProven',
       subject: `membership of ${membership.member} in ${membership.role}`,
-      detail: done ? `it cannot be granted by ${membership.grantor} on the copy` : "it cannot be granted on the copy's server"
+      detail: done
+        ? `it cannot be granted by ${membership.grantor} on the copy`
+        : "it cannot be granted on the copy's server"
     })
   }
   return { made, findings }
@@ -66,7 +75,9 @@ async function granted(connection: Connection, membership: MembershipFacts, byGr
   const since16 = connection.versionNumber >= 160000 && inherit !== null && set !== null
   const options = since16 ? ` WITH ADMIN ${admin}, INHERIT ${inherit}, SET ${set}` : admin ? ' WITH ADMIN OPTION' : ''
   try {
-    await connection.query(`GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${options}${by}`)
+    await connection.query(
+      `GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${options}${by}`
+    )
     return true
   } catch (error) {
     if (sqlStateOf(error) === undefined) throw error
@@ -78,7 +89,12 @@ async function granted(connection: Connection, membership: MembershipFacts, byGr
 const kept = /^(?:role|session_authorization|(?:session|local)_preload_libraries|jit_provider)$/i
 
 /** Gives roles that this run made, and the copied database, the settings that they have in the source. What the server refuses is named. */
-export async function applySettings(connection: Connection, facts: DatabaseFacts, database: string, made: ReadonlySet<string>): Promise<Finding[]> {
+export async function applySettings(
+  connection: Connection,
+  facts: DatabaseFacts,
+  database: string,
+  made: ReadonlySet<string>
+): Promise<Finding[]> {
   const findings: Finding[] = []
   const apply = async (what: string, statement: string, setting: string) => {
     const name = setting.slice(0, setting.indexOf('='))
@@ -87,44 +103,65 @@ export async function applySettings(connection: Connection, facts: DatabaseFacts
       await connection.query(`${statement} SET ${assignment(setting)}`)
     } catch (error) {
       if (sqlStateOf(error) === undefined) throw error
-      findings.push({ kind: 'notProven', subject: `setting ${name} of ${what}`, detail: `the copy's server refuses it: ${asError(error).message}` })
+      findings.push({
+        kind: 'notProven',
+        subject: `setting ${name} of ${what}`,
+        detail: `the copy's server refuses it: ${asError(error).message}`
+      })
     }
   }
   for (const role of facts.roles) {
     if (!made.has(role.name)) continue
     const name = quoteIdentifier(role.name)
     for (const setting of role.settings) await apply(`role ${role.name}`, `ALTER ROLE ${name}`, setting)
-    for (const setting of role.databaseSettings) await apply(`role ${role.name}`, `ALTER ROLE ${name} IN DATABASE ${quoteIdentifier(database)}`, setting)
+    for (const setting of role.databaseSettings)
+      await apply(`role ${role.name}`, `ALTER ROLE ${name} IN DATABASE ${quoteIdentifier(database)}`, setting)
   }
-  for (const setting of facts.databaseSettings) await apply('the database', `ALTER DATABASE ${quoteIdentifier(database)}`, setting)
+  for (const setting of facts.databaseSettings)
+    await apply('the database', `ALTER DATABASE ${quoteIdentifier(database)}`, setting)
   return findings
 }
 
 /** Compares roles and memberships of the copy with the source's; of `made` only. */
-export async function compareRoles(connection: Connection, facts: Roles, made: ReadonlySet<string>, told: readonly Finding[]): Promise<Finding[]> {
+export async function compareRoles(
+  connection: Connection,
+  facts: Roles,
+  made: ReadonlySet<string>,
+  told: readonly Finding[]
+): Promise<Finding[]> {
   const findings: Finding[] = []
   const there = new Map((await readRoles(connection)).map((role) => [role.name, role]))
   for (const role of facts.roles) {
     if (!made.has(role.name)) continue
     const copy = there.get(role.name)
     const [left, right] = [linesOf(role), copy === undefined ? [] : linesOf(copy)]
-    const only = (lines: readonly string[], others: readonly string[]) => lines.filter((line) => !others.includes(line)).join(', ')
+    const only = (lines: readonly string[], others: readonly string[]) =>
+      lines.filter((line) => !others.includes(line)).join(', ')
     const refused = told.some((finding) => finding.subject.endsWith(` of role ${role.name}`))
     if (left.join('\n') === right.join('\n') || refused) continue
     findings.push({
       kind: 'difference',
       subject: `role ${role.name}`,
-      detail: copy === undefined ? 'it is missing in the copy' : `source: ${only(left, right) || '(nothing)'}; copy: ${only(right, left) || '(nothing)'}`
+      detail:
+        copy === undefined
+          ? 'it is missing in the copy'
+          : `source: ${only(left, right) || '(nothing)'}; copy: ${only(right, left) || '(nothing)'}`
     })
   }
-  const key = (membership: MembershipFacts) => JSON.stringify(Object.values({ ...membership, inherit: null, set: null }))
+  const key = (membership: MembershipFacts) =>
+    JSON.stringify(Object.values({ ...membership, inherit: null, set: null }))
   const memberships = new Map((await readMemberships(connection)).map((membership) => [key(membership), membership]))
   for (const membership of facts.memberships) {
     const subject = `membership of ${membership.member} in ${membership.role}`
     if (!made.has(membership.member) || told.some((finding) => finding.subject === subject)) continue
     const copy = memberships.get(key(membership))
     const same = copy !== undefined && [copy.inherit, copy.set].join() === [membership.inherit, membership.set].join()
-    if (!same) findings.push({ kind: 'difference', subject, detail: copy === undefined ? 'it is missing in the copy' : 'its options differ in the copy' })
+    if (!same)
+      findings.push({
+        kind: 'difference',
+        subject,
+        detail: copy === undefined ? 'it is missing in the copy' : 'its options differ in the copy'
+      })
   }
   return findings
 }

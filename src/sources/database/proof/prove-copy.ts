@@ -42,7 +42,9 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     place.madeRoles.push(...made)
     roleFindings.push(...findings)
     if (facts.roles.some((role) => role.name === facts.databaseOwner)) {
-      await preparing.query(`ALTER DATABASE ${quoteIdentifier(place.target.database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`)
+      await preparing.query(
+        `ALTER DATABASE ${quoteIdentifier(place.target.database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`
+      )
     }
     missing = await missingExtensions(preparing, facts)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
@@ -107,18 +109,31 @@ async function missingExtensions(connection: Connection, facts: DatabaseFacts): 
 }
 
 /** A backup of chosen schemas or tables holds neither extensions nor, for tables, the schemas around them: the copy gets them beforehand. */
-async function prepareNarrowed(connection: Connection, facts: DatabaseFacts, toc: ArchiveToc, missing: ReadonlySet<string>): Promise<void> {
+async function prepareNarrowed(
+  connection: Connection,
+  facts: DatabaseFacts,
+  toc: ArchiveToc,
+  missing: ReadonlySet<string>
+): Promise<void> {
   const inArchive = new Set(toc.entries.filter((entry) => entry.kind === 'SCHEMA').map((entry) => entry.tag))
   const withExtension = new Set(toc.entries.filter((entry) => entry.kind === 'EXTENSION').map((entry) => entry.tag))
-  const extensions = facts.extensions.filter(({ name }) => name !== 'plpgsql' && !missing.has(name) && !withExtension.has(name))
-  const schemas = new Set([...facts.tables.map((table) => table.schema), ...extensions.map((extension) => extension.schema)])
+  const extensions = facts.extensions.filter(
+    ({ name }) => name !== 'plpgsql' && !missing.has(name) && !withExtension.has(name)
+  )
+  const schemas = new Set([
+    ...facts.tables.map((table) => table.schema),
+    ...extensions.map((extension) => extension.schema)
+  ])
   for (const schema of schemas) {
-    if (!inArchive.has(schema) && !/^pg_/.test(schema)) await connection.query(`create schema if not exists ${quoteIdentifier(schema)}`)
+    if (!inArchive.has(schema) && !/^pg_/.test(schema))
+      await connection.query(`create schema if not exists ${quoteIdentifier(schema)}`)
   }
   for (const { name, schema } of extensions) {
     if (inArchive.has(schema)) continue
     try {
-      await connection.query(`create extension if not exists ${quoteIdentifier(name)} schema ${quoteIdentifier(schema)} cascade`)
+      await connection.query(
+        `create extension if not exists ${quoteIdentifier(name)} schema ${quoteIdentifier(schema)} cascade`
+      )
     } catch (error) {
       // One that cannot lie in this schema: what needs it is named when it cannot be made.
       if (sqlStateOf(error) === undefined) throw error

@@ -13,8 +13,8 @@ import { readable } from '../quote.ts'
 import type { WalkedArchive } from './archive-blocks.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
-import { type OpenArchive, readWithPgRestore, saveArchive, walkedStream, walkWhole } from './read-archive.ts'
 import { proveCopy } from './prove-copy.ts'
+import { type OpenArchive, readWithPgRestore, saveArchive, walkedStream, walkWhole } from './read-archive.ts'
 
 export interface DatabaseProverOptions {
   readonly context: Context
@@ -22,7 +22,11 @@ export interface DatabaseProverOptions {
   /** pg_restore of at least this major version. Throws SB303 to SB305. */
   readonly clientPrograms: (major: number) => Promise<ClientPrograms>
   /** Server programs of exactly this major version, with what can be had of the extensions. Throws SB304. */
-  readonly serverPrograms: (major: number, extensions: readonly string[], client: ClientPrograms) => Promise<ServerPrograms>
+  readonly serverPrograms: (
+    major: number,
+    extensions: readonly string[],
+    client: ClientPrograms
+  ) => Promise<ServerPrograms>
   /** A server to restore into instead of one of our own. */
   readonly given: ConnectionTarget | null
   /** The user's statements, each of which must return true on the copy. */
@@ -55,7 +59,8 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       return await restoreLevel(openArchive, facts, options)
     } catch (error) {
       if (context.signal.aborted) throw cancelled(context.signal)
-      if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code)) throw error
+      if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code))
+        throw error
       context.log.warning(`The backup is read, not restored: ${error.code}: ${error.message}`)
       // The message may name programs and folders of this machine, or things of the project: the manifest gets its title.
       const why = error.code === 'SB604' ? error.message : `${errorCodes[error.code].title} (${error.code})`
@@ -69,7 +74,12 @@ function whyNotRestorable(facts: DatabaseFacts): string | null {
   return facts.selection.type === 'data' ? 'A backup of data alone has no tables to restore the rows into.' : null
 }
 
-async function readLevel(openArchive: OpenArchive, facts: DatabaseFacts, options: DatabaseProverOptions, notRestored: string | null): Promise<DatabaseProof> {
+async function readLevel(
+  openArchive: OpenArchive,
+  facts: DatabaseFacts,
+  options: DatabaseProverOptions,
+  notRestored: string | null
+): Promise<DatabaseProof> {
   const { context } = options
   context.log.info('Reading the archive to its last byte')
   let walked: WalkedArchive
@@ -79,15 +89,28 @@ async function readLevel(openArchive: OpenArchive, facts: DatabaseFacts, options
     walked = await readWithPgRestore(openArchive, pgRestore, context)
   } catch (error) {
     if (context.signal.aborted || !(error instanceof UserError) || !/^SB30[2345]$/.test(error.code)) throw error
-    findings.push({ kind: 'notProven', subject: 'archive', detail: `it was read whole, but not by pg_restore: ${error.message}` })
+    findings.push({
+      kind: 'notProven',
+      subject: 'archive',
+      detail: `it was read whole, but not by pg_restore: ${error.message}`
+    })
     walked = await walkWhole(openArchive)
   }
   findings.push(...compareToc(walked.toc, facts))
   const { differing, proven } = countTables(facts, findings)
-  return { level: differing > 0 || hasDifference(findings) ? 'none' : 'read', tables: { restore: 0, read: proven, differing }, findings, notRestored }
+  return {
+    level: differing > 0 || hasDifference(findings) ? 'none' : 'read',
+    tables: { restore: 0, read: proven, differing },
+    findings,
+    notRestored
+  }
 }
 
-async function restoreLevel(openArchive: OpenArchive, facts: DatabaseFacts, options: DatabaseProverOptions): Promise<DatabaseProof> {
+async function restoreLevel(
+  openArchive: OpenArchive,
+  facts: DatabaseFacts,
+  options: DatabaseProverOptions
+): Promise<DatabaseProof> {
   const { context } = options
   const { log } = context
   const serverMajor = Math.trunc(facts.server.versionNumber / 10_000)
@@ -101,7 +124,10 @@ async function restoreLevel(openArchive: OpenArchive, facts: DatabaseFacts, opti
   if (room === 'none') throw new UserError('SB604', 'There is not enough room on this machine for a restored copy.')
   const file = path.join(context.temp, 'proof.dump')
   // The archive is unpacked while the server starts.
-  const [opened, saved] = await Promise.allSettled([openPlace(), room === 'file' ? saveArchive(openArchive, file) : walkWhole(openArchive)])
+  const [opened, saved] = await Promise.allSettled([
+    openPlace(),
+    room === 'file' ? saveArchive(openArchive, file) : walkWhole(openArchive)
+  ])
   try {
     // What is wrong with the archive counts more than what is wrong with this machine.
     if (saved.status === 'rejected') throw saved.reason
@@ -110,8 +136,16 @@ async function restoreLevel(openArchive: OpenArchive, facts: DatabaseFacts, opti
     for (const warning of place.warnings) log.warning(warning)
     const { toc } = saved.value
     const findings = compareToc(toc, facts)
-    if (hasDifference(findings)) return { level: 'none', tables: { restore: 0, read: 0, differing: countTables(facts, findings).differing }, findings, notRestored: null }
-    log.info(`Restoring into ${options.given === null ? `a throw-away PostgreSQL ${serverMajor}` : 'the server of `verify-database-url`'}`)
+    if (hasDifference(findings))
+      return {
+        level: 'none',
+        tables: { restore: 0, read: 0, differing: countTables(facts, findings).differing },
+        findings,
+        notRestored: null
+      }
+    log.info(
+      `Restoring into ${options.given === null ? `a throw-away PostgreSQL ${serverMajor}` : 'the server of `verify-database-url`'}`
+    )
     const streamed = room === 'file' ? null : walkedStream(openArchive)
     const compared = await proveCopy({
       context,
@@ -139,12 +173,19 @@ function levelOf(facts: DatabaseFacts, findings: readonly Finding[]): DatabasePr
     level,
     tables: { restore: proven, read: unproven, differing },
     findings,
-    notRestored: level === 'read' ? `${unprovenWithRows} of the tables with rows could be read only, not restored and compared` : null
+    notRestored:
+      level === 'read'
+        ? `${unprovenWithRows} of the tables with rows could be read only, not restored and compared`
+        : null
   }
 }
 
-function countTables(facts: DatabaseFacts, findings: readonly Finding[]): { differing: number; unproven: number; unprovenWithRows: number; proven: number } {
-  const of = (kind: Finding['kind']) => new Set(findings.filter((finding) => finding.kind === kind).map((finding) => finding.subject))
+function countTables(
+  facts: DatabaseFacts,
+  findings: readonly Finding[]
+): { differing: number; unproven: number; unprovenWithRows: number; proven: number } {
+  const of = (kind: Finding['kind']) =>
+    new Set(findings.filter((finding) => finding.kind === kind).map((finding) => finding.subject))
   const [different, notProven] = [of('difference'), of('notProven')]
   const counts = { differing: 0, unproven: 0, unprovenWithRows: 0, proven: 0 }
   for (const table of facts.tables) {
@@ -167,7 +208,11 @@ function hasDifference(findings: readonly Finding[]): boolean {
  * Whether there is room for a copy, and for the unpacked archive beside it, by the source's sizes: the copy's files are about as large
  * as the source's, and rows as text seldom more than twice what they take there.
  */
-async function roomFor(facts: DatabaseFacts, context: Context, ownServer: boolean): Promise<'file' | 'stream' | 'none'> {
+async function roomFor(
+  facts: DatabaseFacts,
+  context: Context,
+  ownServer: boolean
+): Promise<'file' | 'stream' | 'none'> {
   const free = async (folder: string) => {
     const found = await statfs(folder)
     return found.bavail * found.bsize

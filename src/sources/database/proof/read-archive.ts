@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { childEnvironment, runChild } from '../../../clients/child-process.ts'
 import type { Context } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
-import { walkArchive, type WalkedArchive } from './archive-blocks.ts'
+import { type WalkedArchive, walkArchive } from './archive-blocks.ts'
 import { notAnArchive, offsetKnown } from './archive-toc.ts'
 
 /** Opens a fresh stream of an archive; it is destroyed with an error before it ends when anything is wrong. */
@@ -20,7 +20,11 @@ export async function walkWhole(openArchive: OpenArchive): Promise<WalkedArchive
  * Reads an archive to its last byte, every row decoded by the real pg_restore (which writes it nowhere). Throws UserError SB603 when
  * pg_restore refuses it or it is not whole, and what the stream throws.
  */
-export async function readWithPgRestore(openArchive: OpenArchive, pgRestore: string, context: Pick<Context, 'temp' | 'signal'>): Promise<WalkedArchive> {
+export async function readWithPgRestore(
+  openArchive: OpenArchive,
+  pgRestore: string,
+  context: Pick<Context, 'temp' | 'signal'>
+): Promise<WalkedArchive> {
   const walk = walkArchive()
   let ended = false
   const result = await runChild({
@@ -28,14 +32,21 @@ export async function readWithPgRestore(openArchive: OpenArchive, pgRestore: str
     args: ['--format=custom', '--file=/dev/null'],
     env: childEnvironment(context.temp),
     stdin: Readable.from(
-      passing(openArchive(), (chunk) => walk.push(chunk), () => {
-        ended = true
-      }),
+      passing(
+        openArchive(),
+        (chunk) => walk.push(chunk),
+        () => {
+          ended = true
+        }
+      ),
       { objectMode: false, highWaterMark: 1024 * 1024 }
     ),
     signal: context.signal
   })
-  if (result.code !== 0) throw notAnArchive(`pg_restore cannot read it: ${lastWords(result.stderr) || `it ended with ${result.code ?? result.signal}`}`)
+  if (result.code !== 0)
+    throw notAnArchive(
+      `pg_restore cannot read it: ${lastWords(result.stderr) || `it ended with ${result.code ?? result.signal}`}`
+    )
   // A reader that stops before the end has proven nothing about the rest.
   return ended ? walk.end() : walkWhole(openArchive)
 }
@@ -45,9 +56,13 @@ export function walkedStream(openArchive: OpenArchive): { readonly stream: Reada
   const walk = walkArchive()
   let ended = false
   const stream = Readable.from(
-    passing(openArchive(), (chunk) => walk.push(chunk), () => {
-      ended = true
-    }),
+    passing(
+      openArchive(),
+      (chunk) => walk.push(chunk),
+      () => {
+        ended = true
+      }
+    ),
     { objectMode: false, highWaterMark: 1024 * 1024 }
   )
   return { stream, whole: async () => (ended ? walk.end() : walkWhole(openArchive)) }
@@ -92,7 +107,13 @@ function diskError(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (error instanceof UserError || typeof code !== 'string') return error
   const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new UserError(full ? 'SB310' : 'SB311', full ? 'There is no room to unpack the archive for the proof.' : `The archive could not be unpacked for the proof (${code}).`, { cause: error })
+  return new UserError(
+    full ? 'SB310' : 'SB311',
+    full
+      ? 'There is no room to unpack the archive for the proof.'
+      : `The archive could not be unpacked for the proof (${code}).`,
+    { cause: error }
+  )
 }
 
 async function* passing(source: Readable, look: (chunk: Buffer) => void, ended: () => void): AsyncGenerator<Buffer> {

@@ -85,13 +85,19 @@ async function feed(source: Readable, target: NodeJS.WritableStream): Promise<vo
   })
 }
 
-function leftOutBy(said: string, exit: { readonly code: number | null; readonly signal: string | null; readonly stderr: string }, options: RestoreCopyOptions): LeftOut {
+function leftOutBy(
+  said: string,
+  exit: { readonly code: number | null; readonly signal: string | null; readonly stderr: string },
+  options: RestoreCopyOptions
+): LeftOut {
   if (exit.code === 0) return options.leftOut
   const { errors, counted } = parseRestoreErrors(said)
   const failed = (why: string) => new UserError('SB602', `The backup cannot be restored: ${why}`)
   // It went on after errors (exit code 1, counted); anything else is an end before the end.
   if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) {
-    throw failed(`pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(exit.stderr) || 'it said nothing'}`)
+    throw failed(
+      `pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(exit.stderr) || 'it said nothing'}`
+    )
   }
   const entries = new Map(options.toc.entries.map((entry) => [entry.id, entry]))
   const nameOf = (id: number | null) => {
@@ -105,6 +111,7 @@ function leftOutBy(said: string, exit: { readonly code: number | null; readonly 
     if (verdict.kind === 'leftOut' && error.entry !== null) roots.set(error.entry, verdict.reason)
     else if (verdict.kind !== 'harmless') bad.push(`${nameOf(error.entry)}${error.message.slice(0, 300)}`)
   }
-  if (bad.length > 0) throw failed(`${bad.slice(0, 5).join('; ')}${bad.length > 5 ? `; and ${bad.length - 5} more errors` : ''}.`)
+  if (bad.length > 0)
+    throw failed(`${bad.slice(0, 5).join('; ')}${bad.length > 5 ? `; and ${bad.length - 5} more errors` : ''}.`)
   return withDependants(options.toc, roots)
 }

@@ -18,7 +18,10 @@ export interface RestoreSetting {
 }
 
 /** What an error means: nothing at all, an object that the copy has to go without, or that the restore failed. */
-export type Verdict = { readonly kind: 'harmless' } | { readonly kind: 'leftOut'; readonly reason: string } | { readonly kind: 'failed' }
+export type Verdict =
+  | { readonly kind: 'harmless' }
+  | { readonly kind: 'leftOut'; readonly reason: string }
+  | { readonly kind: 'failed' }
 
 /**
  * The errors that a proof by restoring lets pass; every other one fails it.
@@ -39,8 +42,14 @@ export function judge(error: RestoreError, setting: RestoreSetting): Verdict {
     return { kind: 'harmless' }
   }
   if (error.entry === null) return { kind: 'failed' }
-  if ((setting.extensionsMissing || setting.narrowed) && / does not exist$/.test(error.message) && !error.message.startsWith('role ')) {
-    const reason = setting.extensionsMissing ? "it needs an extension that the copy's server does not have" : 'it needs what is not part of the backup'
+  if (
+    (setting.extensionsMissing || setting.narrowed) &&
+    / does not exist$/.test(error.message) &&
+    !error.message.startsWith('role ')
+  ) {
+    const reason = setting.extensionsMissing
+      ? "it needs an extension that the copy's server does not have"
+      : 'it needs what is not part of the backup'
     return { kind: 'leftOut', reason }
   }
   if ((setting.extensionsMissing || setting.narrowed) && / violates foreign key constraint /.test(error.message)) {

@@ -1,0 +1,23 @@
+import type { Ports } from '../commands/ports.ts'
+import { runVerify } from '../commands/verify.ts'
+import type { VerifyInputs } from '../inputs.ts'
+import type { Result } from '../result.ts'
+import { proverOf } from './prove.ts'
+import type { RunPlace } from './run-command.ts'
+import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
+
+/** Runs `command: verify`. */
+export async function verify(inputs: VerifyInputs, ports: Ports, place: RunPlace): Promise<Result> {
+  return runVerify(
+    {
+      project: inputs.project,
+      choice: inputs.backup,
+      mode: inputs.verify,
+      keys: await keysFor(inputs),
+      compression: await compressionOf(place.context),
+      trusted: trustedKeys(inputs.verifyKey),
+      maxDownloadBytes: inputs.maxDownloadBytes
+    },
+    { ...ports, prove: await proverOf(inputs, place.context) }
+  )
+}
