@@ -167,31 +167,27 @@ Roles that are missing there make it stop; \`--no-owner --no-privileges\` restor
 
 Into a new Supabase project (its platform has made the schemas \`auth\`, \`storage\` and others already, and \`postgres\` is no superuser).
 \`URL\` is the connection string of the session pooler or the direct connection. Enable the extensions first that \`contents.json\` lists
-under \`database.extensions\`. Then your own schemas; repeat \`--schema\` for each of them:
+under \`database.extensions\`. Users and their identities come first, before anything of yours fires on them:
 
 \`\`\`sh
-pg_restore --no-owner --section=pre-data --schema=public --dbname="$URL" database.dump
+pg_restore --data-only --schema=auth --table=users --dbname="$URL" database.dump
+pg_restore --data-only --schema=auth --table=identities --dbname="$URL" database.dump
 \`\`\`
 
-\`schema "public" already exists\` is expected. Then the rows: accounts and file records into the tables of the platform, then your own. With
-\`session_replication_role=replica\` no trigger fires on them:
+Then everything of your own, and nothing of the platform's (a schema of yours that has one of these names must be taken out of the pattern):
 
 \`\`\`sh
 pg_restore --list database.dump > all.list
-grep -E ' TABLE DATA (auth|storage) ' all.list | grep -vE ' (schema_migrations|migrations) ' > platform.list
-export PGOPTIONS='-c session_replication_role=replica'
-pg_restore --data-only --use-list=platform.list --dbname="$URL" database.dump
-pg_restore --data-only --schema=public --dbname="$URL" database.dump
-unset PGOPTIONS
+platform='auth|storage|realtime|vault|graphql|graphql_public|extensions|pgbouncer|cron|supabase_migrations|supabase_functions'
+grep -vE " ($platform) |SCHEMA - public|EXTENSION|EVENT TRIGGER|PUBLICATION - |DEFAULT ACL" all.list > mine.list
+pg_restore --no-owner --use-list=mine.list --dbname="$URL" database.dump
 \`\`\`
 
-Then indexes, constraints, triggers and policies of your schemas, and what you had put on tables of the platform:
+What you had put on tables of the platform is taken out to be read, and run in the SQL editor as far as it is yours:
 
 \`\`\`sh
-pg_restore --no-owner --section=post-data --schema=public --dbname="$URL" database.dump
-grep -E ' (TRIGGER|POLICY) (auth|storage|realtime) ' all.list \\
-  | grep -vE ' (enforce_bucket_name_length_trigger|protect_(buckets|objects)_delete|update_objects_updated_at) ' > yours.list
-pg_restore --use-list=yours.list --dbname="$URL" database.dump
+grep -E ' (TRIGGER|POLICY) (auth|storage|realtime) ' all.list > guards.list
+pg_restore --use-list=guards.list --file=guards.sql database.dump
 \`\`\`
 
 Compare the row counts with those in \`contents.json\` (\`database.tables\`) before you let anybody in. Users can sign in with their old
