@@ -45,3 +45,46 @@ describe.each(majors)('a capture of PostgreSQL %s', (major) => {
     expect(roles).not.toMatch(/SCRAM|PASSWORD '/)
   })
 })
+
+test.each([17, 18] as const)('a copy on PostgreSQL %s of a source on 15 has the same counts, hashes, grants and policies', async (newer) => {
+  const [server, other] = await Promise.all([startPostgres({ major: 15 }), startPostgres({ major: newer })])
+  try {
+    const sql = await readFile(new URL('database-every-kind.sql', import.meta.url), 'utf8')
+    for (const one of [server, other]) for (const role of ['kind_owner', 'kind_reader', 'kind_app']) await one.query(`create role ${role}`)
+    await server.query('create database kind')
+    await server.run('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'kind'], { input: sql })
+    const { facts } = await capture(desk, server, 'kind')
+    const findings = await restoreAndCompare(desk, other, facts)
+    expect(findings.filter((finding) => finding.kind === 'difference')).toEqual([])
+    expect(findings.every((finding) => finding.detail.startsWith('worded differently') || finding.kind === 'note')).toBe(true)
+  } finally {
+    await Promise.all([server.stop('immediate'), other.stop('immediate')])
+  }
+})
+
+test('secrets of the vault are kept in clear only where asked for', async () => {
+  const server = await startPostgres({ major: 15 })
+  try {
+    await server.query('create database v')
+    await server.query(
+      `create schema if not exists vault; create table vault.secrets (id int, name text, description text, secret text);
+       insert into vault.secrets values (1, 'key', null, reverse('emases nepo'));
+       create view vault.decrypted_secrets as select *, secret as decrypted_secret from vault.secrets`,
+      [],
+      server.superuser,
+      'v'
+    )
+    const without = await capture(desk, server, 'v')
+    expect(without.facts.vault).toBeUndefined()
+    expect(without.facts.notCaptured.map((entry) => entry.what)).toContain('values of Vault secrets')
+    await expect(readFile(path.join(desk.folder, 'vault.json'))).rejects.toThrow('ENOENT')
+    const { facts } = await capture(desk, server, 'v', { vault: true })
+    expect(facts.vault).toEqual({ secrets: 1 })
+    expect(JSON.parse(await readFile(path.join(desk.folder, 'vault.json'), 'utf8'))).toEqual({
+      secrets: [{ id: '1', name: 'key', description: null, value: 'open sesame' }]
+    })
+    expect(JSON.stringify(facts)).not.toContain('sesame')
+  } finally {
+    await server.stop('immediate')
+  }
+})
