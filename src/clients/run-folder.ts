@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RandomBytes } from '../context.ts'
 import { UserError } from '../errors.ts'
@@ -39,5 +39,15 @@ export async function openRunFolder(runnerTemp: string, randomBytes: RandomBytes
         // What cannot be removed now is removed by the next run on this machine, which sees that this one is dead.
       }
     }
+  }
+}
+
+/** Bytes that this user may still write where `folder` lies; null where the file system does not say. */
+export async function freeBytesIn(folder: string): Promise<number | null> {
+  try {
+    const found = await statfs(folder)
+    return found.bsize * found.bavail
+  } catch {
+    return null
   }
 }

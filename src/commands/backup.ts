@@ -11,6 +11,7 @@ import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding, Source, SourceName } from '../sources/source.ts'
+import { formatBytes } from '../ui/format.ts'
 import { guardPlaintext, type PlaintextRule } from './guard.ts'
 import type { Ports, Prove } from './ports.ts'
 import { publish, type Sign } from './publish.ts'
@@ -33,6 +34,8 @@ export interface BackupPorts extends Ports {
   readonly openSources: () => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
   readonly createPacker: (dir: string, onProgress: (bytes: number) => void) => Packer
   readonly prove: Prove
+  /** Bytes free where files are staged; null where that cannot be told. */
+  readonly freeBytes: () => Promise<number | null>
   readonly sign: Sign
 }
 
@@ -74,6 +77,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const opened = await ports.openSources()
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
+    await checkFreeSpace(sources, ports, warnings)
 
     let storedBytes = 0
     packer = ports.createPacker(join(context.temp, 'staging'), (bytes) => {
@@ -102,7 +106,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
     await packContents(options, backup.id, startedAt, facts, packer)
-    draft.backup = backupOf(options, backup.id, startedAt, parts, packer, opened.about)
+    draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
     const frame = frameOf({
       options,
@@ -179,6 +183,23 @@ async function readHistories(ports: BackupPorts, project: string, stored: Destin
   return { entries, destinations }
 }
 
+/** A dump takes at least about a tenth of what the database takes on its server, and seldom more than half. */
+const leastShare = 0.1
+const usualShare = 0.5
+
+/** Stops before any work where the disk cannot hold the backup, and warns where it may become scarce. */
+async function checkFreeSpace(sources: readonly Source<unknown>[], ports: BackupPorts, warnings: string[]): Promise<void> {
+  const size = sources.reduce((sum, source) => sum + (source.sizeBytes ?? 0), 0)
+  const free = await ports.freeBytes()
+  if (free === null) return
+  const words = `the project takes ${formatBytes(size)} where it lies, ${formatBytes(free)} are free for temporary files here`
+  if (free < size * leastShare) throw new UserError('SB310', `There is not enough room for the backup: ${words}.`)
+  if (free < size * usualShare) {
+    ports.context.log.warning(`Room may become scarce: ${words}.`)
+    warnings.push(`Room may become scarce: ${words}.`)
+  }
+}
+
 function failedDestination(destination: { name: DestinationResult['name']; place: string }, error: UserError): DestinationResult {
   return { name: destination.name, place: destination.place, stored: false, url: null, error: `${error.code}: ${error.message} ${error.remedy}` }
 }
@@ -210,6 +231,12 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
       warnings: [`${source.name}: ${thrown.message} ${thrown.remedy}`]
     }
   }
+}
+
+/** What the database takes on its server, where that is known. */
+function sizeOf(sources: readonly Source<unknown>[]): { databaseBytes?: number } {
+  const size = sources.find((source) => source.name === 'database')?.sizeBytes
+  return size === undefined || size === null ? {} : { databaseBytes: size }
 }
 
 async function packContents(

@@ -75,6 +75,8 @@ export interface Source<F> {
   readonly name: SourceName
   /** Asks what can be known before any work: reachable, allowed, versions. Throws a UserError. */
   preflight(signal: AbortSignal): Promise<void>
+  /** What the source takes where it lies, known after `preflight`: an estimate for the free space that a run needs. Bytes. */
+  readonly sizeBytes?: number | null
   /** Captures. A UserError thrown here fails this part; `add` may have been called. */
   capture(add: AddFile, signal: AbortSignal): Promise<Captured<F>>
   /** Ends connections and children. Never throws. */

@@ -138,7 +138,7 @@ function parts(result: Result): string {
   if (backup === undefined) return ''
   const rows = backup.parts.map((part) => {
     const counts = Object.entries(part.counts)
-      .map(([name, value]) => (name.toLowerCase().endsWith('bytes') ? `${formatBytes(value)} ${inert(name)}` : `${formatCount(value)} ${inert(words(name))}`))
+      .map(([name, value]) => (name.toLowerCase().endsWith('bytes') ? `${formatBytes(value)}${inert(words(name.slice(0, -5)))}` : `${formatCount(value)} ${inert(words(name))}`))
       .join(', ')
     return `| ${inert(part.source)} | ${partMarks[part.status]} ${part.status} | ${counts} | ${inert(part.reason ?? '', 300)} |`
   })
@@ -157,7 +157,7 @@ function words(name: string): string {
 
 function proof(result: Result): string {
   const { verification, findings } = result
-  if (verification === undefined) return ''
+  if (verification === undefined || (verification.level === 'none' && (findings ?? []).length === 0)) return ''
   const { tables } = verification
   const lines = ['### What was proven', '']
   if (tables.restore + tables.read + tables.differing > 0)

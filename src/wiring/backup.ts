@@ -7,6 +7,7 @@ import type { Ports } from '../commands/ports.ts'
 import type { BackupInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
+import { freeBytesIn } from '../clients/run-folder.ts'
 import { openDatabase } from './database.ts'
 import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
@@ -46,6 +47,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       },
       createPacker: (dir, onProgress) =>
         createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(inputs, context, () => programs),
       sign: signWith(inputs.signingKey)
     }
