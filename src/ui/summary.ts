@@ -1,5 +1,6 @@
 import type { Part } from '../archive/manifest.ts'
 import type { BackupRow, Result } from '../result.ts'
+import { sourceNames } from '../sources/source.ts'
 import { inert, inertCode } from './escape.ts'
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime, plural } from './format.ts'
 
@@ -136,7 +137,8 @@ const partMarks: Readonly<Record<Part['status'], string>> = { captured: '✅', p
 function parts(result: Result): string {
   const { backup } = result
   if (backup === undefined) return ''
-  const rows = backup.parts.map((part) => {
+  const ordered = backup.parts.toSorted((a, b) => sourceNames.indexOf(a.source) - sourceNames.indexOf(b.source))
+  const rows = ordered.map((part) => {
     const counts = Object.entries(part.counts)
       .map(([name, value]) => (name.toLowerCase().endsWith('bytes') ? `${formatBytes(value)}${inert(words(name.slice(0, -5)))}` : `${formatCount(value)} ${inert(words(name))}`))
       .join(', ')
@@ -282,10 +284,10 @@ function howToRestore(result: Result, place: SummaryPlace): string {
     `project: ${result.project ?? ''}`,
     `backup: ${result.backup.id}`,
     `destinations: ${stored[0] ?? ''}`,
-    ...(result.backup.encryption.scheme === 'age-x25519' ? ['identity: <the secret with your age identity>'] : []),
-    ...(result.backup.encryption.scheme === 'age-scrypt' ? ['passphrase: <the secret with the passphrase>'] : []),
-    'target-database-url: <the secret with the connection string of the target>',
-    'confirm-target: <ref of the target project, or host/database>',
+    ...(result.backup.encryption.scheme === 'age-x25519' ? ['identity: ${{ secrets.AGE_IDENTITY }}'] : []),
+    ...(result.backup.encryption.scheme === 'age-scrypt' ? ['passphrase: ${{ secrets.BACKUP_PASSPHRASE }}'] : []),
+    'target-database-url: ${{ secrets.TARGET_DATABASE_URL }}',
+    'confirm-target: REF-OF-THE-TARGET',
     '```',
     '',
     'Without this action: the file <code>RESTORE.md</code> of the backup tells how, with standard tools only.',
