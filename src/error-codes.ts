@@ -262,6 +262,16 @@ const catalogue = {
     cause: 'The server gives no exported snapshot: it is a pooler in transaction mode, or a replica that cannot.',
     remedy: 'Use the session pooler (port 5432) or the direct connection.'
   },
+  SB214: {
+    title: 'Nothing was captured',
+    cause: 'None of the parts of the project that were asked for could be read.',
+    remedy: 'Read the reasons in the message and give what each part needs.'
+  },
+  SB215: {
+    title: 'The backup does not hold everything',
+    cause: 'A part of the project could not be read whole. What could be read is kept; the run fails so that somebody looks.',
+    remedy: 'Read the reasons in the message and in the warnings: most often a credential is missing, was revoked, or lacks a scope.'
+  },
   // SB3xx: this machine and its programs
   SB301: {
     title: 'The run was cancelled',
@@ -510,6 +520,81 @@ const catalogue = {
   },
   // SB7xx: restore
   // SB8xx: Storage, Edge Functions, settings
+  SB801: {
+    title: 'The Storage API refuses the key',
+    cause: 'The service-role key is wrong, belongs to another project, or stopped working when the JWT secret or the API keys were rotated.',
+    remedy: 'Copy the current secret key (`sb_secret_...`) or service_role key from the project settings, API keys, into the secret that the input reads.'
+  },
+  SB802: {
+    title: 'The Storage API does not answer',
+    cause: 'It could not be reached, limits the requests, or failed again and again.',
+    remedy: 'Look at the status of the project; start the run again, with fewer `jobs` where it says that there are too many requests.'
+  },
+  SB803: {
+    title: 'The Storage API answered otherwise than expected',
+    cause: 'The address is not that of a Supabase project, something in between answers in its place, or its API changed.',
+    remedy: 'Check `supabase-url`: it is the address of the project, such as https://<ref>.supabase.co.'
+  },
+  SB804: {
+    title: 'A Storage object could not be read whole',
+    cause: 'Its download ended short or held other bytes than the project states, however often it was repeated.',
+    remedy: 'Start the run again; if it repeats for the same object, download it by hand to see whether it is damaged in the project.'
+  },
+  SB805: {
+    title: 'Storage files could not be restored',
+    cause: 'The target refused a bucket or a file.',
+    remedy: 'Read the answer that is quoted; the limits of the plan for file sizes may be lower in the target. A second run continues where this one ended.'
+  },
+  SB806: {
+    title: 'A pack of Storage files does not hold what the contents say',
+    cause: 'A shared pack was replaced, or its list of files was changed by somebody who can write to the place.',
+    remedy: 'Use another backup or another place; make a new backup after removing the shared packs, and look at who can write there.'
+  },
+  SB821: {
+    title: 'The access token is refused',
+    cause: 'The Management API does not know the token of `access-token`: it was revoked, has expired, or was copied in part.',
+    remedy: 'Make a new access token (supabase.com/dashboard/account/tokens), store it whole in the secret that `access-token` reads, and run again.'
+  },
+  SB822: {
+    title: 'The access token lacks a scope',
+    cause: 'The Management API knows the token, but it may not do this for this project.',
+    remedy: 'Give the token the scope that the message names, or use a token of a member of the organisation who has that right.'
+  },
+  SB823: {
+    title: 'The Management API does not find it',
+    cause: 'The project ref is wrong, the token belongs to an account that does not see the project, or the part is not switched on.',
+    remedy: 'Compare `project-ref` with the address of the dashboard, and check that the account of the token is a member of the organisation.'
+  },
+  SB824: {
+    title: 'The Management API is asked too often',
+    cause: 'It takes 120 requests a minute for each user and project; other programs use the same account.',
+    remedy: 'Run at a quieter time, or use a token of an account of its own; a higher `retries` waits longer.'
+  },
+  SB825: {
+    title: 'The Management API does not answer',
+    cause: 'It cannot be reached, broke off, or answered with an error of its own.',
+    remedy: 'Look at status.supabase.com and run again later; check `management-url` where it was given.'
+  },
+  SB826: {
+    title: 'The Management API answers in another shape',
+    cause: 'What came is not what the interface promises: it was changed, or something else answers in its place.',
+    remedy: 'Use a newer version of this action; check `management-url` where it was given.'
+  },
+  SB827: {
+    title: 'The project is paused',
+    cause: 'A paused project has no running database and no services: nothing of it can be read.',
+    remedy: 'Resume the project in the dashboard (it stays possible for some time only), wait until it is healthy, and run again.'
+  },
+  SB828: {
+    title: 'The project is not running',
+    cause: 'The Management API says that the project is being made, changed, restored or removed.',
+    remedy: 'Wait until the dashboard shows the project as healthy, and run again.'
+  },
+  SB829: {
+    title: 'The Management API refuses a change',
+    cause: 'A value is not allowed for this project or its plan.',
+    remedy: 'Read the answer that is quoted; set the value by hand in the dashboard, or leave it out.'
+  },
   // SB9xx: history, retention, notifications
   SB901: {
     title: 'The backup was not found',
@@ -525,6 +610,26 @@ const catalogue = {
     title: 'It is not clear which project is meant',
     cause: 'The destinations hold backups of several projects and the command works on one backup.',
     remedy: 'Set the input `project` to one of the labels named.'
+  },
+  SB920: {
+    title: 'The check found something wrong',
+    cause: 'The newest verified backup is too old, a scheduled run left no backup, or something else that the message names.',
+    remedy: 'Look at the newest runs of the backup workflow, mend what stopped them, run it once by hand, then run the check again.'
+  },
+  SB921: {
+    title: 'There is no backup at all',
+    cause: 'The destinations were read without an error and hold no backup of the project.',
+    remedy: 'Check `destinations`, `repository` and `project`, and run the backup workflow once by hand.'
+  },
+  SB922: {
+    title: 'The projects file cannot be used',
+    cause: 'It is missing, no valid YAML, or holds something that is not allowed there.',
+    remedy: 'Change the lines named; docs/projects.schema.json says what may stand in the file.'
+  },
+  SB923: {
+    title: 'The projects file gives no matrix',
+    cause: 'GitHub takes 1 to 256 jobs in a matrix.',
+    remedy: 'Enable at least one project, or spread them over several files and workflows.'
   },
   SB999: {
     title: 'A fault of the action itself',

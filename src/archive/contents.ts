@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { configFactsSchema } from './contents-config.ts'
 import { databaseFactsSchema } from './contents-database.ts'
+import { functionsFactsSchema } from './contents-functions.ts'
 
 /** The (encrypted) list of everything inside by name. */
 export const contentsSchema = z.object({
@@ -12,8 +14,8 @@ export const contentsSchema = z.object({
   files: z.record(z.string(), z.string()),
   database: databaseFactsSchema.optional(),
   storage: z.unknown().optional(),
-  functions: z.unknown().optional(),
-  config: z.unknown().optional(),
+  functions: functionsFactsSchema.optional(),
+  config: configFactsSchema.optional(),
   /** What changed since the earlier backup, in words. */
   changes: z.array(z.string()).optional()
 })

@@ -5,6 +5,7 @@ import type { Contents } from '../archive/contents.ts'
 import { formatVersion, type Manifest, minReader, type Part, type Verification } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
+import { errorCodes } from '../error-codes.ts'
 import { UserError } from '../errors.ts'
 import { makeBackupId } from '../history/backup-id.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
@@ -92,7 +93,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       warnings.push(...captured.warnings)
     }
     if (!parts.some((part) => part.status === 'captured' || part.status === 'partial'))
-      throw new UserError('SB210', `Nothing was captured: ${parts.map((part) => `${part.source} ${part.status} (${part.reason ?? 'no reason'})`).join('; ')}.`)
+      throw new UserError('SB214', `Nothing was captured: ${parts.map((part) => `${part.source} ${part.status} (${part.reason ?? 'no reason'})`).join('; ')}.`)
 
     const proof = await ports.prove(
       { files: packer.files, type: options.type, ...(facts.has('database') ? { database: facts.get('database') } : {}) },
@@ -150,7 +151,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     if (failures.length > 0)
       return finish('partial', new UserError('SB408', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
     if (incomplete)
-      return finish('partial', new UserError('SB211', `The backup does not hold everything: ${incompleteText(parts)}.`))
+      return finish('partial', new UserError('SB215', `The backup does not hold everything: ${incompleteText(parts)}.`))
     return finish('complete')
   } catch (thrown) {
     if (thrown instanceof UserError) return finish('failed', thrown)
@@ -227,7 +228,7 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
   } catch (thrown) {
     if (!(thrown instanceof UserError) || signal.aborted || source.name === 'database') throw thrown
     return {
-      part: { source: source.name, status: 'impossible', reason: `${thrown.code}`, counts: {} },
+      part: { source: source.name, status: 'impossible', reason: `${thrown.code}: ${errorCodes[thrown.code].title}`, counts: {} },
       warnings: [`${source.name}: ${thrown.message} ${thrown.remedy}`]
     }
   }
@@ -310,7 +311,7 @@ function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
   return {
     format: formatVersion,
     minReader,
-    critical: [],
+    critical: ['digest'],
     id: facts.id,
     project: options.project,
     createdAt: facts.startedAt.toISOString(),

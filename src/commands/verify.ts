@@ -157,7 +157,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
     return finish(
       status,
       new UserError(
-        'SB211',
+        'SB215',
         `What was verified is whole as it was stored, but the backup is ${status}: it does not hold everything that it should.`,
         { remedy: 'Make a new backup; `command: list` shows whether there is a complete one.' }
       )
