@@ -45,9 +45,9 @@ export interface Limits {
 /** Who can read what is stored. `local`: a folder of this machine. */
 export type Visibility = 'private' | 'internal' | 'public' | 'local'
 
-/** A small file beside a committed backup: a verification record or the `keep` marker. */
+/** A small file beside a committed backup: a verification record, or one of the markers `keep` and `acknowledged`. */
 export interface RecordFile {
-  /** `verification-<UTC time>.json` or `keep`. */
+  /** `verification-<UTC time>.json`, `keep` or `acknowledged`. */
   readonly name: string
   readonly content: Uint8Array
 }

@@ -8,7 +8,7 @@ export const poolName = 'objects'
 
 const label = /^[a-z0-9-]{1,40}$/
 const fileName = /^[A-Za-z0-9._-]{1,200}$/
-const record = /^(?:keep|verification-[A-Za-z0-9.-]{1,60}\.json)$/
+const record = /^(?:keep|acknowledged|verification-[A-Za-z0-9.-]{1,60}\.json)$/
 
 export function isLabel(text: string): boolean {
   return label.test(text)
@@ -19,7 +19,7 @@ export function isFileName(text: string): boolean {
   return fileName.test(text) && !text.startsWith('.')
 }
 
-/** Whether a file beside the manifest is a record (`verification-<UTC time>.json` or `keep`) and no part of the backup. */
+/** Whether a file beside the manifest is a record (`verification-<UTC time>.json`, `keep` or `acknowledged`) and no part of the backup. */
 export function isRecordName(text: string): boolean {
   return record.test(text)
 }

@@ -5,6 +5,8 @@ import { timeOfBackupId } from './backup-id.ts'
 
 /** Name of the marker that keeps a backup whatever the retention rules say. */
 export const keepMarker = 'keep'
+/** Name of the record that says that the change which made a backup anomalous was intended. */
+export const acknowledgedMarker = 'acknowledged'
 
 /** One backup in one destination, as the history shows it. */
 export interface HistoryEntry {
@@ -22,6 +24,8 @@ export interface HistoryEntry {
   /** True when the latest verification failed. */
   readonly damaged: boolean
   readonly pinned: boolean
+  /** Whether somebody has said that the change which made it anomalous was intended. */
+  readonly acknowledged: boolean
   readonly url?: string
   readonly expiresAt?: Date
 }
@@ -67,6 +71,7 @@ export function entryOf(listed: ListedBackup, destination: DestinationName): His
     records,
     ...(mixed === undefined ? proof : { verified: 'none' as const, verifiedAt: null, damaged: false }),
     pinned: listed.records.some((record) => record.name === keepMarker),
+    acknowledged: listed.records.some((record) => record.name === acknowledgedMarker),
     ...(listed.url === undefined ? {} : { url: listed.url }),
     ...(listed.expiresAt === undefined ? {} : { expiresAt: listed.expiresAt })
   }

@@ -1,0 +1,228 @@
+import { type HistoryEntry, newestFirst, rank } from './entries.ts'
+import { isFromTheFuture } from './select.ts'
+
+// What retention keeps and removes: a pure function of the backups of one project in one place, the rules and the time.
+//
+// A backup *counts* towards the rules when it is complete, was verified (any level, and its latest verification did not
+// fail), is no safety copy, is not dated in the future, and is not anomalous unless acknowledged. One that does not count
+// can never take the place of one that does. It stays while it is newer than the newest one that counts, and as long as
+// the rules would have kept it if it did count; so what is half good is not lost early, and does not pile up either.
+// A manifest that this version cannot read is never removed: what it holds is not known.
+
+/** Keep rules; at least one is set. */
+export interface RetentionRules {
+  readonly last: number | undefined
+  readonly daily: number | undefined
+  readonly weekly: number | undefined
+  readonly monthly: number | undefined
+  readonly yearly: number | undefined
+  readonly withinMs: number | undefined
+  readonly maxBytes: number | undefined
+}
+
+/** What is kept of one backup, and why. */
+export interface Verdict {
+  readonly entry: HistoryEntry
+  readonly keep: boolean
+  readonly reasons: readonly string[]
+}
+
+/** Backups younger than this are kept whatever the rules say. */
+export const youngMs = 24 * 60 * 60 * 1000
+/** Safety copies, made before a restore, are kept so long. */
+export const safetyMs = 7 * 24 * 60 * 60 * 1000
+
+/** Whether nothing is missing from a backup and no alarm about it is open. */
+function isWhole(entry: HistoryEntry): boolean {
+  const { manifest } = entry
+  if (manifest === null || manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return false
+  return manifest.status === 'complete' || (manifest.status === 'anomalous' && entry.acknowledged)
+}
+
+/** Whether a backup fills places of the rules. */
+export function counts(entry: HistoryEntry, now: Date): boolean {
+  return isWhole(entry) && isVerified(entry) && entry.manifest?.kind !== 'safety' && !isFromTheFuture(entry, now)
+}
+
+function isVerified(entry: HistoryEntry): boolean {
+  return entry.manifest !== null && !entry.damaged && rank(entry.verified) > 0
+}
+
+/** Why a backup counts for nothing, in a few words. */
+function whyNotCounted(entry: HistoryEntry): string {
+  if (entry.damaged) return 'its latest verification failed'
+  if (entry.manifest?.kind === 'safety') return 'it is a safety copy'
+  if (!isWhole(entry)) return `it is ${entry.manifest?.status === 'complete' ? 'partial' : (entry.manifest?.status ?? 'unreadable')}`
+  return 'it was not verified'
+}
+
+/**
+ * Decides over the backups of ONE project in ONE place. Verdicts come newest first. The same answer for the same set in
+ * any order; deciding again after the removals removes nothing more.
+ */
+export function planRetention(entries: readonly HistoryEntry[], rules: RetentionRules, now: Date): Verdict[] {
+  const all = entries.toSorted(newestFirst)
+  const counted = all.filter((entry) => counts(entry, now))
+  const newestCounted = counted[0]
+  const protectedBy = protections(all, newestCounted, now)
+  const reasons = new Map<HistoryEntry, string[]>(all.map((entry) => [entry, [...(protectedBy.get(entry) ?? [])]]))
+  const add = (entry: HistoryEntry, reason: string) => reasons.get(entry)?.push(reason)
+
+  for (const [entry, names] of selectByRules(counted, rules, now)) for (const name of names) add(entry, name)
+  // Those that do not count, as if they did: they are kept beside the others, never instead of them.
+  const others = all.filter((entry) => mayBeSecond(entry, now))
+  const asIf = selectByRules(all.filter((entry) => others.includes(entry) || counted.includes(entry)), rules, now)
+  for (const entry of others) {
+    if (newestCounted === undefined || newestFirst(entry, newestCounted) < 0) add(entry, 'newer than the newest backup that counts')
+    else if (asIf.has(entry)) add(entry, `${asIf.get(entry)?.[0] ?? 'kept by a rule'}, without counting: ${whyNotCounted(entry)}`)
+  }
+  const removed = rules.maxBytes === undefined ? new Map<HistoryEntry, string>() : overTheLimit(all, reasons, protectedBy, rules.maxBytes, now)
+  return all.map((entry) => {
+    const kept = reasons.get(entry) ?? []
+    const size = removed.get(entry)
+    if (size !== undefined) return { entry, keep: false, reasons: [size] }
+    if (kept.length > 0) return { entry, keep: true, reasons: kept }
+    return { entry, keep: false, reasons: [counts(entry, now) ? 'no rule keeps it' : `no rule keeps it, and ${whyNotCounted(entry)}`] }
+  })
+}
+
+/** Backups that do not count, but may be kept for a while beside those that do. */
+function mayBeSecond(entry: HistoryEntry, now: Date): boolean {
+  return entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now) && !counts(entry, now)
+}
+
+/** What is kept whatever the rules say, even over `keep-max-bytes`. */
+function protections(
+  all: readonly HistoryEntry[],
+  newestCounted: HistoryEntry | undefined,
+  now: Date
+): Map<HistoryEntry, readonly string[]> {
+  const newestVerified = all.find((entry) => isVerified(entry) && !isFromTheFuture(entry, now))
+  const age = (entry: HistoryEntry) => now.getTime() - entry.createdAt.getTime()
+  return new Map(
+    all.map((entry) => {
+      const because: string[] = []
+      if (entry === newestVerified) because.push('newest verified backup')
+      else if (entry === newestCounted) because.push('newest verified backup that counts')
+      if (entry.pinned) because.push('pinned')
+      if (entry.manifest === null) because.push('cannot be read by this version')
+      if (isFromTheFuture(entry, now)) because.push('dated in the future')
+      else if (age(entry) < youngMs) because.push('younger than 24 hours')
+      if (entry.manifest?.kind === 'safety' && age(entry) < safetyMs) because.push('safety copy of the last 7 days')
+      // Nothing that counts is left: whatever there is may be all that there is.
+      if (newestCounted === undefined && because.length === 0) because.push('there is no complete, verified backup')
+      return [entry, because] as const
+    })
+  )
+}
+
+/** The backups that the rules select out of `entries` (newest first), with the names of the rules. */
+function selectByRules(entries: readonly HistoryEntry[], rules: RetentionRules, now: Date): Map<HistoryEntry, string[]> {
+  const selected = new Map<HistoryEntry, string[]>()
+  const add = (entry: HistoryEntry, reason: string) => selected.set(entry, [...(selected.get(entry) ?? []), reason])
+  for (const [index, entry] of entries.slice(0, rules.last ?? 0).entries()) add(entry, `keep-last ${index + 1} of ${rules.last}`)
+  for (const [name, most, bucketOf] of buckets(rules)) {
+    const taken = new Set<string>()
+    for (const entry of entries) {
+      if (most === undefined || taken.size === most) break
+      const bucket = bucketOf(entry.createdAt)
+      if (taken.has(bucket)) continue
+      taken.add(bucket)
+      add(entry, `${name} ${bucket}`)
+    }
+  }
+  const { withinMs } = rules
+  if (withinMs !== undefined)
+    for (const entry of entries) if (now.getTime() - entry.createdAt.getTime() <= withinMs) add(entry, 'keep-within')
+  // A limit on the size alone removes nothing by itself: everything stays that fits.
+  const sizeAlone = rules.maxBytes !== undefined && Object.entries(rules).every(([name, value]) => name === 'maxBytes' || value === undefined)
+  if (sizeAlone) for (const entry of entries) add(entry, 'keep-max-bytes')
+  return selected
+}
+
+/** The newest backup of each of the last so many days (weeks, ...) that have one, in UTC. */
+function buckets(rules: RetentionRules): readonly (readonly [string, number | undefined, (time: Date) => string])[] {
+  return [
+    ['keep-daily', rules.daily, (time) => time.toISOString().slice(0, 10)],
+    ['keep-weekly', rules.weekly, weekOf],
+    ['keep-monthly', rules.monthly, (time) => time.toISOString().slice(0, 7)],
+    ['keep-yearly', rules.yearly, (time) => time.toISOString().slice(0, 4)]
+  ]
+}
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/** Week of ISO 8601: Monday to Sunday, in the year of its Thursday: `2026-W47`. */
+export function weekOf(time: Date): string {
+  const day = Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), time.getUTCDate())
+  const thursday = new Date(day + (4 - (time.getUTCDay() || 7)) * dayMs)
+  const week = Math.floor((thursday.getTime() - Date.UTC(thursday.getUTCFullYear(), 0, 1)) / dayMs / 7) + 1
+  return `${thursday.getUTCFullYear()}-W${String(week).padStart(2, '0')}`
+}
+
+/** Bytes that backups take together: shared files once. */
+export function bytesOf(entries: Iterable<HistoryEntry>): number {
+  const shared = new Set<string>()
+  let sum = 0
+  for (const { manifest } of entries) {
+    for (const file of manifest?.files ?? []) sum += file.bytes
+    for (const file of manifest?.shared ?? []) {
+      if (shared.has(file.name)) continue
+      shared.add(file.name)
+      sum += file.bytes
+    }
+  }
+  return sum
+}
+
+/**
+ * Removes the oldest until the rest fits: first those that do not count, by the size of all; then those that count, by the
+ * size of these alone, so that a flood of useless backups never pushes out a good one.
+ */
+function overTheLimit(
+  all: readonly HistoryEntry[],
+  reasons: ReadonlyMap<HistoryEntry, readonly string[]>,
+  protectedBy: ReadonlyMap<HistoryEntry, readonly string[]>,
+  maxBytes: number,
+  now: Date
+): Map<HistoryEntry, string> {
+  const removed = new Map<HistoryEntry, string>()
+  const kept = all.filter((entry) => (reasons.get(entry)?.length ?? 0) > 0)
+  const isFree = (entry: HistoryEntry) => (protectedBy.get(entry)?.length ?? 0) === 0
+  const shrink = (considered: readonly HistoryEntry[], removable: readonly HistoryEntry[]) => {
+    const uses = new Map<string, number>()
+    for (const { manifest } of considered) for (const { name } of manifest?.shared ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
+    let total = bytesOf(considered)
+    for (const entry of removable.toReversed()) {
+      if (total <= maxBytes) return
+      removed.set(entry, 'oldest, over keep-max-bytes')
+      for (const file of entry.manifest?.files ?? []) total -= file.bytes
+      for (const file of entry.manifest?.shared ?? []) {
+        const left = (uses.get(file.name) ?? 1) - 1
+        uses.set(file.name, left)
+        if (left === 0) total -= file.bytes
+      }
+    }
+  }
+  shrink(kept, kept.filter((entry) => isFree(entry) && !counts(entry, now)))
+  const counted = kept.filter((entry) => counts(entry, now))
+  shrink(counted, counted.filter(isFree))
+  return removed
+}
+
+/**
+ * Anomalous backups that nobody has acknowledged: while there is one, nothing of its project is removed anywhere. An
+ * acknowledgement says that the state of then was intended, so it covers the earlier ones, too.
+ */
+export function unacknowledged(entries: readonly HistoryEntry[]): HistoryEntry[] {
+  const until = Math.max(
+    Number.NEGATIVE_INFINITY,
+    ...entries.filter((entry) => entry.acknowledged).map((entry) => entry.createdAt.getTime())
+  )
+  const seen = new Set<string>()
+  return entries.toSorted(newestFirst).filter((entry) => {
+    if (entry.manifest?.status !== 'anomalous' || entry.createdAt.getTime() <= until || seen.has(entry.ref.id)) return false
+    seen.add(entry.ref.id)
+    return true
+  })
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest'
+import type { HistoryEntry } from '../../../src/history/entries.ts'
+import { planRetention, type RetentionRules, unacknowledged, weekOf } from '../../../src/history/retention.ts'
+import { day, entry, hour, now } from './histories.ts'
+
+export const noRules: RetentionRules = {
+  last: undefined,
+  daily: undefined,
+  weekly: undefined,
+  monthly: undefined,
+  yearly: undefined,
+  withinMs: undefined,
+  maxBytes: undefined
+}
+
+const ids = (entries: readonly HistoryEntry[]) => entries.map((one) => one.ref.id)
+const plan = (entries: readonly HistoryEntry[], rules: Partial<RetentionRules>) => planRetention(entries, { ...noRules, ...rules }, now)
+const kept = (entries: readonly HistoryEntry[], rules: Partial<RetentionRules>) =>
+  plan(entries, rules)
+    .filter((verdict) => verdict.keep)
+    .map((verdict) => verdict.entry.ref.id)
+const daily = (count: number, firstDay = 2) => Array.from({ length: count }, (_, index) => entry({ id: `d${firstDay + index}`, ageMs: (firstDay + index) * day }))
+
+describe('rules', () => {
+  test('keep-last keeps the newest so many, and says which rule keeps each', () => {
+    const verdicts = plan(daily(5), { last: 2 })
+    expect(verdicts.map(({ keep }) => keep)).toEqual([true, true, false, false, false])
+    expect(verdicts[1]?.reasons).toEqual(['keep-last 2 of 2'])
+    expect(verdicts[4]?.reasons).toEqual(['no rule keeps it'])
+  })
+
+  test('daily, weekly, monthly and yearly keep the newest of each of the last so many that have one', () => {
+    const entries = [
+      entry({ id: 'noon', ageMs: 2 * day + 4 * hour }),
+      entry({ id: 'morning', ageMs: 2 * day + 8 * hour }),
+      entry({ id: 'before', ageMs: 5 * day }),
+      entry({ id: 'october', ageMs: 40 * day }),
+      entry({ id: 'october-too', ageMs: 41 * day }),
+      entry({ id: 'last-year', ageMs: 400 * day })
+    ]
+    expect(kept(entries, { daily: 2 })).toEqual(['noon', 'before'])
+    expect(kept(entries, { weekly: 2 })).toEqual(['noon', 'october'])
+    expect(kept(entries, { monthly: 2 })).toEqual(['noon', 'october'])
+    expect(kept(entries, { yearly: 3 })).toEqual(['noon', 'last-year'])
+    expect(kept(entries, { daily: 1, yearly: 2 })).toEqual(['noon', 'last-year'])
+  })
+
+  test('weeks are those of ISO 8601', () => {
+    expect(weekOf(new Date('2026-12-31T12:00:00Z'))).toBe('2026-W53')
+    expect(weekOf(new Date('2027-01-03T23:59:59Z'))).toBe('2026-W53')
+    expect(weekOf(new Date('2027-01-04T00:00:00Z'))).toBe('2027-W01')
+    expect(weekOf(new Date('2024-12-30T00:00:00Z'))).toBe('2025-W01')
+  })
+
+  test('keep-within is measured from now', () => {
+    expect(kept(daily(5), { withinMs: 4 * day })).toEqual(['d2', 'd3', 'd4'])
+  })
+
+  test('keep-max-bytes removes the oldest until the rest fits, files shared by several counted once', () => {
+    expect(kept(daily(5), { maxBytes: 3000 })).toEqual(['d2', 'd3', 'd4'])
+    expect(kept(daily(5), { maxBytes: 1 })).toEqual(['d2'])
+    const pack = [{ name: 'pack', bytes: 5000, sha256: '0'.repeat(64) }]
+    const sharing = [2, 3, 4].map((age) => entry({ id: `s${age}`, ageMs: age * day, shared: pack }))
+    expect(kept(sharing, { maxBytes: 8000 })).toEqual(['s2', 's3', 's4'])
+    expect(kept(sharing, { maxBytes: 7999 })).toEqual(['s2', 's3'])
+  })
+})
+
+describe('kept whatever the rules say', () => {
+  const rules = { last: 1, maxBytes: 1 }
+  test.each([
+    ['newest verified backup', {}, true],
+    ['pinned', { pinned: true }, true],
+    ['younger than 24 hours', { ageMs: 23 * hour, manifest: { status: 'partial' as const } }, true],
+    ['cannot be read by this version', { unreadable: true }, true],
+    ['dated in the future', { ageMs: -2 * hour }, true],
+    ['safety copy of the last 7 days', { ageMs: 6 * day, manifest: { kind: 'safety' as const } }, true],
+    ['safety copy of more than 7 days', { ageMs: 8 * day, verified: 'none' as const, manifest: { kind: 'safety' as const } }, false],
+    ['old, pinned no longer', { ageMs: 900 * day }, false]
+  ])('%s', (reason, facts, keep) => {
+    const one = entry({ id: 'one', ageMs: 30 * day, ...facts })
+    const others = reason === 'newest verified backup' ? [] : [entry({ ageMs: 3 * day })]
+    const verdict = plan([...others, one], rules).find((each) => each.entry === one)
+    expect(verdict?.keep).toBe(keep)
+    if (keep) expect(verdict?.reasons).toContain(reason)
+  })
+
+  test('T9: backups that do not count never push out one that does', () => {
+    const good = daily(3, 10)
+    const garbage = (facts: Parameters<typeof entry>[0]) => Array.from({ length: 50 }, (_, index) => entry({ ageMs: 2 * day + index * hour, bytes: 10_000, ...facts }))
+    for (const facts of [{ verified: 'none' as const }, { damaged: true }, { manifest: { status: 'partial' as const } }, { ageMs: -9 * day }])
+      expect(kept([...good, ...garbage(facts)], { last: 3, maxBytes: 3000 })).toEqual(expect.arrayContaining(ids(good)))
+  })
+
+  test('without a complete, verified backup nothing goes', () => {
+    const entries = Array.from({ length: 9 }, (_, index) => entry({ ageMs: (index + 2) * day, verified: 'none' }))
+    expect(kept(entries, { last: 1, maxBytes: 1 })).toHaveLength(9)
+  })
+})
+
+describe('backups that do not count', () => {
+  test('stay while they are newer than the newest that counts, or as long as the rules would keep them if they counted', () => {
+    const entries = [
+      entry({ id: 'p2', ageMs: 2 * day, manifest: { status: 'partial' } }),
+      entry({ id: 'g4', ageMs: 4 * day }),
+      entry({ id: 'p5', ageMs: 5 * day, manifest: { status: 'partial' } }),
+      entry({ id: 'p6', ageMs: 6 * day, manifest: { status: 'partial' } }),
+      entry({ id: 'g7', ageMs: 7 * day })
+    ]
+    expect(kept(entries, { last: 1 })).toEqual(['p2', 'g4'])
+    expect(kept(entries, { last: 2 })).toEqual(['p2', 'g4', 'g7'])
+    expect(kept(entries, { last: 3 })).toEqual(['p2', 'g4', 'p5', 'g7'])
+    expect(plan(entries, { last: 3 })[2]?.reasons).toEqual(['keep-last 3 of 3, without counting: it is partial'])
+  })
+})
+
+describe('anomalous backups', () => {
+  const anomalous = (id: string, ageMs: number, acknowledged = false) => entry({ id, ageMs, acknowledged, manifest: { status: 'anomalous' } })
+  test('T10: each one stays open until it or a later one is acknowledged', () => {
+    expect(ids(unacknowledged([entry(), anomalous('a1', 5 * day), anomalous('a2', 4 * day)]))).toEqual(['a2', 'a1'])
+    expect(ids(unacknowledged([anomalous('a1', 5 * day, true), anomalous('a2', 4 * day)]))).toEqual(['a2'])
+    expect(unacknowledged([anomalous('a1', 5 * day), anomalous('a2', 4 * day, true)])).toEqual([])
+  })
+  test('one that was acknowledged counts', () => {
+    expect(kept([anomalous('a', 3 * day, true), ...daily(2, 4)], { last: 1 })).toEqual(['a'])
+  })
+})
