@@ -1,8 +1,9 @@
-/** Writes the generated tables of README.md; with `--check` fails when they are not up to date. */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** Writes the generated tables of README.md and the JSON Schemas of docs/; with `--check` fails when they are not up to date. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes } from '../src/error-codes.ts'
+import { documentedSchemas, schemaText } from './schemas.ts'
 import { actionSchema, errorTable, inputTable, outputTable, withTable } from './tables.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -16,12 +17,22 @@ const after = [
   ['errors', errorTable(errorCodes)] as const
 ].reduce((text, [name, table]) => withTable(text, name, table), before)
 
-if (process.argv.includes('--check')) {
-  if (after !== before) {
-    process.stderr.write('README.md: the generated tables are not up to date. Run `npm run docs`.\n')
+const check = process.argv.includes('--check')
+
+function write(path: string, name: string, before: string, after: string): void {
+  if (after === before) return
+  if (check) {
+    process.stderr.write(`${name}: what is generated in it is not up to date. Run \`npm run docs\`.\n`)
     process.exitCode = 1
+    return
   }
-} else if (after !== before) {
-  writeFileSync(readme, after)
-  process.stdout.write('README.md written\n')
+  writeFileSync(path, after)
+  process.stdout.write(`${name} written\n`)
+}
+
+write(readme, 'README.md', before, after)
+if (!check) mkdirSync(`${root}docs`, { recursive: true })
+for (const one of documentedSchemas) {
+  const path = `${root}docs/${one.file}`
+  write(path, `docs/${one.file}`, existsSync(path) ? readFileSync(path, 'utf8') : '', schemaText(one))
 }

@@ -611,6 +611,26 @@ const catalogue = {
     cause: 'The destinations hold backups of several projects and the command works on one backup.',
     remedy: 'Set the input `project` to one of the labels named.'
   },
+  SB904: {
+    title: 'Pruning is frozen',
+    cause: 'A backup is anomalous: it holds far less, or far more, than the ones before it. Until somebody has looked, no earlier one is removed.',
+    remedy: 'Look at what changed. If it was intended, run once with `acknowledge: <id>`.'
+  },
+  SB905: {
+    title: 'The clock of this machine is wrong',
+    cause: 'It differs by more than an hour from the time that the destination tells, so the age of backups is not known.',
+    remedy: 'Set the clock of the runner (a time service does it); nothing was removed.'
+  },
+  SB906: {
+    title: 'Backups could not be removed',
+    cause: 'The destination refused to remove a backup that no rule keeps any more. Those after it were left as they are.',
+    remedy: 'Read the reason in the message; the next run goes on where this one stopped.'
+  },
+  SB907: {
+    title: 'The backup differs too much from the ones before it',
+    cause: 'Tables, rows, users, files or bytes are gone, or size or duration have leapt. The backup is kept and marked; pruning is frozen.',
+    remedy: 'Look at the source. If the change was intended, run once with `acknowledge: <id of the backup>`.'
+  },
   SB920: {
     title: 'The check found something wrong',
     cause: 'The newest verified backup is too old, a scheduled run left no backup, or something else that the message names.',

@@ -223,7 +223,7 @@ function assemblePlan(fields: FieldsOf<'plan'>, common: CommonInputs, problems: 
     problems.add('SB003', 'Input `projects` is missing: the command plan needs the path of the YAML file.')
     return undefined
   }
-  return { command: 'plan', ...common, projects: fields.projects }
+  return { command: 'plan', ...common, project: fields.project, projects: fields.projects }
 }
 
 function openingOf(fields: FieldsOf<'verify' | 'download'>): Opening {

@@ -219,7 +219,8 @@ export interface CheckInputs extends ReadingInputs {
   readonly recipients: readonly string[]
 }
 
-export interface PlanInputs extends CommonInputs {
+/** `project`: only this one, as typed; undefined: all of the file. */
+export interface PlanInputs extends ReadingInputs {
   readonly command: 'plan'
   /** Path of the YAML file. */
   readonly projects: string

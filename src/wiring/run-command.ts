@@ -1,5 +1,6 @@
 import { runDelete } from '../commands/delete.ts'
 import { runList } from '../commands/list.ts'
+import { runPlan } from '../commands/plan.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
@@ -27,7 +28,7 @@ export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Resul
   const { context, environment } = place
   let destinations: readonly Destination[] = []
   try {
-    destinations = openDestinations(inputs, environment, context)
+    if (inputs.command !== 'plan') destinations = openDestinations(inputs, environment, context)
     const ports: Ports = { context, tool, destinations }
     return await dispatch(inputs, ports, place)
   } finally {
@@ -45,12 +46,13 @@ async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<
       return download(inputs, ports, place)
     case 'delete':
       return runDelete({ ...inputs, choice: inputs.backup }, ports)
+    case 'plan':
+      return runPlan({ file: inputs.projects, project: inputs.project }, ports)
     case 'verify':
       return verify(inputs, ports, place)
     case 'restore':
     case 'prune':
     case 'check':
-    case 'plan':
       throw new UserError('SB012', `\`command: ${inputs.command}\` is not part of this version.`)
   }
 }
