@@ -1,0 +1,168 @@
+import { createClient } from '@supabase/supabase-js'
+import { z } from 'zod'
+import type { Context } from '../context.ts'
+import { asError, cancelled, UserError } from '../errors.ts'
+import { backoffMs } from './github-retry.ts'
+
+export interface StorageTransportOptions {
+  /** Address of the project without a trailing slash; `/storage/v1` is added. */
+  readonly url: string
+  /** A legacy service_role JWT, or `sb_secret_...`. */
+  readonly key: string
+  readonly context: Pick<Context, 'clock' | 'randomBytes' | 'signal'>
+  /** Repeats after the first try. */
+  readonly retries: number
+}
+
+export type StorageMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export interface StorageRequest {
+  readonly method: StorageMethod
+  /** Below `/storage/v1`, encoded. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array<ArrayBuffer> | string
+  /** Statuses besides 2xx that the caller looks at himself. */
+  readonly accept?: readonly number[]
+}
+
+/** HTTP to the Storage API: the right headers for either kind of key, repeats of what may pass, errors as UserErrors. */
+export interface StorageTransport {
+  readonly base: string
+  readonly retries: number
+  /** An answer of status 2xx or one of `accept`; `null` where what was asked for is not there. Its body has to be read or cancelled. */
+  send(request: StorageRequest): Promise<Response | null>
+  /** Waits before repeat number `attempt` (0 = the first). */
+  pause(attempt: number): Promise<void>
+  /** supabase-js's own Storage client, on top of `send`'s rules. */
+  readonly client: ReturnType<typeof createClient>['storage']
+}
+
+const problemSchema = z.object({
+  statusCode: z.union([z.string(), z.number()]).optional(),
+  error: z.string().optional(),
+  message: z.string().optional()
+})
+
+/** Longest wait that a `Retry-After` is followed for, in ms. */
+const longestWaitMs = 120_000
+
+export function openStorageTransport(options: StorageTransportOptions): StorageTransport {
+  const { context, key, retries } = options
+  const { clock, signal } = context
+  const base = `${options.url}/storage/v1`
+
+  // A new kind of key is no JWT: as a bearer token it is refused by what reads one.
+  const sealed = (given: RequestInit['headers']): Headers => {
+    const headers = new Headers(given)
+    headers.set('apikey', key)
+    if (key.startsWith('sb_')) headers.delete('authorization')
+    else headers.set('authorization', `Bearer ${key}`)
+    headers.set('accept-encoding', 'identity')
+    return headers
+  }
+  const random = (): number => (context.randomBytes(1)[0] ?? 0) / 255
+  const pause = (attempt: number, response?: Response): Promise<void> =>
+    clock.sleep(retryAfterMs(response, clock.now()) ?? backoffMs(attempt, random()), signal)
+
+  /** Repeats what may pass; the last answer or error is the caller's. */
+  const fetchPatiently = async (url: string, init: RequestInit): Promise<Response> => {
+    for (let attempt = 0; ; attempt++) {
+      if (signal.aborted) throw cancelled(signal)
+      let response: Response
+      try {
+        response = await fetch(url, { ...init, headers: sealed(init.headers), signal, redirect: 'error' })
+      } catch (thrown) {
+        if (signal.aborted) throw cancelled(signal)
+        if (attempt >= retries) throw unreachable(base, thrown)
+        await pause(attempt)
+        continue
+      }
+      if (response.status !== 429 && response.status < 500) return response
+      if (attempt >= retries) return response
+      await response.body?.cancel()
+      await pause(attempt, response)
+    }
+  }
+
+  const send = async (request: StorageRequest): Promise<Response | null> => {
+    const response = await fetchPatiently(`${base}${request.path}`, {
+      method: request.method,
+      ...(request.headers === undefined ? {} : { headers: { ...request.headers } }),
+      ...(request.body === undefined ? {} : { body: request.body })
+    })
+    if (response.ok || request.accept?.includes(response.status) === true) return response
+    const problem = await readProblem(response)
+    if (isMissing(response.status, problem)) return null
+    throw refusal(response.status, problem, base)
+  }
+
+  const client = createClient(options.url, key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { fetch: (input, init) => fetchPatiently(String(input), init ?? {}) }
+  })
+  return { base, retries, send, pause: (attempt) => pause(attempt), client: client.storage }
+}
+
+/** What an error answer says, in the shape of the Storage API where it has one. */
+export interface StorageProblem {
+  /** The API's own status: it answers 400 for what it calls 403 or 404. */
+  readonly status: number | null
+  readonly text: string
+}
+
+async function readProblem(response: Response): Promise<StorageProblem> {
+  const text = (await response.text().catch(() => '')).slice(0, 2000)
+  try {
+    const parsed = problemSchema.parse(JSON.parse(text))
+    const status = Number(parsed.statusCode)
+    return {
+      status: Number.isInteger(status) && status > 0 ? status : null,
+      text: [parsed.error, parsed.message].filter((part) => part !== undefined).join(': ')
+    }
+  } catch {
+    return { status: null, text: text.replaceAll(/<[^>]*>/g, ' ').slice(0, 200) }
+  }
+}
+
+/** Missing things are answered with 400 and "not found", too. */
+function isMissing(status: number, problem: StorageProblem): boolean {
+  if (status === 404) return problem.status === null || problem.status === 404
+  return status === 400 && (problem.status === 404 || /\bnot[ _]?found\b/i.test(problem.text))
+}
+
+/** The UserError for an answer that is not repeated any more. */
+export function refusal(status: number, problem: StorageProblem, base: string): UserError {
+  const said = `${base} answered ${status}${problem.text === '' ? '' : `: ${problem.text}`}`
+  const own = problem.status ?? status
+  if (status === 401 || status === 403 || own === 401 || own === 403 || /signature|jwt|api ?key/i.test(problem.text))
+    return new UserError('SB801', `The key is refused: ${said}.`)
+  if (status === 429 || status >= 500) return new UserError('SB802', `${said}.`, { mayPass: true })
+  return new UserError('SB803', `${said}.`)
+}
+
+/** What supabase-js gives as an error, as the error it came from. */
+export function unwrapped(error: unknown, base: string): Error {
+  if (typeof error === 'object' && error !== null) {
+    if ('originalError' in error && error.originalError instanceof Error) return error.originalError
+    if ('status' in error && typeof error.status === 'number' && error.status > 0) {
+      const own = 'statusCode' in error ? Number(error.statusCode) : Number.NaN
+      return refusal(error.status, { status: own > 0 ? own : null, text: asError(error).message }, base)
+    }
+  }
+  return new UserError('SB803', `${base} gave an answer that cannot be read: ${asError(error).message}.`, { cause: error })
+}
+
+function unreachable(base: string, thrown: unknown): UserError {
+  const error = asError(thrown)
+  const cause = error.cause instanceof Error ? error.cause.message : ''
+  return new UserError('SB802', `${base} cannot be reached: ${cause === '' ? error.message : cause}.`, { cause: thrown, mayPass: true })
+}
+
+/** The wait that an answer asks for, in seconds or as a date. */
+export function retryAfterMs(response: Response | undefined, now: Date): number | null {
+  const text = response?.headers.get('retry-after')?.trim()
+  if (text === undefined || text === '') return null
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime()
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), longestWaitMs) : null
+}
