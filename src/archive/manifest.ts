@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { partStatuses, sourceNames } from '../sources/source.ts'
+import { canonicalJson } from './canonical-json.ts'
 import { isStorableName } from './stored-names.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -78,7 +80,9 @@ export const manifestSchema = z.object({
   /** Files of the pool that this backup needs. */
   shared: z.array(volumeSchema),
   verification: verificationSchema,
-  signature: z.object({ algorithm: z.literal('ed25519'), key: z.string(), value: z.string() }).optional()
+  signature: z.object({ algorithm: z.literal('ed25519'), key: z.string(), value: z.string() }).optional(),
+  /** See `withDigest`. */
+  digest: sha256.optional()
 })
 /** The plain record that makes a backup exist. Nothing in it comes from inside the project but numbers. */
 export type Manifest = z.infer<typeof manifestSchema>
@@ -127,6 +131,21 @@ export function renderManifest(manifest: Manifest): Uint8Array {
   return bytes
 }
 
+/**
+ * The manifest with the SHA-256 of everything in it (canonical JSON, itself left out), so that damage is seen without any key. `digest` is named
+ * as critical: one whose digest was lost does not pass for one that never had any. It is no protection against people; the signature is.
+ */
+export function withDigest(manifest: Manifest): Manifest {
+  const critical = manifest.critical.includes('digest') ? manifest.critical : [...manifest.critical, 'digest']
+  const marked = { ...manifest, critical }
+  return { ...marked, digest: digestOf(marked) }
+}
+
+function digestOf(manifest: Manifest): string {
+  const { digest: _digest, ...rest } = manifest
+  return createHash('sha256').update(canonicalJson(rest)).digest('hex')
+}
+
 /** Every name under which something of the backup lies in the place, its manifest left out. */
 export function storedNamesIn(manifest: Manifest): readonly string[] {
   return manifest.files.flatMap((file) =>
@@ -162,6 +181,9 @@ function whyNot(value: unknown): string {
 
 /** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */
 function contradiction(manifest: Manifest): string | null {
+  if (manifest.digest === undefined ? manifest.critical.includes('digest') : manifest.digest !== digestOf(manifest)) {
+    return 'it was changed after it was written: its digest is another one'
+  }
   const names = new Set<string>(['manifest.json'])
   const files: readonly StoredFile[] = [...manifest.files, ...manifest.shared]
   for (const file of files) {

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { UserError } from '../errors.ts'
+import { canonicalJson } from './canonical-json.ts'
 import type { Manifest } from './manifest.ts'
 
 /** Stands before what is signed, so that a signature of something else is never one of a manifest. */
@@ -98,29 +99,10 @@ function publicKeyFingerprint(key: KeyObject): string {
   return `fp:${createHash('sha256').update(raw).digest('hex').slice(0, 16)}`
 }
 
+/** The digest is left out: it covers the signature. */
 function signedBytes(manifest: Manifest): Buffer {
-  const { signature: _signature, ...rest } = manifest
+  const { signature: _signature, digest: _digest, ...rest } = manifest
   return Buffer.from(domain + canonicalJson(rest))
-}
-
-/**
- * RFC 8785 (JSON Canonicalization Scheme): no white space, keys sorted by UTF-16 code units; numbers and strings as ECMAScript writes
- * them, which is what the RFC prescribes.
- */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`)
-    return `{${members.join(',')}}`
-  }
-  const text: unknown = JSON.stringify(value)
-  if (typeof text !== 'string' || (typeof value === 'number' && !Number.isFinite(value))) {
-    throw new Error('a value that JSON does not have')
-  }
-  return text
 }
 
 function withPrefix(base64: string, prefix: Buffer): Buffer {

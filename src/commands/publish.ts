@@ -1,5 +1,5 @@
+import { type Manifest, renderManifest, type StoredFile, withDigest } from '../archive/manifest.ts'
 import type { StagedFile } from '../archive/pack.ts'
-import { type Manifest, renderManifest, type StoredFile } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import type { BackupRef, Destination, Volume } from '../destinations/destination.ts'
 import { cutIntoVolumes } from '../destinations/volumes.ts'
@@ -51,6 +51,6 @@ export async function publish(
     context.log.progress(() => `${destination.place}: ${formatBytes(done)} of ${formatBytes(total)} stored`)
   }
   context.signal.throwIfAborted()
-  const { url } = await destination.commit(backup, renderManifest(sign({ ...frame, files })))
+  const { url } = await destination.commit(backup, renderManifest(withDigest(sign({ ...frame, files }))))
   return { name: destination.name, place: destination.place, stored: true, url: url ?? null }
 }

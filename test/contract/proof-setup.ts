@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { findServerPrograms } from '../../src/clients/postgres/find-programs.ts'
@@ -66,4 +66,10 @@ export async function damagingRestore(desk: Desk, major: Major, sql: string): Pr
   )
   await chmod(script, 0o755)
   return script
+}
+
+/** What a proof left in its folder besides what `capture` and the test put there. */
+export async function leftovers(desk: Desk): Promise<string[]> {
+  const own = new Set(['database.dump', 'roles.sql', 'vault.json', 'pg_restore', 'pg_restore.sql'])
+  return (await readdir(desk.folder)).filter((name) => !own.has(name))
 }

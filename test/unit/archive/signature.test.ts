@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { canonicalJson } from '../../../src/archive/canonical-json.ts'
 import { type Manifest, parseManifest, renderManifest } from '../../../src/archive/manifest.ts'
 import {
-  canonicalJson,
   checkSignature,
   readSigningKey,
   readVerifyKey,

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { startChild } from '../../../clients/child-process.ts'
@@ -65,6 +65,7 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut>
     }
   } finally {
     await environment.dispose()
+    await rm(list, { force: true })
   }
 }
 
