@@ -519,6 +519,86 @@ const catalogue = {
     remedy: 'Check the path, which is relative to the workspace; the step that checks the repository out must come before this one.'
   },
   // SB7xx: restore
+  SB701: {
+    title: 'The target was not confirmed',
+    cause: 'The input `confirm-target` does not name the target that the other inputs lead to.',
+    remedy: 'Look at both: if the target is the right one, write its project ref, or `host/database`, into `confirm-target`.'
+  },
+  SB702: {
+    title: 'The target is the source of the backup',
+    cause: 'Host, port and database of the target are those that the backup was made of, or it is the same Supabase project.',
+    remedy: 'Restore into another project first. If this one is really meant, write `same:` before the ref or `host/database` in `confirm-target`.'
+  },
+  SB703: {
+    title: 'The target is not empty',
+    cause: 'With `restore-mode: empty` the target must hold nothing of a project: no table, view, function or type in user schemas, no Auth users, no Storage objects.',
+    remedy: 'Restore into a fresh project, or choose `restore-mode`: `missing-rows`, `side-schema` or `replace`; `dry-run: true` shows what each would do.'
+  },
+  SB704: {
+    title: 'The target is older than the backup',
+    cause: 'A database can be brought into a server of the same or a newer major version only.',
+    remedy: 'Upgrade the target, or restore into a newer project.'
+  },
+  SB705: {
+    title: 'The target lacks an extension that tables need',
+    cause: 'An extension of the source cannot be installed in the target, and tables with rows use it.',
+    remedy: 'Enable the extension in the target (Supabase: Database, Extensions), or leave the tables out with `exclude-tables`.'
+  },
+  SB706: {
+    title: 'Auth or Storage of the target are older than those of the backup',
+    cause: "A table or column of the platform's own schemas that the backup has rows for is missing in the target.",
+    remedy: 'Upgrade the target project (Settings, Infrastructure), or leave the tables out with `exclude-tables`.'
+  },
+  SB707: {
+    title: 'The target cannot be written to as the restore needs it',
+    cause: 'The server is read-only, or the role lacks a right.',
+    remedy: 'Connect as `postgres`, the owner of the database; a project that ran out of disk is read-only until it has more.'
+  },
+  SB708: {
+    title: 'The restore failed; the target is as it was',
+    cause: 'The target refused something that the backup cannot be brought back without. Everything happened in one transaction, which was taken back.',
+    remedy: 'Look at the object named. Leave it out with `exclude-tables` or `exclude-schemas`, or prepare the target for it, and start again.'
+  },
+  SB709: {
+    title: 'The check after the restore failed; the target is as it was',
+    cause: 'Counts, content hashes or definitions in the target were not those of the backup, or rows would have referred to nothing. The transaction was taken back.',
+    remedy: 'Look at the objects named. Restore tables together with those that they refer to; if the difference stays, please report it.'
+  },
+  SB710: {
+    title: 'The backup does not hold what was chosen, or the target has no place for it',
+    cause: 'A pattern matches nothing in the backup, the backup has no database part, or it holds rows only and the target lacks their table.',
+    remedy: 'Check `backup`, `schemas` and `tables`; `command: list` shows which backups hold what.'
+  },
+  SB711: {
+    title: 'The backup is in another encoding',
+    cause: 'Source or target do not store text as UTF8.',
+    remedy: 'Restore this backup with pg_restore, as its RESTORE.md tells.'
+  },
+  SB712: {
+    title: 'Whether the restore was completed is not known',
+    cause: 'The connection was lost in the moment in which the target ended the restore, and the server could not be asked afterwards.',
+    remedy: 'Either everything is there or nothing: look for a table of the backup in the target. `dry-run: true` compares both.'
+  },
+  SB713: {
+    title: 'Other tables use what would be replaced',
+    cause: 'Columns of tables that were not chosen have a type, or tables a parent, that would have to be dropped.',
+    remedy: 'Choose those tables, too, or use `restore-mode: missing-rows` or `side-schema`.'
+  },
+  SB714: {
+    title: 'The restore is too large for one transaction of the target',
+    cause: 'A transaction needs a lock for each table and index that it makes, and the server keeps room for a limited number.',
+    remedy: 'Raise `max_locks_per_transaction` in the target, or restore schema by schema with `schemas`.'
+  },
+  SB715: {
+    title: 'The target could not be backed up before the restore',
+    cause: 'With `safety-backup: true` nothing is written before the target itself is kept, and that failed.',
+    remedy: 'See the error underneath. `safety-backup: false` restores without it: only where the target holds nothing that anybody wants.'
+  },
+  SB716: {
+    title: 'A part of the backup could not be brought back',
+    cause: 'The database was restored; another part of the backup was not.',
+    remedy: 'Look at the findings; start the restore of that part again with `include`.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',

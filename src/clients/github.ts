@@ -41,6 +41,8 @@ export interface Github {
   send(url: string, body: Readable, bytes: number): Promise<unknown>
   /** Asks for bytes of a route that answers with them or with an address of theirs, from byte `offset` on. */
   receive(route: string, parameters: Readonly<Record<string, unknown>>, offset: number): Promise<Received>
+  /** The time by GitHub's clock, as its last answer told it; undefined before the first one. */
+  serverTime(): Date | undefined
   /** Waits before repeat number `attempt` (0 = the first). */
   pause(attempt: number): Promise<void>
 }
@@ -95,6 +97,12 @@ export function connectGithub(options: GithubOptions): Github {
   const configured: unknown = defaults.request?.fetch
   const plainFetch = typeof configured === 'function' ? (configured as typeof fetch) : fetch
   let nextChange = Number.NEGATIVE_INFINITY
+  let told: { readonly time: number; readonly at: number } | undefined
+
+  function noteTime(headers: object): void {
+    const time = Date.parse(String(Object(headers).date))
+    if (!Number.isNaN(time)) told = { time, at: clock.monotonic() }
+  }
 
   function random(): number {
     return (context.randomBytes(1)[0] ?? 0) / 256
@@ -131,6 +139,7 @@ export function connectGithub(options: GithubOptions): Github {
           return await send(given)
         }
         const response = isUnlimited ? await ask(signal) : await withTimeout(signal, options.timeoutMs ?? 120_000, ask)
+        noteTime(response.headers)
         if (isChange && response.status >= 300) throw answerError(response, 'moved')
         if (isBroken(response)) throw new Error('the answer broke off')
         return response
@@ -194,6 +203,7 @@ export function connectGithub(options: GithubOptions): Github {
   return {
     request: octokit.request,
     retries,
+    serverTime: () => (told === undefined ? undefined : new Date(told.time + clock.monotonic() - told.at)),
     pause,
     async once({ create, find }) {
       for (let attempt = 0; ; attempt += 1) {

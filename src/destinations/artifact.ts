@@ -191,6 +191,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     },
     place: `${repository}, artifacts`,
     visibility: async () => await repositoryVisibility(github, repository),
+    serverTime: async () => github.serverTime(),
     async put(backup, name, body) {
       assertRef(backup)
       assertPartName(name)

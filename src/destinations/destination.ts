@@ -120,6 +120,8 @@ export interface Destination {
    * Where the place forbids it, a warning in the log says that the space stays taken.
    */
   reclaim?(): Promise<void>
+  /** The time by the clock of the place, where it tells one; never fails. */
+  serverTime?(): Promise<Date | undefined>
   /** The pool of shared files, where the place keeps across runs. */
   readonly pool?: Pool
   /** Ends children and removes temporary files of the driver. Never throws. */

@@ -241,6 +241,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     limits: { largestFile, mostFiles, keepsDays: null, canDelete: true, keepsAcrossRuns: true },
     place: `${repository}, releases`,
     visibility: async () => await repositoryVisibility(github, repository),
+    serverTime: async () => github.serverTime(),
     async put(backup, name, body) {
       assertRef(backup)
       assertPartName(name)

@@ -15,6 +15,8 @@ export interface RepositoryOptions extends GitOptions {
   readonly branch: string
   /** Asks GitHub who can read the repository, now. */
   readonly visibility: () => Promise<Visibility>
+  /** The time by the server's clock, where something tells it; never fails. */
+  readonly serverTime?: () => Promise<Date | undefined>
   /** Repeats after the first try (the input `retries`). */
   readonly retries: number
   /** Most bytes of one push (1 GiB when left out). GitHub refuses pushes of 2 GB. */
@@ -130,6 +132,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     limits: { largestFile, mostFiles: null, keepsDays: null, canDelete: true, keepsAcrossRuns: true },
     place,
     visibility: options.visibility,
+    ...(options.serverTime === undefined ? {} : { serverTime: options.serverTime }),
 
     async put(backup, name, body) {
       assertRef(backup)

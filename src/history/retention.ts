@@ -35,7 +35,8 @@ export const safetyMs = 7 * 24 * 60 * 60 * 1000
 /** Whether nothing is missing from a backup and no alarm about it is open. */
 function isWhole(entry: HistoryEntry): boolean {
   const { manifest } = entry
-  if (manifest === null || manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return false
+  if (manifest === null || manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible'))
+    return false
   return manifest.status === 'complete' || (manifest.status === 'anomalous' && entry.acknowledged)
 }
 
@@ -52,7 +53,8 @@ function isVerified(entry: HistoryEntry): boolean {
 function whyNotCounted(entry: HistoryEntry): string {
   if (entry.damaged) return 'its latest verification failed'
   if (entry.manifest?.kind === 'safety') return 'it is a safety copy'
-  if (!isWhole(entry)) return `it is ${entry.manifest?.status === 'complete' ? 'partial' : (entry.manifest?.status ?? 'unreadable')}`
+  if (!isWhole(entry))
+    return `it is ${entry.manifest?.status === 'complete' ? 'partial' : (entry.manifest?.status ?? 'unreadable')}`
   return 'it was not verified'
 }
 
@@ -71,24 +73,39 @@ export function planRetention(entries: readonly HistoryEntry[], rules: Retention
   for (const [entry, names] of selectByRules(counted, rules, now)) for (const name of names) add(entry, name)
   // Those that do not count, as if they did: they are kept beside the others, never instead of them.
   const others = all.filter((entry) => mayBeSecond(entry, now))
-  const asIf = selectByRules(all.filter((entry) => others.includes(entry) || counted.includes(entry)), rules, now)
+  const asIf = selectByRules(
+    all.filter((entry) => others.includes(entry) || counted.includes(entry)),
+    rules,
+    now
+  )
   for (const entry of others) {
-    if (newestCounted === undefined || newestFirst(entry, newestCounted) < 0) add(entry, 'newer than the newest backup that counts')
-    else if (asIf.has(entry)) add(entry, `${asIf.get(entry)?.[0] ?? 'kept by a rule'}, without counting: ${whyNotCounted(entry)}`)
+    if (newestCounted === undefined || newestFirst(entry, newestCounted) < 0)
+      add(entry, 'newer than the newest backup that counts')
+    else if (asIf.has(entry))
+      add(entry, `${asIf.get(entry)?.[0] ?? 'kept by a rule'}, without counting: ${whyNotCounted(entry)}`)
   }
-  const removed = rules.maxBytes === undefined ? new Map<HistoryEntry, string>() : overTheLimit(all, reasons, protectedBy, rules.maxBytes, now)
+  const removed =
+    rules.maxBytes === undefined
+      ? new Map<HistoryEntry, string>()
+      : overTheLimit(all, reasons, protectedBy, rules.maxBytes, now)
   return all.map((entry) => {
     const kept = reasons.get(entry) ?? []
     const size = removed.get(entry)
     if (size !== undefined) return { entry, keep: false, reasons: [size] }
     if (kept.length > 0) return { entry, keep: true, reasons: kept }
-    return { entry, keep: false, reasons: [counts(entry, now) ? 'no rule keeps it' : `no rule keeps it, and ${whyNotCounted(entry)}`] }
+    return {
+      entry,
+      keep: false,
+      reasons: [counts(entry, now) ? 'no rule keeps it' : `no rule keeps it, and ${whyNotCounted(entry)}`]
+    }
   })
 }
 
 /** Backups that do not count, but may be kept for a while beside those that do. */
 function mayBeSecond(entry: HistoryEntry, now: Date): boolean {
-  return entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now) && !counts(entry, now)
+  return (
+    entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now) && !counts(entry, now)
+  )
 }
 
 /** What is kept whatever the rules say, even over `keep-max-bytes`. */
@@ -117,10 +134,15 @@ function protections(
 }
 
 /** The backups that the rules select out of `entries` (newest first), with the names of the rules. */
-function selectByRules(entries: readonly HistoryEntry[], rules: RetentionRules, now: Date): Map<HistoryEntry, string[]> {
+function selectByRules(
+  entries: readonly HistoryEntry[],
+  rules: RetentionRules,
+  now: Date
+): Map<HistoryEntry, string[]> {
   const selected = new Map<HistoryEntry, string[]>()
   const add = (entry: HistoryEntry, reason: string) => selected.set(entry, [...(selected.get(entry) ?? []), reason])
-  for (const [index, entry] of entries.slice(0, rules.last ?? 0).entries()) add(entry, `keep-last ${index + 1} of ${rules.last}`)
+  for (const [index, entry] of entries.slice(0, rules.last ?? 0).entries())
+    add(entry, `keep-last ${index + 1} of ${rules.last}`)
   for (const [name, most, bucketOf] of buckets(rules)) {
     const taken = new Set<string>()
     for (const entry of entries) {
@@ -135,7 +157,9 @@ function selectByRules(entries: readonly HistoryEntry[], rules: RetentionRules, 
   if (withinMs !== undefined)
     for (const entry of entries) if (now.getTime() - entry.createdAt.getTime() <= withinMs) add(entry, 'keep-within')
   // A limit on the size alone removes nothing by itself: everything stays that fits.
-  const sizeAlone = rules.maxBytes !== undefined && Object.entries(rules).every(([name, value]) => name === 'maxBytes' || value === undefined)
+  const sizeAlone =
+    rules.maxBytes !== undefined &&
+    Object.entries(rules).every(([name, value]) => name === 'maxBytes' || value === undefined)
   if (sizeAlone) for (const entry of entries) add(entry, 'keep-max-bytes')
   return selected
 }
@@ -191,7 +215,8 @@ function overTheLimit(
   const isFree = (entry: HistoryEntry) => (protectedBy.get(entry)?.length ?? 0) === 0
   const shrink = (considered: readonly HistoryEntry[], removable: readonly HistoryEntry[]) => {
     const uses = new Map<string, number>()
-    for (const { manifest } of considered) for (const { name } of manifest?.shared ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
+    for (const { manifest } of considered)
+      for (const { name } of manifest?.shared ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
     let total = bytesOf(considered)
     for (const entry of removable.toReversed()) {
       if (total <= maxBytes) return
@@ -204,7 +229,10 @@ function overTheLimit(
       }
     }
   }
-  shrink(kept, kept.filter((entry) => isFree(entry) && !counts(entry, now)))
+  shrink(
+    kept,
+    kept.filter((entry) => isFree(entry) && !counts(entry, now))
+  )
   const counted = kept.filter((entry) => counts(entry, now))
   shrink(counted, counted.filter(isFree))
   return removed
@@ -221,7 +249,8 @@ export function unacknowledged(entries: readonly HistoryEntry[]): HistoryEntry[]
   )
   const seen = new Set<string>()
   return entries.toSorted(newestFirst).filter((entry) => {
-    if (entry.manifest?.status !== 'anomalous' || entry.createdAt.getTime() <= until || seen.has(entry.ref.id)) return false
+    if (entry.manifest?.status !== 'anomalous' || entry.createdAt.getTime() <= until || seen.has(entry.ref.id))
+      return false
     seen.add(entry.ref.id)
     return true
   })

@@ -52,7 +52,16 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
           branch: inputs.branch,
           token: tokenOf(inputs),
           retries: inputs.retries,
-          visibility: () => repositoryVisibility(api(), target())
+          visibility: () => repositoryVisibility(api(), target()),
+          serverTime: async () => {
+            try {
+              await repositoryVisibility(api(), target())
+              return api().serverTime()
+            } catch (thrown) {
+              if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+              return undefined
+            }
+          }
         },
         context
       ),

@@ -2,6 +2,7 @@ import { runDelete } from '../commands/delete.ts'
 import { runList } from '../commands/list.ts'
 import { runPlan } from '../commands/plan.ts'
 import type { Ports } from '../commands/ports.ts'
+import { runPrune } from '../commands/prune.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
@@ -10,6 +11,7 @@ import type { Result } from '../result.ts'
 import type { RunnerEnvironment } from '../runner-environment.ts'
 import { tool } from '../version.ts'
 import { backup } from './backup.ts'
+import { check } from './check.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
 import { verify } from './verify.ts'
@@ -46,13 +48,15 @@ async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<
       return download(inputs, ports, place)
     case 'delete':
       return runDelete({ ...inputs, choice: inputs.backup }, ports)
+    case 'check':
+      return check(inputs, ports, place)
     case 'plan':
       return runPlan({ file: inputs.projects, project: inputs.project }, ports)
+    case 'prune':
+      return runPrune(inputs, ports)
     case 'verify':
       return verify(inputs, ports, place)
     case 'restore':
-    case 'prune':
-    case 'check':
       throw new UserError('SB012', `\`command: ${inputs.command}\` is not part of this version.`)
   }
 }

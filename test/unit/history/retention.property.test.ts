@@ -12,7 +12,9 @@ function entryOf(number: number, index: number): HistoryEntry {
   const bit = (at: number) => ((number >>> at) & 1) === 1
   const pick = <T>(list: readonly T[], at: number): T => list[(number >>> at) % list.length] as T
   const steps = number % 64
-  const ageMs = pick([hour * 5, day, day, day, 7 * day, 31 * day, 365 * day, -day * 60], 6) * (bit(9) ? steps : steps % 8) + (bit(10) ? 0 : -hour * steps)
+  const ageMs =
+    pick([hour * 5, day, day, day, 7 * day, 31 * day, 365 * day, -day * 60], 6) * (bit(9) ? steps : steps % 8) +
+    (bit(10) ? 0 : -hour * steps)
   return entry({
     id: `${String(index).padStart(3, '0')}`,
     ageMs,
@@ -47,9 +49,16 @@ const history = fc.array(fc.nat(2 ** 31 - 1), { maxLength: 14 })
 
 const isVerified = (one: HistoryEntry) => one.manifest !== null && !one.damaged && one.verified !== 'none'
 const keptBy = (entries: readonly HistoryEntry[], rules: RetentionRules, at = now) =>
-  new Set(planRetention(entries, rules, at).filter((verdict) => verdict.keep).map((verdict) => verdict.entry))
+  new Set(
+    planRetention(entries, rules, at)
+      .filter((verdict) => verdict.keep)
+      .map((verdict) => verdict.entry)
+  )
 const newestOf = (entries: readonly HistoryEntry[]) =>
-  entries.reduce<HistoryEntry | undefined>((best, one) => (best === undefined || one.createdAt > best.createdAt ? one : best), undefined)
+  entries.reduce<HistoryEntry | undefined>(
+    (best, one) => (best === undefined || one.createdAt > best.createdAt ? one : best),
+    undefined
+  )
 
 function check(condition: boolean, what: string): void {
   if (!condition) throw new Error(what)
@@ -63,17 +72,24 @@ test(`T9: ${runs} random histories and rules break no promise`, { timeout: 120_0
       const verdicts = planRetention(entries, rules, now)
       const kept = new Set(verdicts.filter((verdict) => verdict.keep).map((verdict) => verdict.entry))
       removals += entries.length - kept.size
-      check(verdicts.length === entries.length && verdicts.every((verdict) => verdict.reasons.length > 0), 'every backup has a verdict with a reason')
+      check(
+        verdicts.length === entries.length && verdicts.every((verdict) => verdict.reasons.length > 0),
+        'every backup has a verdict with a reason'
+      )
 
       const present = entries.filter((one) => !isFromTheFuture(one, now))
       const verified = present.filter(isVerified)
       const latest = newestOf(verified)?.createdAt.getTime()
-      check(verified.length === 0 || verified.some((one) => one.createdAt.getTime() === latest && kept.has(one)), 'i: the newest verified one is kept')
+      check(
+        verified.length === 0 || verified.some((one) => one.createdAt.getTime() === latest && kept.has(one)),
+        'i: the newest verified one is kept'
+      )
 
       const counted = entries.filter((one) => counts(one, now))
       const countedKept = counted.filter((one) => kept.has(one))
       check(countedKept.length >= Math.min(1, counted.length), 'ii: one that counts is kept')
-      if (rules.maxBytes === undefined) check(countedKept.length >= Math.min(rules.last ?? 0, counted.length), 'ii: keep-last is the least')
+      if (rules.maxBytes === undefined)
+        check(countedKept.length >= Math.min(rules.last ?? 0, counted.length), 'ii: keep-last is the least')
       if (counted.length === 0) check(kept.size === entries.length, 'ii: nothing goes when nothing counts')
 
       for (const one of entries) {
@@ -89,7 +105,10 @@ test(`T9: ${runs} random histories and rules break no promise`, { timeout: 120_0
       // vi: another order gives the same verdicts.
       const turn = entries.length === 0 ? 0 : shuffle % entries.length
       const turned = keptBy([...entries.slice(turn), ...entries.slice(0, turn)].reverse(), rules)
-      check(turned.size === kept.size && [...turned].every((one) => kept.has(one)), 'vi: the order of the input is irrelevant')
+      check(
+        turned.size === kept.size && [...turned].every((one) => kept.has(one)),
+        'vi: the order of the input is irrelevant'
+      )
 
       // vii: one more backup never costs a better one: one that counts goes only for a newer one that counts, too.
       const another = entryOf(more, 999)
@@ -98,9 +117,15 @@ test(`T9: ${runs} random histories and rules break no promise`, { timeout: 120_0
         if (withAnother.has(one)) continue
         check(counts(another, now), 'vii: what does not count pushes out nothing that counts')
         // A pin is a person's will: it takes its room in `keep-max-bytes` at any age.
-        check(another.pinned || another.createdAt.getTime() >= one.createdAt.getTime(), 'vii: only a newer one takes a place')
+        check(
+          another.pinned || another.createdAt.getTime() >= one.createdAt.getTime(),
+          'vii: only a newer one takes a place'
+        )
         // One that is put between others may be too large to stay, but the newest, as every new backup is, stays.
-        check(withAnother.has(another) || counted.some((other) => other.createdAt > another.createdAt), 'vii: what takes a place stays')
+        check(
+          withAnother.has(another) || counted.some((other) => other.createdAt > another.createdAt),
+          'vii: what takes a place stays'
+        )
       }
     }),
     { numRuns: runs }

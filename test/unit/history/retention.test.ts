@@ -14,12 +14,14 @@ export const noRules: RetentionRules = {
 }
 
 const ids = (entries: readonly HistoryEntry[]) => entries.map((one) => one.ref.id)
-const plan = (entries: readonly HistoryEntry[], rules: Partial<RetentionRules>) => planRetention(entries, { ...noRules, ...rules }, now)
+const plan = (entries: readonly HistoryEntry[], rules: Partial<RetentionRules>) =>
+  planRetention(entries, { ...noRules, ...rules }, now)
 const kept = (entries: readonly HistoryEntry[], rules: Partial<RetentionRules>) =>
   plan(entries, rules)
     .filter((verdict) => verdict.keep)
     .map((verdict) => verdict.entry.ref.id)
-const daily = (count: number, firstDay = 2) => Array.from({ length: count }, (_, index) => entry({ id: `d${firstDay + index}`, ageMs: (firstDay + index) * day }))
+const daily = (count: number, firstDay = 2) =>
+  Array.from({ length: count }, (_, index) => entry({ id: `d${firstDay + index}`, ageMs: (firstDay + index) * day }))
 
 describe('rules', () => {
   test('keep-last keeps the newest so many, and says which rule keeps each', () => {
@@ -75,7 +77,11 @@ describe('kept whatever the rules say', () => {
     ['cannot be read by this version', { unreadable: true }, true],
     ['dated in the future', { ageMs: -2 * hour }, true],
     ['safety copy of the last 7 days', { ageMs: 6 * day, manifest: { kind: 'safety' as const } }, true],
-    ['safety copy of more than 7 days', { ageMs: 8 * day, verified: 'none' as const, manifest: { kind: 'safety' as const } }, false],
+    [
+      'safety copy of more than 7 days',
+      { ageMs: 8 * day, verified: 'none' as const, manifest: { kind: 'safety' as const } },
+      false
+    ],
     ['old, pinned no longer', { ageMs: 900 * day }, false]
   ])('%s', (reason, facts, keep) => {
     const one = entry({ id: 'one', ageMs: 30 * day, ...facts })
@@ -87,8 +93,14 @@ describe('kept whatever the rules say', () => {
 
   test('T9: backups that do not count never push out one that does', () => {
     const good = daily(3, 10)
-    const garbage = (facts: Parameters<typeof entry>[0]) => Array.from({ length: 50 }, (_, index) => entry({ ageMs: 2 * day + index * hour, bytes: 10_000, ...facts }))
-    for (const facts of [{ verified: 'none' as const }, { damaged: true }, { manifest: { status: 'partial' as const } }, { ageMs: -9 * day }])
+    const garbage = (facts: Parameters<typeof entry>[0]) =>
+      Array.from({ length: 50 }, (_, index) => entry({ ageMs: 2 * day + index * hour, bytes: 10_000, ...facts }))
+    for (const facts of [
+      { verified: 'none' as const },
+      { damaged: true },
+      { manifest: { status: 'partial' as const } },
+      { ageMs: -9 * day }
+    ])
       expect(kept([...good, ...garbage(facts)], { last: 3, maxBytes: 3000 })).toEqual(expect.arrayContaining(ids(good)))
   })
 
@@ -115,7 +127,8 @@ describe('backups that do not count', () => {
 })
 
 describe('anomalous backups', () => {
-  const anomalous = (id: string, ageMs: number, acknowledged = false) => entry({ id, ageMs, acknowledged, manifest: { status: 'anomalous' } })
+  const anomalous = (id: string, ageMs: number, acknowledged = false) =>
+    entry({ id, ageMs, acknowledged, manifest: { status: 'anomalous' } })
   test('T10: each one stays open until it or a later one is acknowledged', () => {
     expect(ids(unacknowledged([entry(), anomalous('a1', 5 * day), anomalous('a2', 4 * day)]))).toEqual(['a2', 'a1'])
     expect(ids(unacknowledged([anomalous('a1', 5 * day, true), anomalous('a2', 4 * day)]))).toEqual(['a2'])

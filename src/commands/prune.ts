@@ -1,0 +1,274 @@
+import type { Destination } from '../destinations/destination.ts'
+import { UserError } from '../errors.ts'
+import { acknowledge } from '../history/acknowledge.ts'
+import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import {
+  bytesOf,
+  counts,
+  planRetention,
+  type RetentionRules,
+  unacknowledged,
+  type Verdict
+} from '../history/retention.ts'
+import { backupRows } from '../history/rows.ts'
+import type { Result } from '../result.ts'
+import { formatBytes, plural } from '../ui/format.ts'
+import { readAll } from './list.ts'
+import type { Ports } from './ports.ts'
+
+export interface PruneOptions {
+  /** Undefined: every project that the destinations hold, each by itself. */
+  readonly project: string | undefined
+  readonly keep: RetentionRules
+  /** Id of an anomalous backup whose change was intended. */
+  readonly acknowledge: string | undefined
+  readonly dryRun: boolean
+}
+
+type Retention = NonNullable<Result['retention']>
+
+/** Removes what the rules no longer keep, or with `dryRun` shows what that would be. */
+export async function runPrune(options: PruneOptions, ports: Ports): Promise<Result> {
+  const { clock, log } = ports.context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  // The first listing that fails ends the run: what could not be listed is never taken for nothing.
+  let entries: readonly HistoryEntry[] = await readAll(ports.destinations, options.project)
+  const warnings: string[] = []
+  if (options.acknowledge !== undefined) {
+    const acknowledged = await acknowledge(
+      options.dryRun ? [] : ports.destinations,
+      entries,
+      options.acknowledge,
+      clock.now()
+    )
+    if (acknowledged.outcome === 'unknown')
+      throw new UserError('SB901', `There is no backup ${options.acknowledge} to acknowledge.`)
+    if (acknowledged.outcome === 'not anomalous')
+      warnings.push(`Backup ${options.acknowledge} is not anomalous: there is nothing to acknowledge.`)
+    entries = acknowledged.entries
+  }
+  const pruned = await applyRetention(entries, options.keep, ports, options.dryRun)
+  warnings.push(...pruned.warnings)
+  for (const warning of warnings) log.warning(warning)
+  const left = options.dryRun || pruned.removed === 0 ? entries : await readAll(ports.destinations, options.project)
+  const { error } = pruned
+  return {
+    command: 'prune',
+    status: error === undefined ? 'complete' : error.code === 'SB904' ? 'anomalous' : 'failed',
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool: ports.tool,
+    project: options.project ?? null,
+    verified: 'none',
+    destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
+    backups: backupRows(left, clock.now()),
+    url: null,
+    path: null,
+    warnings,
+    retention: pruned.retention,
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
+  }
+}
+
+export interface Pruned {
+  readonly retention: Retention
+  /** Backups that are gone now. */
+  readonly removed: number
+  readonly warnings: readonly string[]
+  /** Why not everything was removed that the rules no longer keep. */
+  readonly error?: UserError
+}
+
+/**
+ * Decides over `entries`, which must be complete listings, and removes what no rule keeps: nothing while an anomalous backup of
+ * the project is open, nothing when the clock is wrong. A place where a removal fails is left as it is for the next run.
+ */
+export async function applyRetention(
+  entries: readonly HistoryEntry[],
+  rules: RetentionRules,
+  ports: Ports,
+  dryRun: boolean
+): Promise<Pruned> {
+  const { context, destinations } = ports
+  const now = context.clock.now()
+  const warnings: string[] = []
+  const errors: UserError[] = []
+  const verdicts: Verdict[] = []
+  const clockError = await wrongClock(ports)
+  if (clockError !== undefined) errors.push(clockError)
+  for (const project of [...new Set(entries.map((entry) => entry.ref.project))].sort()) {
+    const ours = entries.filter((entry) => entry.ref.project === project)
+    const open = unacknowledged(ours)
+    if (open.length > 0) errors.push(frozen(project, open))
+    const hold =
+      open.length > 0
+        ? `pruning is frozen: ${open[0]?.ref.id} is anomalous`
+        : clockError === undefined
+          ? undefined
+          : 'the clock is not sure'
+    for (const { name, place } of destinations) {
+      const here = ours.filter((entry) => entry.destination === name)
+      const planned = planRetention(here, rules, now)
+      warnings.push(...remarks(project, place, planned, rules, now))
+      verdicts.push(...(hold === undefined ? planned : planned.map((verdict) => heldBack(verdict, hold))))
+    }
+  }
+  const outcome = dryRun ? { gone: new Set<HistoryEntry>(), errors: [] } : await removeAll(verdicts, ports)
+  errors.push(...outcome.errors)
+  const [first] = errors
+  return {
+    retention: verdicts.map(({ entry, keep, reasons }) => ({
+      id: entry.ref.id,
+      project: entry.ref.project,
+      destination: entry.destination,
+      keep,
+      reasons: [...reasons],
+      ...(keep ? {} : { removed: outcome.gone.has(entry) })
+    })),
+    removed: outcome.gone.size,
+    warnings: [...warnings, ...errors.slice(1).map((error) => `${error.code}: ${error.message}`)],
+    ...(first === undefined ? {} : { error: first })
+  }
+}
+
+function heldBack(verdict: Verdict, reason: string): Verdict {
+  return verdict.keep ? verdict : { ...verdict, keep: true, reasons: [reason] }
+}
+
+function frozen(project: string, open: readonly HistoryEntry[]): UserError {
+  const newest = open[0]?.ref.id ?? ''
+  return new UserError(
+    'SB904',
+    `Nothing of ${project} is removed: ${plural(open.length, 'anomalous backup')} ${open.length === 1 ? 'is' : 'are'} not acknowledged, the newest is ${newest}.`,
+    {
+      remedy: `Look at what changed. If it was intended, run once with \`acknowledge: ${newest}\`, which covers the earlier ones, too; else find out what emptied the source.`
+    }
+  )
+}
+
+/** What a reader of the plan should know besides the verdicts. */
+function remarks(
+  project: string,
+  place: string,
+  planned: readonly Verdict[],
+  rules: RetentionRules,
+  now: Date
+): string[] {
+  const found: string[] = []
+  if (planned.length > 1 && !planned.some(({ entry }) => counts(entry, now)))
+    found.push(
+      `${place}: no backup of ${project} is complete and verified, so none counts towards the keep rules and none is removed.`
+    )
+  const kept = planned.filter((verdict) => verdict.keep).map((verdict) => verdict.entry)
+  const bytes = bytesOf(kept)
+  if (rules.maxBytes !== undefined && bytes > rules.maxBytes)
+    found.push(
+      `${place}: the backups of ${project} that must stay take ${formatBytes(bytes)}, more than \`keep-max-bytes\` allows (${formatBytes(rules.maxBytes)}).`
+    )
+  return found
+}
+
+const toleranceMs = 60 * 60 * 1000
+
+/** With a clock that is off, young backups look old: nothing is removed then. Asked where a place tells its own time. */
+async function wrongClock(ports: Ports): Promise<UserError | undefined> {
+  for (const destination of ports.destinations) {
+    const theirs = await destination.serverTime?.()
+    if (theirs === undefined) continue
+    const ours = ports.context.clock.now()
+    if (Math.abs(theirs.getTime() - ours.getTime()) > toleranceMs)
+      return new UserError(
+        'SB905',
+        `The clock of this machine says ${ours.toISOString()}, that of ${destination.place} ${theirs.toISOString()}.`
+      )
+  }
+  return undefined
+}
+
+/** Removes oldest first; in each place until something fails there. */
+async function removeAll(
+  verdicts: readonly Verdict[],
+  ports: Ports
+): Promise<{ gone: ReadonlySet<HistoryEntry>; errors: UserError[] }> {
+  const gone = new Set<HistoryEntry>()
+  const errors: UserError[] = []
+  for (const destination of ports.destinations) {
+    const doomed = verdicts
+      .filter(({ entry, keep }) => !keep && entry.destination === destination.name)
+      .map(({ entry }) => entry)
+      .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+    if (doomed.length === 0) continue
+    try {
+      await removeIn(destination, doomed, gone, ports)
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+      const left = doomed.filter((entry) => !gone.has(entry)).length
+      errors.push(
+        new UserError(
+          'SB906',
+          `${destination.place}: ${plural(left, 'backup')} of ${doomed.length} could not be removed: ${thrown.message}`,
+          {
+            cause: thrown,
+            remedy: `${thrown.remedy} The next run removes the rest.`
+          }
+        )
+      )
+    }
+  }
+  return { gone, errors }
+}
+
+async function removeIn(
+  destination: Destination,
+  doomed: readonly HistoryEntry[],
+  gone: Set<HistoryEntry>,
+  ports: Ports
+): Promise<void> {
+  const { context } = ports
+  try {
+    for (const entry of doomed) {
+      context.signal.throwIfAborted()
+      await destination.delete(entry.ref)
+      gone.add(entry)
+      context.log.info(`${destination.place}: removed ${entry.ref.project} ${entry.ref.id}`)
+    }
+  } finally {
+    // What is gone frees its space also when a later removal failed.
+    if (doomed.some((entry) => gone.has(entry)) && !context.signal.aborted) await destination.reclaim?.()
+  }
+}
+
+/**
+ * Pruning at the end of a backup that is complete: from fresh listings, of its project alone. Never fails the backup: what went wrong
+ * comes as a warning.
+ */
+export async function pruneAfterBackup(
+  project: string,
+  rules: RetentionRules,
+  ports: Ports
+): Promise<{ readonly retention: Retention; readonly warnings: readonly string[]; readonly removed: number }> {
+  const entries: HistoryEntry[] = []
+  try {
+    for (const destination of ports.destinations) entries.push(...(await readHistory(destination, project)))
+    const pruned = await ports.context.log.group('Removing what the rules no longer keep', () =>
+      applyRetention(entries, rules, ports, false)
+    )
+    const { error } = pruned
+    return {
+      retention: pruned.retention,
+      removed: pruned.removed,
+      warnings: [
+        ...(error === undefined ? [] : [`Pruning: ${error.code}: ${error.message} ${error.remedy}`]),
+        ...pruned.warnings
+      ]
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+    return {
+      retention: [],
+      removed: 0,
+      warnings: [`Nothing was pruned: ${thrown.code}: ${thrown.message} ${thrown.remedy}`]
+    }
+  }
+}
