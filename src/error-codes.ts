@@ -23,7 +23,8 @@ const catalogue = {
   SB003: {
     title: 'An input is missing',
     cause: 'The command needs an input that was not given or is empty.',
-    remedy: 'Give the input that the message names; if it comes from a secret, check that the secret exists and is spelt the same.'
+    remedy:
+      'Give the input that the message names; if it comes from a secret, check that the secret exists and is spelt the same.'
   },
   SB004: {
     title: 'A connection string cannot be read',
@@ -84,24 +85,28 @@ const catalogue = {
   },
   SB103: {
     title: 'The database has only an IPv6 address',
-    cause: 'This machine has no IPv6, and the direct host of a Supabase project has no IPv4 address. Runners hosted by GitHub have no IPv6.',
+    cause:
+      'This machine has no IPv6, and the direct host of a Supabase project has no IPv4 address. Runners hosted by GitHub have no IPv6.',
     remedy: 'Use the Session pooler string (port 5432) from the dashboard (Connect), or book the IPv4 add-on.'
   },
   SB104: {
     title: 'The password is wrong',
-    cause: 'The server refused user name and password. It is not tried again: after 10 wrong passwords Supabase blocks the address.',
+    cause:
+      'The server refused user name and password. It is not tried again: after 10 wrong passwords Supabase blocks the address.',
     remedy:
       'Check the database password in the secret that `database-url` reads (special characters must be percent-encoded). After a reset the pooler may need some minutes.'
   },
   SB105: {
     title: 'The pooler does not know the project',
     cause: 'The project is paused or deleted, or ref or region in the connection string are wrong.',
-    remedy: 'Resume the project if it is paused; otherwise copy the Session pooler string again from the dashboard (Connect).'
+    remedy:
+      'Resume the project if it is paused; otherwise copy the Session pooler string again from the dashboard (Connect).'
   },
   SB106: {
     title: 'The address of this machine is not allowed',
     cause: 'Network restrictions of the project, or a ban, refuse the address that the connection comes from.',
-    remedy: 'Allow the address in the project settings (Database, Network Restrictions), lift the ban there, or use a runner with a fixed address.'
+    remedy:
+      'Allow the address in the project settings (Database, Network Restrictions), lift the ban there, or use a runner with a fixed address.'
   },
   SB107: {
     title: 'The server takes connections with TLS only',
@@ -111,12 +116,15 @@ const catalogue = {
   SB108: {
     title: 'The server does not offer TLS',
     cause: 'TLS is demanded, and the server answered that it has none. Nothing was sent to it.',
-    remedy: 'Switch TLS on at the server. Only where the network is trusted: write sslmode=disable into the connection string.'
+    remedy:
+      'Switch TLS on at the server. Only where the network is trusted: write sslmode=disable into the connection string.'
   },
   SB109: {
     title: 'The certificate of the server is not trusted',
-    cause: 'None of the known authorities has signed it: it is self-signed or of an authority of its own. No password was sent.',
-    remedy: 'Give the CA certificate of the server in the input `ssl-root-cert`. Where that is done already, something else may be answering in its place.'
+    cause:
+      'None of the known authorities has signed it: it is self-signed or of an authority of its own. No password was sent.',
+    remedy:
+      'Give the CA certificate of the server in the input `ssl-root-cert`. Where that is done already, something else may be answering in its place.'
   },
   SB110: {
     title: 'The connection goes through a pooler in transaction mode',
@@ -131,12 +139,14 @@ const catalogue = {
   SB112: {
     title: 'The certificate of the server belongs to another host',
     cause: 'It is valid, but not for the host in the connection string. No password was sent.',
-    remedy: 'Use the host name that the certificate is made for. Give its authority in `ssl-root-cert` and sslmode=verify-ca only where the name cannot match.'
+    remedy:
+      'Use the host name that the certificate is made for. Give its authority in `ssl-root-cert` and sslmode=verify-ca only where the name cannot match.'
   },
   SB113: {
     title: 'The certificate of the server is not valid now',
     cause: 'It has expired or is not valid yet. No password was sent.',
-    remedy: 'Renew the certificate at the server (and give its authority in `ssl-root-cert` if that changed); check the clock of this machine.'
+    remedy:
+      'Renew the certificate at the server (and give its authority in `ssl-root-cert` if that changed); check the clock of this machine.'
   },
   SB114: {
     title: 'Too many wrong passwords came from this address',
@@ -146,7 +156,8 @@ const catalogue = {
   SB115: {
     title: 'The server has no connection left',
     cause: 'All connections of the server, or of the pool of this project, are in use.',
-    remedy: 'Run the backup at a quieter time, lower `jobs`, or raise the pool size in the project settings (Database, Connection pooling).'
+    remedy:
+      'Run the backup at a quieter time, lower `jobs`, or raise the pool size in the project settings (Database, Connection pooling).'
   },
   SB116: {
     title: 'The server is starting up or shutting down',
@@ -161,7 +172,8 @@ const catalogue = {
   SB118: {
     title: 'The role does not exist',
     cause: 'The server has no role of this name.',
-    remedy: 'Check the user in the connection string; on Supabase it is `postgres`, through the pooler `postgres.<project ref>`.'
+    remedy:
+      'Check the user in the connection string; on Supabase it is `postgres`, through the pooler `postgres.<project ref>`.'
   },
   SB119: {
     title: 'The server does not let this user in',
@@ -207,29 +219,34 @@ const catalogue = {
   },
   SB203: {
     title: 'The role may not read all that is to be backed up',
-    cause: 'A table, sequence, schema or large object is inside the dump, but the role of the connection string has no right to read it.',
+    cause:
+      'A table, sequence, schema or large object is inside the dump, but the role of the connection string has no right to read it.',
     remedy:
       'Connect as `postgres`, grant the role `pg_read_all_data`, or leave the objects out with `exclude-tables` or `exclude-schemas`.'
   },
   SB204: {
     title: 'Row level security would hide rows',
-    cause: 'The role of the connection string neither owns the table nor has BYPASSRLS: it would read only the rows that a policy shows it.',
+    cause:
+      'The role of the connection string neither owns the table nor has BYPASSRLS: it would read only the rows that a policy shows it.',
     remedy: 'Connect as `postgres`, or give the role BYPASSRLS. A backup of some of the rows is never made.'
   },
   SB205: {
     title: 'A pattern matches nothing',
     cause: 'A pattern of `schemas`, `tables` or an exclude input names nothing that exists in the database.',
-    remedy: 'Check the spelling: patterns are `schema`, `schema.table`, with `*` for any characters; upper and lower case matter.'
+    remedy:
+      'Check the spelling: patterns are `schema`, `schema.table`, with `*` for any characters; upper and lower case matter.'
   },
   SB206: {
     title: 'The database was changed while it was read',
-    cause: 'A table or another object was dropped or altered between reading the catalog and reading the object, twice in a row.',
+    cause:
+      'A table or another object was dropped or altered between reading the catalog and reading the object, twice in a row.',
     remedy: 'Run the backup when no migration is running.'
   },
   SB207: {
     title: 'The connection broke during the dump',
     cause: 'The server, a pooler or the network ended a connection while data was read, twice in a row.',
-    remedy: 'Start the run again; if it repeats, look into the server log at that time and prefer a direct connection over a pooler.'
+    remedy:
+      'Start the run again; if it repeats, look into the server log at that time and prefer a direct connection over a pooler.'
   },
   SB208: {
     title: 'pg_dump was killed',
@@ -255,7 +272,8 @@ const catalogue = {
   SB212: {
     title: 'The connection that holds the snapshot broke',
     cause: 'Without it counts and hashes can no longer be taken from the same moment as the dump.',
-    remedy: 'Start the run again; if it repeats, look for a time limit on sessions at the server, a pooler or a firewall.'
+    remedy:
+      'Start the run again; if it repeats, look for a time limit on sessions at the server, a pooler or a firewall.'
   },
   SB213: {
     title: 'No snapshot can be shared',
@@ -269,8 +287,10 @@ const catalogue = {
   },
   SB215: {
     title: 'The backup does not hold everything',
-    cause: 'A part of the project could not be read whole. What could be read is kept; the run fails so that somebody looks.',
-    remedy: 'Read the reasons in the message and in the warnings: most often a credential is missing, was revoked, or lacks a scope.'
+    cause:
+      'A part of the project could not be read whole. What could be read is kept; the run fails so that somebody looks.',
+    remedy:
+      'Read the reasons in the message and in the warnings: most often a credential is missing, was revoked, or lacks a scope.'
   },
   // SB3xx: this machine and its programs
   SB301: {
@@ -281,16 +301,19 @@ const catalogue = {
   SB302: {
     title: 'A program is missing on this machine',
     cause: 'A program that the action starts is not installed, not in PATH, or cannot be executed.',
-    remedy: 'Install the program that the message names in a step before this one; runners hosted by GitHub have git, and pg_dump is found or installed by the action.'
+    remedy:
+      'Install the program that the message names in a step before this one; runners hosted by GitHub have git, and pg_dump is found or installed by the action.'
   },
   SB310: {
     title: 'The disk of this machine is full',
     cause: 'The folder for temporary files (RUNNER_TEMP) has no room left for the packed backup.',
-    remedy: 'Free space before this step, use a runner with a larger disk, or narrow the backup with `exclude-table-data`.'
+    remedy:
+      'Free space before this step, use a runner with a larger disk, or narrow the backup with `exclude-table-data`.'
   },
   SB311: {
     title: 'A temporary file cannot be written',
-    cause: 'The folder for temporary files is missing, read-only or does not belong to the user that the action runs as.',
+    cause:
+      'The folder for temporary files is missing, read-only or does not belong to the user that the action runs as.',
     remedy: 'Check that RUNNER_TEMP is a folder that this user may write to.'
   },
   SB312: {
@@ -306,7 +329,8 @@ const catalogue = {
   SB303: {
     title: 'No pg_dump on this machine serves the server',
     cause: 'pg_dump refuses servers newer than itself, and none as new as the server was found or could be installed.',
-    remedy: 'Install postgresql-client of the major version of the server in a step before this one, or name its folder in `pg-bin`.'
+    remedy:
+      'Install postgresql-client of the major version of the server in a step before this one, or name its folder in `pg-bin`.'
   },
   SB304: {
     title: "PostgreSQL's programs could not be installed",
@@ -317,7 +341,8 @@ const catalogue = {
   SB305: {
     title: 'The programs in pg-bin do not serve',
     cause: 'They are missing, do not run, are older than the server, or have a hole that is too dangerous.',
-    remedy: 'Set `pg-bin` to a folder with pg_dump and pg_restore of the major version of the server or newer, or leave it out.'
+    remedy:
+      'Set `pg-bin` to a folder with pg_dump and pg_restore of the major version of the server or newer, or leave it out.'
   },
   SB306: {
     title: 'The throw-away PostgreSQL server did not start',
@@ -338,7 +363,8 @@ const catalogue = {
   SB403: {
     title: 'The token may not do this',
     cause: 'The token lacks a permission, is not authorised for single sign-on, or its owner has lost access.',
-    remedy: 'Give the job `permissions: contents: write`, or the token "Contents: read and write" on the repository that is written to.'
+    remedy:
+      'Give the job `permissions: contents: write`, or the token "Contents: read and write" on the repository that is written to.'
   },
   SB404: {
     title: 'A backup or one of its files is not there',
@@ -348,7 +374,8 @@ const catalogue = {
   SB405: {
     title: 'The repository was not found',
     cause: 'There is no repository of this name, or the token may not see it: GitHub answers both with 404.',
-    remedy: 'Check the input `repository`. The token of the job reaches its own repository only: for another one give a fine-grained token with access to it.'
+    remedy:
+      'Check the input `repository`. The token of the job reaches its own repository only: for another one give a fine-grained token with access to it.'
   },
   SB406: {
     title: 'The repository has moved',
@@ -412,8 +439,10 @@ const catalogue = {
   },
   SB418: {
     title: 'The storage for artifacts is full',
-    cause: 'The quota of the account for artifacts is used up. GitHub counts anew only every 6 to 12 hours, also after deletions.',
-    remedy: 'Delete artifacts that are not needed, keep them for fewer days (`retention-days`), or use the destination `release`.'
+    cause:
+      'The quota of the account for artifacts is used up. GitHub counts anew only every 6 to 12 hours, also after deletions.',
+    remedy:
+      'Delete artifacts that are not needed, keep them for fewer days (`retention-days`), or use the destination `release`.'
   },
   SB419: {
     title: 'It is not clear who can read the repository',
@@ -422,7 +451,8 @@ const catalogue = {
   },
   SB420: {
     title: 'The artifact cannot be stored under its name',
-    cause: 'An upload of the same name in this run broke off and GitHub does not let it be repeated, or it holds other bytes.',
+    cause:
+      'An upload of the same name in this run broke off and GitHub does not let it be repeated, or it holds other bytes.',
     remedy: 'Start the run again: the new backup gets names of its own.'
   },
   SB421: {
@@ -439,7 +469,8 @@ const catalogue = {
   SB502: {
     title: 'The key does not fit this backup',
     cause: 'The identity or passphrase given is not one that this backup was sealed for.',
-    remedy: 'Give the identity whose recipient has one of the fingerprints in the message, or the passphrase of that time.'
+    remedy:
+      'Give the identity whose recipient has one of the fingerprints in the message, or the passphrase of that time.'
   },
   SB503: {
     title: 'A key is needed to open this backup',
@@ -463,8 +494,10 @@ const catalogue = {
   },
   SB507: {
     title: 'Files of different backups were mixed',
-    cause: 'The contents of the backup tell of another manifest or of other files than those that lie here: something was replaced.',
-    remedy: 'Do not use this backup; find out who can write to the place. The same backup from another destination may be whole.'
+    cause:
+      'The contents of the backup tell of another manifest or of other files than those that lie here: something was replaced.',
+    remedy:
+      'Do not use this backup; find out who can write to the place. The same backup from another destination may be whole.'
   },
   SB508: {
     title: 'A stored file does not belong to the backup',
@@ -474,7 +507,8 @@ const catalogue = {
   SB509: {
     title: 'The contents of a backup cannot be read',
     cause: 'contents.json is larger than allowed, not strict JSON, or lacks what its format demands.',
-    remedy: 'Use another backup; this one was not written by this action or was changed by someone who holds its recipients.'
+    remedy:
+      'Use another backup; this one was not written by this action or was changed by someone who holds its recipients.'
   },
   SB510: {
     title: 'The signature of a backup is missing or wrong',
@@ -484,8 +518,10 @@ const catalogue = {
   // SB6xx: verification
   SB601: {
     title: 'What was restored differs from the source',
-    cause: 'The backup was restored into a throw-away server and at least one object there is not what it is in the source.',
-    remedy: 'Look at the objects named; start the backup again. If the difference stays, please report it: the backup would not have been complete.'
+    cause:
+      'The backup was restored into a throw-away server and at least one object there is not what it is in the source.',
+    remedy:
+      'Look at the objects named; start the backup again. If the difference stays, please report it: the backup would not have been complete.'
   },
   SB602: {
     title: 'The backup could not be restored',
@@ -495,8 +531,10 @@ const catalogue = {
   },
   SB603: {
     title: 'The archive is not whole',
-    cause: 'What pg_dump wrote is empty, cut, garbled or in another format, or the stored archive is not one of pg_dump.',
-    remedy: 'Start the backup again; if it repeats, look at the pg_dump that is used (`pg-bin`). Verifying a stored backup: use another one.'
+    cause:
+      'What pg_dump wrote is empty, cut, garbled or in another format, or the stored archive is not one of pg_dump.',
+    remedy:
+      'Start the backup again; if it repeats, look at the pg_dump that is used (`pg-bin`). Verifying a stored backup: use another one.'
   },
   SB604: {
     title: 'The proof by restoring is not possible',
@@ -505,34 +543,43 @@ const catalogue = {
   },
   SB605: {
     title: 'The server of verify-database-url cannot be used',
-    cause: 'The database named there is not empty, its role is no superuser, or what was made there could not be removed.',
-    remedy: 'Give a superuser and an empty database on a server that holds nothing of value, for example a service container of the job.'
+    cause:
+      'The database named there is not empty, its role is no superuser, or what was made there could not be removed.',
+    remedy:
+      'Give a superuser and an empty database on a server that holds nothing of value, for example a service container of the job.'
   },
   SB606: {
     title: 'A backup did not pass its verification',
-    cause: 'At least one of the backups that were verified is damaged, cannot be opened, or differs from what it should hold.',
+    cause:
+      'At least one of the backups that were verified is damaged, cannot be opened, or differs from what it should hold.',
     remedy: 'Read what the message names; make a new backup now, and do not rely on the one that failed.'
   },
   SB607: {
     title: 'The statements of check-sql cannot be read',
     cause: 'The file named in `check-sql` is missing, unreadable, or holds no statement.',
-    remedy: 'Check the path, which is relative to the workspace; the step that checks the repository out must come before this one.'
+    remedy:
+      'Check the path, which is relative to the workspace; the step that checks the repository out must come before this one.'
   },
   // SB7xx: restore
   SB701: {
     title: 'The target was not confirmed',
     cause: 'The input `confirm-target` does not name the target that the other inputs lead to.',
-    remedy: 'Look at both: if the target is the right one, write its project ref, or `host/database`, into `confirm-target`.'
+    remedy:
+      'Look at both: if the target is the right one, write its project ref, or `host/database`, into `confirm-target`.'
   },
   SB702: {
     title: 'The target is the source of the backup',
-    cause: 'Host, port and database of the target are those that the backup was made of, or it is the same Supabase project.',
-    remedy: 'Restore into another project first. If this one is really meant, write `same:` before the ref or `host/database` in `confirm-target`.'
+    cause:
+      'Host, port and database of the target are those that the backup was made of, or it is the same Supabase project.',
+    remedy:
+      'Restore into another project first. If this one is really meant, write `same:` before the ref or `host/database` in `confirm-target`.'
   },
   SB703: {
     title: 'The target is not empty',
-    cause: 'With `restore-mode: empty` the target must hold nothing of a project: no table, view, function or type in user schemas, no Auth users, no Storage objects.',
-    remedy: 'Restore into a fresh project, or choose `restore-mode`: `missing-rows`, `side-schema` or `replace`; `dry-run: true` shows what each would do.'
+    cause:
+      'With `restore-mode: empty` the target must hold nothing of a project: no table, view, function or type in user schemas, no Auth users, no Storage objects.',
+    remedy:
+      'Restore into a fresh project, or choose `restore-mode`: `missing-rows`, `side-schema` or `replace`; `dry-run: true` shows what each would do.'
   },
   SB704: {
     title: 'The target is older than the backup',
@@ -542,7 +589,8 @@ const catalogue = {
   SB705: {
     title: 'The target lacks an extension that tables need',
     cause: 'An extension of the source cannot be installed in the target, and tables with rows use it.',
-    remedy: 'Enable the extension in the target (Supabase: Database, Extensions), or leave the tables out with `exclude-tables`.'
+    remedy:
+      'Enable the extension in the target (Supabase: Database, Extensions), or leave the tables out with `exclude-tables`.'
   },
   SB706: {
     title: 'Auth or Storage of the target are older than those of the backup',
@@ -552,21 +600,27 @@ const catalogue = {
   SB707: {
     title: 'The target cannot be written to as the restore needs it',
     cause: 'The server is read-only, or the role lacks a right.',
-    remedy: 'Connect as `postgres`, the owner of the database; a project that ran out of disk is read-only until it has more.'
+    remedy:
+      'Connect as `postgres`, the owner of the database; a project that ran out of disk is read-only until it has more.'
   },
   SB708: {
     title: 'The restore failed; the target is as it was',
-    cause: 'The target refused something that the backup cannot be brought back without. Everything happened in one transaction, which was taken back.',
-    remedy: 'Look at the object named. Leave it out with `exclude-tables` or `exclude-schemas`, or prepare the target for it, and start again.'
+    cause:
+      'The target refused something that the backup cannot be brought back without. Everything happened in one transaction, which was taken back.',
+    remedy:
+      'Look at the object named. Leave it out with `exclude-tables` or `exclude-schemas`, or prepare the target for it, and start again.'
   },
   SB709: {
     title: 'The check after the restore failed; the target is as it was',
-    cause: 'Counts, content hashes or definitions in the target were not those of the backup, or rows would have referred to nothing. The transaction was taken back.',
-    remedy: 'Look at the objects named. Restore tables together with those that they refer to; if the difference stays, please report it.'
+    cause:
+      'Counts, content hashes or definitions in the target were not those of the backup, or rows would have referred to nothing. The transaction was taken back.',
+    remedy:
+      'Look at the objects named. Restore tables together with those that they refer to; if the difference stays, please report it.'
   },
   SB710: {
     title: 'The backup does not hold what was chosen, or the target has no place for it',
-    cause: 'A pattern matches nothing in the backup, the backup has no database part, or it holds rows only and the target lacks their table.',
+    cause:
+      'A pattern matches nothing in the backup, the backup has no database part, or it holds rows only and the target lacks their table.',
     remedy: 'Check `backup`, `schemas` and `tables`; `command: list` shows which backups hold what.'
   },
   SB711: {
@@ -576,8 +630,10 @@ const catalogue = {
   },
   SB712: {
     title: 'Whether the restore was completed is not known',
-    cause: 'The connection was lost in the moment in which the target ended the restore, and the server could not be asked afterwards.',
-    remedy: 'Either everything is there or nothing: look for a table of the backup in the target. `dry-run: true` compares both.'
+    cause:
+      'The connection was lost in the moment in which the target ended the restore, and the server could not be asked afterwards.',
+    remedy:
+      'Either everything is there or nothing: look for a table of the backup in the target. `dry-run: true` compares both.'
   },
   SB713: {
     title: 'Other tables use what would be replaced',
@@ -586,13 +642,15 @@ const catalogue = {
   },
   SB714: {
     title: 'The restore is too large for one transaction of the target',
-    cause: 'A transaction needs a lock for each table and index that it makes, and the server keeps room for a limited number.',
+    cause:
+      'A transaction needs a lock for each table and index that it makes, and the server keeps room for a limited number.',
     remedy: 'Raise `max_locks_per_transaction` in the target, or restore schema by schema with `schemas`.'
   },
   SB715: {
     title: 'The target could not be backed up before the restore',
     cause: 'With `safety-backup: true` nothing is written before the target itself is kept, and that failed.',
-    remedy: 'See the error underneath. `safety-backup: false` restores without it: only where the target holds nothing that anybody wants.'
+    remedy:
+      'See the error underneath. `safety-backup: false` restores without it: only where the target holds nothing that anybody wants.'
   },
   SB716: {
     title: 'A part of the backup could not be brought back',
@@ -602,48 +660,60 @@ const catalogue = {
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',
-    cause: 'The service-role key is wrong, belongs to another project, or stopped working when the JWT secret or the API keys were rotated.',
-    remedy: 'Copy the current secret key (`sb_secret_...`) or service_role key from the project settings, API keys, into the secret that the input reads.'
+    cause:
+      'The service-role key is wrong, belongs to another project, or stopped working when the JWT secret or the API keys were rotated.',
+    remedy:
+      'Copy the current secret key (`sb_secret_...`) or service_role key from the project settings, API keys, into the secret that the input reads.'
   },
   SB802: {
     title: 'The Storage API does not answer',
     cause: 'It could not be reached, limits the requests, or failed again and again.',
-    remedy: 'Look at the status of the project; start the run again, with fewer `jobs` where it says that there are too many requests.'
+    remedy:
+      'Look at the status of the project; start the run again, with fewer `jobs` where it says that there are too many requests.'
   },
   SB803: {
     title: 'The Storage API answered otherwise than expected',
-    cause: 'The address is not that of a Supabase project, something in between answers in its place, or its API changed.',
+    cause:
+      'The address is not that of a Supabase project, something in between answers in its place, or its API changed.',
     remedy: 'Check `supabase-url`: it is the address of the project, such as https://<ref>.supabase.co.'
   },
   SB804: {
     title: 'A Storage object could not be read whole',
     cause: 'Its download ended short or held other bytes than the project states, however often it was repeated.',
-    remedy: 'Start the run again; if it repeats for the same object, download it by hand to see whether it is damaged in the project.'
+    remedy:
+      'Start the run again; if it repeats for the same object, download it by hand to see whether it is damaged in the project.'
   },
   SB805: {
     title: 'Storage files could not be restored',
     cause: 'The target refused a bucket or a file.',
-    remedy: 'Read the answer that is quoted; the limits of the plan for file sizes may be lower in the target. A second run continues where this one ended.'
+    remedy:
+      'Read the answer that is quoted; the limits of the plan for file sizes may be lower in the target. A second run continues where this one ended.'
   },
   SB806: {
     title: 'A pack of Storage files does not hold what the contents say',
     cause: 'A shared pack was replaced, or its list of files was changed by somebody who can write to the place.',
-    remedy: 'Use another backup or another place; make a new backup after removing the shared packs, and look at who can write there.'
+    remedy:
+      'Use another backup or another place; make a new backup after removing the shared packs, and look at who can write there.'
   },
   SB821: {
     title: 'The access token is refused',
-    cause: 'The Management API does not know the token of `access-token`: it was revoked, has expired, or was copied in part.',
-    remedy: 'Make a new access token (supabase.com/dashboard/account/tokens), store it whole in the secret that `access-token` reads, and run again.'
+    cause:
+      'The Management API does not know the token of `access-token`: it was revoked, has expired, or was copied in part.',
+    remedy:
+      'Make a new access token (supabase.com/dashboard/account/tokens), store it whole in the secret that `access-token` reads, and run again.'
   },
   SB822: {
     title: 'The access token lacks a scope',
     cause: 'The Management API knows the token, but it may not do this for this project.',
-    remedy: 'Give the token the scope that the message names, or use a token of a member of the organisation who has that right.'
+    remedy:
+      'Give the token the scope that the message names, or use a token of a member of the organisation who has that right.'
   },
   SB823: {
     title: 'The Management API does not find it',
-    cause: 'The project ref is wrong, the token belongs to an account that does not see the project, or the part is not switched on.',
-    remedy: 'Compare `project-ref` with the address of the dashboard, and check that the account of the token is a member of the organisation.'
+    cause:
+      'The project ref is wrong, the token belongs to an account that does not see the project, or the part is not switched on.',
+    remedy:
+      'Compare `project-ref` with the address of the dashboard, and check that the account of the token is a member of the organisation.'
   },
   SB824: {
     title: 'The Management API is asked too often',
@@ -663,7 +733,8 @@ const catalogue = {
   SB827: {
     title: 'The project is paused',
     cause: 'A paused project has no running database and no services: nothing of it can be read.',
-    remedy: 'Resume the project in the dashboard (it stays possible for some time only), wait until it is healthy, and run again.'
+    remedy:
+      'Resume the project in the dashboard (it stays possible for some time only), wait until it is healthy, and run again.'
   },
   SB828: {
     title: 'The project is not running',
@@ -693,28 +764,34 @@ const catalogue = {
   },
   SB904: {
     title: 'Pruning is frozen',
-    cause: 'A backup is anomalous: it holds far less, or far more, than the ones before it. Until somebody has looked, no earlier one is removed.',
+    cause:
+      'A backup is anomalous: it holds far less, or far more, than the ones before it. Until somebody has looked, no earlier one is removed.',
     remedy: 'Look at what changed. If it was intended, run once with `acknowledge: <id>`.'
   },
   SB905: {
     title: 'The clock of this machine is wrong',
-    cause: 'It differs by more than an hour from the time that the destination tells, so the age of backups is not known.',
+    cause:
+      'It differs by more than an hour from the time that the destination tells, so the age of backups is not known.',
     remedy: 'Set the clock of the runner (a time service does it); nothing was removed.'
   },
   SB906: {
     title: 'Backups could not be removed',
-    cause: 'The destination refused to remove a backup that no rule keeps any more. Those after it were left as they are.',
+    cause:
+      'The destination refused to remove a backup that no rule keeps any more. Those after it were left as they are.',
     remedy: 'Read the reason in the message; the next run goes on where this one stopped.'
   },
   SB907: {
     title: 'The backup differs too much from the ones before it',
-    cause: 'Tables, rows, users, files or bytes are gone, or size or duration have leapt. The backup is kept and marked; pruning is frozen.',
+    cause:
+      'Tables, rows, users, files or bytes are gone, or size or duration have leapt. The backup is kept and marked; pruning is frozen.',
     remedy: 'Look at the source. If the change was intended, run once with `acknowledge: <id of the backup>`.'
   },
   SB920: {
     title: 'The check found something wrong',
-    cause: 'The newest verified backup is too old, a scheduled run left no backup, or something else that the message names.',
-    remedy: 'Look at the newest runs of the backup workflow, mend what stopped them, run it once by hand, then run the check again.'
+    cause:
+      'The newest verified backup is too old, a scheduled run left no backup, or something else that the message names.',
+    remedy:
+      'Look at the newest runs of the backup workflow, mend what stopped them, run it once by hand, then run the check again.'
   },
   SB921: {
     title: 'There is no backup at all',

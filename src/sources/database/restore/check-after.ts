@@ -1,0 +1,137 @@
+import type { DatabaseFacts, Guard } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import type { Clock } from '../../../context.ts'
+import type { Finding } from '../../source.ts'
+import { compareGuards, compareLargeObjects, compareSequences, compareTables, compareVisibleRows } from '../compare.ts'
+import { readDatabaseState } from '../copy-state.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
+import { readable } from '../quote.ts'
+import type { RowsPlan } from './plan.ts'
+
+export interface CheckAfterOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly facts: DatabaseFacts
+  /** Tables whose rows must be exactly those of the backup. */
+  readonly rows: readonly RowsPlan[]
+  /** Entries that ran. */
+  readonly entries: readonly TocEntry[]
+  /** Everything of the backup was brought back: what is there besides must not be. */
+  readonly whole: boolean
+  readonly largeObjects: boolean
+  /** Entries that the target refused, or whose owner it did: they are listed already. */
+  readonly listed: readonly TocEntry[]
+  /** Schemas of the platform: what differs there is the platform's. */
+  readonly platform: ReadonlySet<string>
+  readonly superuser: boolean
+}
+
+/** Compares the target with the backup, in the transaction that has not ended yet. A `difference` means that it must not. */
+export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]> {
+  const { connection, facts, platform } = options
+  const names = new Set(
+    options.rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
+  )
+  const made = new Set(
+    options.entries
+      .filter((entry) => /^(?:TABLE|MATERIALIZED VIEW)$/.test(entry.kind))
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const sequences = new Set(
+    options.entries
+      .filter((entry) => entry.kind === 'SEQUENCE SET')
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const listed = new Set(options.listed.map((entry) => normal(nameOf(entry))))
+  const tables = facts.tables.filter(
+    (table) => names.has(readable(table)) || (made.has(readable(table)) && (table.kind === 'm' || table.rows === '0'))
+  )
+  const expected: DatabaseFacts = {
+    ...facts,
+    tables,
+    sequences: facts.sequences.filter(
+      (sequence) => sequences.has(readable(sequence)) && !platform.has(sequence.schema)
+    ),
+    largeObjects: options.largeObjects ? facts.largeObjects : { count: '0', hash: '0' },
+    visibleRows: options.whole
+      ? facts.visibleRows.filter(
+          (entry) => !platform.has(entry.schema) && names.has(readable({ schema: entry.schema, name: entry.table }))
+        )
+      : []
+  }
+  const state = await readDatabaseState(connection, expected, options.clock)
+  const there = new Set(state.extensions.map((extension) => extension.name))
+  const compare = {
+    missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
+  }
+  const guards = chosenGuards(options, state.guards)
+  const findings = [
+    ...compareTables(tables, state.tables, new Map(), compare),
+    ...compareSequences(expected.sequences, state.sequences),
+    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects) : []),
+    ...compareGuards(guards.source, guards.copy, compare),
+    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards)
+  ]
+  return findings.flatMap((finding) => {
+    if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
+    if (isOfPlatform(finding.subject, platform)) return []
+    if (isListed(finding.subject, listed)) return []
+    // Who owns and who granted follows the role that restores, where it may not act for others.
+    if (!options.superuser && /^(?:owner of|grants on|default privileges)\b/.test(finding.subject))
+      return [{ ...finding, kind: 'todo' as const }]
+    return [finding]
+  })
+}
+
+/** The fingerprint of what was brought back; the whole one where everything was. */
+export function chosenGuards(
+  options: Pick<CheckAfterOptions, 'facts' | 'whole' | 'entries'>,
+  copy: readonly Guard[]
+): { readonly source: readonly Guard[]; readonly copy: readonly Guard[] } {
+  const { facts, whole } = options
+  if (whole) return { source: facts.guards, copy }
+  const names = new Set(
+    options.entries
+      .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
+      .map((entry) => normal(nameOf(entry)))
+  )
+  const source = facts.guards.filter(
+    (guard) =>
+      !/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
+      names.has(normal(guard.name))
+  )
+  const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
+  return { source, copy: copy.filter((guard) => known.has(`${guard.kind}\0${guard.name}`)) }
+}
+
+/** The name of an entry's object as the fingerprint has it, but for quotes and blanks: see `normal`. */
+function nameOf(entry: TocEntry): string {
+  const tag = /^(?:ACL|COMMENT)$/.test(entry.kind) ? entry.tag.replace(/^[A-Z]+(?: [A-Z]+)* /, '') : entry.tag
+  if (/^(?:TRIGGER|POLICY|RULE|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT)$/.test(entry.kind)) {
+    const [table = '', ...rest] = tag.split(' ')
+    return `${rest.join(' ')} on ${entry.schema}.${table}`
+  }
+  return entry.schema === '' ? tag : `${entry.schema}.${tag}`
+}
+
+function normal(name: string): string {
+  return name.replaceAll('"', '').replaceAll(', ', ',')
+}
+
+function isListed(subject: string, listed: ReadonlySet<string>): boolean {
+  const text = normal(subject)
+  return [...listed].some((name) => text === name || text.endsWith(` ${name}`))
+}
+
+/** Whether a finding's subject (`policy "x" on auth.users`, `function auth.uid()`, `schema auth`) lies in a schema of the platform. */
+export function isOfPlatform(subject: string, platform: ReadonlySet<string>): boolean {
+  const place = /(?: on | )"?([a-z_][a-z0-9_]*)"?\.(?!.* on )/.exec(` ${subject}`)?.[1]
+  if (place !== undefined && platform.has(place)) return true
+  const schema = /\bschema "?([a-z_][a-z0-9_]*)"?(?: on \w+)?$/.exec(subject)?.[1]
+  if (schema !== undefined && platform.has(schema)) return true
+  return (
+    /^default privileges .* in schema "?([a-z_][a-z0-9_]*)"?/.test(subject) &&
+    platform.has(/ in schema "?([a-z_][a-z0-9_]*)/.exec(subject)?.[1] ?? '')
+  )
+}

@@ -1,0 +1,188 @@
+import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
+import { UserError } from '../../../errors.ts'
+import { matchesSchema, matchesTable, type Pattern, parsePattern } from '../patterns.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import { readable } from '../quote.ts'
+
+/** What narrows a restore, as typed; empty lists mean everything. */
+export type RestoreSelection = Omit<DatabaseFacts['selection'], 'type'>
+
+/** What of a backup is meant. */
+export interface Chosen {
+  /** Neither schemas nor tables were chosen or left out. */
+  readonly whole: boolean
+  /** Tables, partitions and materialized views by `readable` name. */
+  readonly tables: ReadonlyMap<string, TableFacts>
+  /** Of those the ones whose rows are meant, too. */
+  readonly withRows: ReadonlySet<string>
+  hasSchema(name: string): boolean
+  /** Entries of the table of contents: what was chosen, what belongs to it, and what it needs. */
+  readonly entries: ReadonlySet<number>
+  /** Of those the ones that are only needed: made where they are missing, never replaced. */
+  readonly needed: ReadonlySet<number>
+}
+
+/** Kinds that hang on a table and are worth nothing without it. */
+const attachedKinds = new Set([
+  'ACL',
+  'CHECK CONSTRAINT',
+  'COMMENT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'MATERIALIZED VIEW DATA',
+  'POLICY',
+  'PUBLICATION TABLE',
+  'ROW SECURITY',
+  'RULE',
+  'SECURITY LABEL',
+  'SEQUENCE',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'STATISTICS',
+  'TABLE ATTACH',
+  'TABLE DATA',
+  'TRIGGER'
+])
+
+const holdsRows = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
+const namedByTable = new Set([
+  'CHECK CONSTRAINT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'POLICY',
+  'RULE',
+  'TRIGGER'
+])
+
+/** Applies a selection to a backup. Throws SB710 when a pattern matches nothing in it, SB002 when schemas and tables are both chosen. */
+export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: ArchiveToc): Chosen {
+  if (selection.schemas.length > 0 && selection.tables.length > 0)
+    throw new UserError('SB002', '`schemas` and `tables` cannot be combined.')
+  const schemas = selection.schemas.map((text) => parsePattern(text, 'schema'))
+  const without = selection.excludeSchemas.map((text) => parsePattern(text, 'schema'))
+  const wanted = selection.tables.map((text) => parsePattern(text, 'table'))
+  const unwanted = selection.excludeTables.map((text) => parsePattern(text, 'table'))
+  const noRows = selection.excludeTableData.map((text) => parsePattern(text, 'table'))
+  const byName = new Map(facts.tables.map((table) => [readable(table), table]))
+
+  /** A partition counts as named with any table above it. */
+  const reached = (patterns: readonly Pattern[], schema: string, name: string): boolean => {
+    if (patterns.some((pattern) => matchesTable(pattern, schema, name))) return true
+    const above = byName.get(readable({ schema, name }))?.partitionOf
+    const parent = above === undefined ? undefined : byName.get(above.replace(/"([a-z_][a-z0-9_]*)"/g, '$1'))
+    return parent !== undefined && reached(patterns, parent.schema, parent.name)
+  }
+  const hasSchema = (name: string) =>
+    (schemas.length === 0 || schemas.some((pattern) => matchesSchema(pattern, name))) &&
+    !without.some((pattern) => matchesSchema(pattern, name))
+  const hasTable = (schema: string, name: string) =>
+    hasSchema(schema) && (wanted.length === 0 || reached(wanted, schema, name)) && !reached(unwanted, schema, name)
+
+  const unmatched = [
+    ...schemas.filter(
+      (pattern) =>
+        !toc.entries.some((entry) => matchesSchema(pattern, entry.kind === 'SCHEMA' ? entry.tag : entry.schema))
+    ),
+    ...wanted.filter(
+      (pattern) =>
+        !facts.tables.some((table) => matchesTable(pattern, table.schema, table.name)) &&
+        !toc.entries.some((entry) => holdsRows.has(entry.kind) && matchesTable(pattern, entry.schema, entry.tag))
+    )
+  ]
+  if (unmatched.length > 0)
+    throw new UserError(
+      'SB710',
+      `Nothing in the backup matches ${unmatched.map((pattern) => pattern.text).join(', ')}.`
+    )
+
+  const tables = new Map([...byName].filter(([, table]) => hasTable(table.schema, table.name)))
+  const withRows = new Set(
+    [...tables].filter(([, table]) => !reached(noRows, table.schema, table.name)).map(([name]) => name)
+  )
+  const whole = [schemas, without, wanted, unwanted].every((list) => list.length === 0)
+  const base = { whole, tables, withRows, hasSchema }
+  if (whole) return { ...base, entries: new Set(toc.entries.map((entry) => entry.id)), needed: new Set() }
+
+  const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
+  const chosen = new Set<number>()
+  for (const entry of toc.entries) {
+    const tableLike = holdsRows.has(entry.kind) || entry.kind === 'TABLE DATA'
+    if (tableLike ? hasTable(entry.schema, entry.tag) : wanted.length === 0 && isOfSchema(entry, hasSchema))
+      chosen.add(entry.id)
+  }
+  for (const entry of toc.entries) {
+    if (!tableChosen(entry, byId, hasTable)) chosen.delete(entry.id)
+    else if (isAttached(entry, chosen, byId)) chosen.add(entry.id)
+  }
+  const needed = new Set<number>()
+  const queue = [...chosen]
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const entry = byId.get(id)
+    if (entry === undefined) continue
+    for (const other of entry.needs) {
+      const need = byId.get(other)
+      if (need === undefined || chosen.has(other) || needed.has(other) || !mayPull(entry, need)) continue
+      needed.add(other)
+      queue.push(other)
+    }
+  }
+  // Grants, comments and states of what is made because it is needed.
+  for (const entry of toc.entries) {
+    if (
+      /^(?:ACL|COMMENT|SEQUENCE SET|SEQUENCE OWNED BY)$/.test(entry.kind) &&
+      !chosen.has(entry.id) &&
+      entry.needs.some((id) => needed.has(id))
+    )
+      needed.add(entry.id)
+  }
+  return { ...base, entries: new Set([...chosen, ...needed]), needed }
+}
+
+/** Everything that lies in a chosen schema, and the schema itself with its grants. */
+function isOfSchema(entry: TocEntry, hasSchema: (name: string) => boolean): boolean {
+  if (entry.schema !== '') return hasSchema(entry.schema)
+  if (entry.kind === 'SCHEMA') return hasSchema(entry.tag)
+  const of = /^SCHEMA ([\s\S]*)$/.exec(entry.tag)?.[1]
+  return of !== undefined && hasSchema(of.replace(/^"([\s\S]*)"$/, '$1'))
+}
+
+/** In a choice of whole schemas, what hangs on a table that is left out goes with it. */
+function tableChosen(
+  entry: TocEntry,
+  byId: ReadonlyMap<number, TocEntry>,
+  hasTable: (schema: string, name: string) => boolean
+): boolean {
+  if (!attachedKinds.has(entry.kind)) return true
+  const tables = entry.needs
+    .map((id) => byId.get(id))
+    .filter((need) => need !== undefined && holdsRows.has(need.kind) && isOn(entry, need))
+  return tables.every((table) => table === undefined || hasTable(table.schema, table.tag))
+}
+
+function isAttached(entry: TocEntry, chosen: ReadonlySet<number>, byId: ReadonlyMap<number, TocEntry>): boolean {
+  if (!attachedKinds.has(entry.kind)) return false
+  return entry.needs.some((id) => {
+    const need = byId.get(id)
+    return need !== undefined && chosen.has(id) && isOn(entry, need)
+  })
+}
+
+/** Whether an entry that needs a table hangs on it, and is not another table's that looks at it. */
+export function isOn(
+  entry: Pick<TocEntry, 'kind' | 'schema' | 'tag'>,
+  table: Pick<TocEntry, 'kind' | 'schema' | 'tag'>
+): boolean {
+  if (namedByTable.has(entry.kind)) return entry.schema === table.schema && entry.tag.startsWith(`${table.tag} `)
+  return true
+}
+
+/** What a chosen object takes along: anything but other tables, unless it cannot be made without them. */
+function mayPull(entry: TocEntry, need: TocEntry): boolean {
+  if (need.kind === 'TABLE DATA' || need.kind === 'INDEX' || need.kind === 'CONSTRAINT') return false
+  if (!holdsRows.has(need.kind)) return true
+  return holdsRows.has(entry.kind)
+}

@@ -1,0 +1,188 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { asError, UserError } from '../../../errors.ts'
+import type { Finding } from '../../source.ts'
+import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
+import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
+import type { CopiedColumns } from './copy-statement.ts'
+import { insertMissing } from './missing-rows.ts'
+import type { RowsPlan } from './plan.ts'
+
+/** What became of the rows of one table. */
+export interface LoadedTable {
+  /** `schema.name` for people. */
+  readonly table: string
+  readonly rows: number
+  /** `missing-rows` only: rows whose key is free but that another unique key keeps out. */
+  readonly inTheWay?: number
+}
+
+export interface LoadOptions {
+  readonly connection: Connection
+  readonly reader: ArchiveReader
+  readonly rows: readonly RowsPlan[]
+  /** Whether large objects are brought back. */
+  readonly largeObjects: boolean
+  /** Makes the table that rows go into beside the live one; resolves with its name. */
+  readonly beside: (plan: RowsPlan) => Promise<CopiedColumns>
+  /** Called with the rows of `cron.job`. */
+  readonly jobs: (plan: RowsPlan, chunks: AsyncIterable<Uint8Array>) => Promise<void>
+  readonly onRows: (table: string, rows: number) => void
+}
+
+export interface Loaded {
+  readonly tables: readonly LoadedTable[]
+  /** Ids of the entries whose rows the target refused. */
+  readonly refused: ReadonlySet<number>
+  readonly findings: readonly Finding[]
+}
+
+/** Reads the archive's data once, from its first byte to its last, and brings in what is planned. Needs an open transaction. */
+export async function loadRows(options: LoadOptions): Promise<Loaded> {
+  const { connection, reader } = options
+  const plans = new Map(options.rows.map((plan) => [plan.entry.id, plan]))
+  const tables: LoadedTable[] = []
+  const refused = new Set<number>()
+  const findings: Finding[] = []
+  for await (const block of reader.blocks()) {
+    if (block.kind === 'largeObjects') {
+      if (options.largeObjects) await writeLargeObjects(connection, block)
+      continue
+    }
+    const plan = plans.get(block.entry.id)
+    if (plan === undefined) continue
+    const name = readable(plan.facts)
+    try {
+      if (plan.platform) await connection.query('savepoint rows')
+      const loaded = await load(plan, block.chunks, options)
+      if (loaded === 'noKey') {
+        findings.push({
+          kind: 'todo',
+          subject: `table ${name}`,
+          detail: 'it has no primary key and no unique key without nulls: which of its rows are missing cannot be told',
+          remedy: `restore-mode: side-schema, tables: ${name}`
+        })
+      } else if (loaded !== null) {
+        tables.push(loaded)
+        options.onRows(name, loaded.rows)
+        if (loaded.inTheWay !== undefined && loaded.inTheWay > 0)
+          findings.push({
+            kind: 'todo',
+            subject: `table ${name}`,
+            detail: `${loaded.inTheWay} missing rows were not inserted: another unique key of theirs is taken`
+          })
+      }
+      if (plan.platform) await connection.query('release savepoint rows')
+    } catch (error) {
+      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+      if (!plan.platform || sqlStateOf(error) !== '42501')
+        throw new UserError('SB708', `The rows of ${name} could not be brought back: ${asError(error).message}`, {
+          cause: error
+        })
+      await connection.query('rollback to savepoint rows; release savepoint rows')
+      refused.add(block.entry.id)
+      findings.push({
+        kind: 'todo',
+        subject: `table ${name}`,
+        detail: `its ${plan.facts.rows ?? '0'} rows were not brought back: ${asError(error).message}`
+      })
+    }
+  }
+  return { tables, refused, findings }
+}
+
+async function load(
+  plan: RowsPlan,
+  chunks: AsyncIterable<Uint8Array>,
+  options: LoadOptions
+): Promise<LoadedTable | 'noKey' | null> {
+  const { connection } = options
+  const table = readable(plan.facts)
+  switch (plan.way) {
+    case 'jobs':
+      await options.jobs(plan, chunks)
+      return null
+    case 'missing': {
+      const done = await insertMissing(connection, plan.copied, chunks)
+      return done.kind === 'noKey' ? 'noKey' : { table, rows: done.inserted, inTheWay: done.inTheWay }
+    }
+    case 'beside':
+      return { table, rows: await copyRows(connection, await options.beside(plan), chunks) }
+    case 'copy':
+    case 'exchange':
+      return { table, rows: await copyRows(connection, plan.copied, chunks) }
+  }
+}
+
+export async function copyRows(
+  connection: Connection,
+  into: CopiedColumns,
+  chunks: AsyncIterable<Uint8Array>
+): Promise<number> {
+  const columns = into.columns.length === 0 ? '' : ` (${into.columns.map(quoteIdentifier).join(', ')})`
+  return await connection.copyIn(
+    `COPY ${qualified({ schema: into.schema, name: into.table })}${columns} FROM STDIN`,
+    chunks
+  )
+}
+
+/** The objects themselves were made before, by their entries. */
+async function writeLargeObjects(
+  connection: Connection,
+  block: Extract<ArchiveBlock, { kind: 'largeObjects' }>
+): Promise<void> {
+  for await (const object of block.objects) {
+    let at = 0
+    for await (const chunk of object.chunks) {
+      await connection.query(`select pg_catalog.lo_put($1, $2, $3)`, [object.oid, at, Buffer.from(chunk)])
+      at += chunk.byteLength
+    }
+  }
+}
+
+/** Deletes what tables hold whose rows are exchanged. Where the platform guards its tables against it, that is asked to stand back. */
+export async function emptyTables(connection: Connection, plans: readonly RowsPlan[]): Promise<void> {
+  const exchanged = plans.filter((plan) => plan.way === 'exchange')
+  if (exchanged.length === 0) return
+  await connection.query(`select pg_catalog.set_config('storage.allow_delete_query', 'true', true)`)
+  for (const plan of exchanged) {
+    const name = qualified(plan.facts)
+    const [there] = await connection.query<{ some: boolean }>(`select exists (select from only ${name}) as some`)
+    if (there?.some === true) await connection.query(`delete from only ${name}`)
+  }
+}
+
+/**
+ * Triggers that fire even while rows are replicated are held still, as far as the role may, and set back by the statements returned. Those of tables
+ * that this restore makes come after the rows.
+ */
+export async function holdTriggers(
+  connection: Connection,
+  plans: readonly RowsPlan[]
+): Promise<{ readonly back: readonly string[]; readonly findings: readonly Finding[] }> {
+  const back: string[] = []
+  const findings: Finding[] = []
+  for (const plan of plans) {
+    if (plan.way !== 'exchange' && plan.way !== 'missing') continue
+    const name = qualified(plan.facts)
+    const rows = await connection.query<{ name: string; state: string }>(
+      `select tgname::text as name, tgenabled::text as state from pg_trigger where tgrelid = ${quoteLiteral(name)}::regclass and not tgisinternal and tgenabled in ('A', 'R')`
+    )
+    for (const row of rows) {
+      const trigger = quoteIdentifier(row.name)
+      try {
+        await connection.query(`savepoint hold; alter table ${name} disable trigger ${trigger}; release savepoint hold`)
+        back.push(`alter table ${name} enable ${row.state === 'A' ? 'always' : 'replica'} trigger ${trigger}`)
+      } catch (error) {
+        if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+        await connection.query('rollback to savepoint hold; release savepoint hold')
+        findings.push({
+          kind: 'note',
+          subject: `trigger ${trigger} on ${readable(plan.facts)}`,
+          detail: 'it fires for every row that comes back: the role may not hold it still'
+        })
+      }
+    }
+  }
+  return { back, findings }
+}

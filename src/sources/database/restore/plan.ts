@@ -1,0 +1,323 @@
+import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
+import type { Finding } from '../../source.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import { leaveOutExtensions } from '../proof/leave-out.ts'
+import { readable } from '../quote.ts'
+import type { CatalogTable } from '../tables.ts'
+import type { Chosen } from './choose.ts'
+import { type CopiedColumns, parseCopyStatement } from './copy-statement.ts'
+import { describeEntry, orReplace } from './entry-sql.ts'
+import type { KnownObjects } from './known-objects.ts'
+import type { TargetState } from './target.ts'
+
+export type RestoreMode = 'empty' | 'replace' | 'missing-rows' | 'side-schema'
+
+/** How the rows of a table come in. */
+export interface RowsPlan {
+  readonly entry: TocEntry
+  readonly facts: TableFacts
+  readonly copied: CopiedColumns
+  /**
+   * `copy` into a table that this restore makes; `exchange`: into one that is there, after what it holds was deleted; `missing`: what is not there by key;
+   * `beside`: into a table of its own; `jobs`: jobs of pg_cron, scheduled anew.
+   */
+  readonly way: 'copy' | 'exchange' | 'missing' | 'beside' | 'jobs'
+  /** Whether the table is the platform's: what it refuses is listed, not failed on. */
+  readonly platform: boolean
+}
+
+export interface RestorePlan {
+  /** Entries to run, in the order of the archive. */
+  readonly entries: readonly TocEntry[]
+  readonly rows: readonly RowsPlan[]
+  /** Told whatever comes of it: what is left to do by hand, what is left alone. */
+  readonly findings: readonly Finding[]
+  /** Reasons to stop before anything is written. */
+  readonly obstacles: readonly Obstacle[]
+  /** Schemas of the target that are the platform's. */
+  readonly platform: ReadonlySet<string>
+}
+
+export interface Obstacle {
+  readonly code: 'SB705' | 'SB706' | 'SB710'
+  readonly text: string
+}
+
+export interface PlanOptions {
+  readonly mode: RestoreMode
+  readonly toc: ArchiveToc
+  readonly facts: DatabaseFacts
+  readonly chosen: Chosen
+  /** Tables were chosen, not whole schemas. */
+  readonly byTables: boolean
+  readonly target: TargetState
+  readonly known: KnownObjects
+  /** Tables of the target. */
+  readonly tables: ReadonlyMap<string, CatalogTable>
+  /** Versions of the platform's schemas in the target, as `DatabaseFacts.platformVersions`. */
+  readonly targetVersions: Readonly<Record<string, string>>
+}
+
+/** Entries that say how to read the archive or describe the database itself. */
+const never =
+  /^(?:ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SUBSCRIPTION|SUBSCRIPTION TABLE|STATISTICS DATA|TABLE DATA|BLOBS)$/
+
+/** Platform tables whose rows say what the platform itself did or is; a target has its own. */
+const ownRows = new Set([
+  'auth.schema_migrations',
+  'storage.migrations',
+  'realtime.schema_migrations',
+  '_realtime.schema_migrations',
+  'supabase_functions.migrations'
+])
+
+/** Why rows of a platform table do not come back by COPY; undefined where they do. */
+function leftAlone(table: TableFacts): string | undefined {
+  const { schema } = table
+  if (schema === 'vault')
+    return 'Vault secrets are encrypted by a key of their project; they are made again from the copy in clear where the backup has one'
+  if (schema === 'pgsodium' || schema === 'pgsodium_masks') return 'keys belong to their project'
+  if (schema === 'realtime' || schema.startsWith('_')) return 'passing messages and state of the platform'
+  if (schema === 'net' || readable(table) === 'cron.job_run_details') return 'a log of requests and runs'
+  if (schema === 'graphql' || schema === 'graphql_public' || schema === 'pgbouncer' || schema === 'extensions')
+    return 'state of the platform'
+  return undefined
+}
+
+/** Decides about every entry of the archive. Pure: what it needs of the target was read before. */
+export function planRestore(options: PlanOptions): RestorePlan {
+  const { mode, toc, facts, chosen, target } = options
+  const findings: Finding[] = []
+  const obstacles: Obstacle[] = []
+  const platform = new Set(
+    [...target.schemas.values()].filter((schema) => schema.platform).map((schema) => schema.name)
+  )
+  const definitions = (mode === 'empty' || mode === 'replace') && facts.selection.type !== 'data'
+
+  const missing = new Set(
+    facts.extensions
+      .filter((extension) => !target.extensions.has(extension.name) && !target.available.has(extension.name))
+      .map((extension) => extension.name)
+  )
+  const leftOut = definitions ? leaveOutExtensions(toc, missing) : new Map<number, string>()
+  const run: TocEntry[] = []
+  const running = new Set<number>()
+  if (definitions) {
+    const ids = new Set(toc.entries.map((entry) => entry.id))
+    const sameVersions = new Set([...platform].filter((schema) => sameVersion(schema, facts, options)))
+    for (const entry of toc.entries) {
+      if (!chosen.entries.has(entry.id) || never.test(entry.kind) || leftOut.has(entry.id)) continue
+      const wanted = isWanted(entry, { options, platform, running, sameVersions, ids })
+      if (!wanted && !isExchanged(entry, options, platform)) continue
+      run.push(wanted ? entry : { ...entry, definition: orReplace(entry.definition) })
+      running.add(entry.id)
+    }
+    const lost = [...leftOut].flatMap(([id, extension]) => {
+      const entry = toc.entries.find((one) => one.id === id)
+      return entry === undefined || !chosen.entries.has(id) ? [] : [{ entry, extension }]
+    })
+    const withRows = lost.filter(
+      ({ entry }) =>
+        entry.kind === 'TABLE' &&
+        (chosen.tables.get(readable({ schema: entry.schema, name: entry.tag }))?.rows ?? '0') !== '0'
+    )
+    if (withRows.length > 0) {
+      const names = [...new Set(withRows.map(({ extension }) => extension))]
+      obstacles.push({
+        code: 'SB705',
+        text: `The target's server does not have the extensions ${names.join(', ')}, which ${withRows.map(({ entry }) => readable({ schema: entry.schema, name: entry.tag })).join(', ')} need.`
+      })
+    }
+    for (const { entry, extension } of lost) {
+      if (entry.kind === 'ACL' || entry.kind === 'COMMENT') continue
+      findings.push({
+        kind: 'todo',
+        subject: describeEntry(entry),
+        detail: `the target's server does not have the extension ${extension}`,
+        ...(entry.definition === '' ? {} : { remedy: entry.definition.trim() })
+      })
+    }
+  }
+  const rows = planRows(options, { platform, running, definitions, findings, obstacles })
+  return { entries: run, rows, findings, obstacles, platform }
+}
+
+/** Whether source and target have the same version of a part of the platform: what is missing there then was made by the user. */
+function sameVersion(schema: string, facts: DatabaseFacts, options: PlanOptions): boolean {
+  if (schema === 'supabase_migrations' || schema === 'extensions') return true
+  const table =
+    schema === 'storage'
+      ? 'storage.migrations'
+      : schema === 'supabase_functions'
+        ? 'supabase_functions.migrations'
+        : `${schema}.schema_migrations`
+  const theirs = options.targetVersions[table]
+  return theirs !== undefined && theirs === facts.platformVersions[table]
+}
+
+interface Wanting {
+  readonly options: PlanOptions
+  readonly platform: ReadonlySet<string>
+  readonly running: ReadonlySet<number>
+  readonly sameVersions: ReadonlySet<string>
+  /** All entries of the archive. */
+  readonly ids: ReadonlySet<number>
+}
+
+function isWanted(entry: TocEntry, { options, platform, running, sameVersions, ids }: Wanting): boolean {
+  const { known } = options
+  const there = known.has(entry)
+  if (entry.kind === 'ACL' || entry.kind === 'COMMENT' || entry.kind === 'SECURITY LABEL') {
+    if (/^(?:DATABASE|EXTENSION) /.test(entry.tag)) return false
+    if (entry.tag === 'SCHEMA public') return true
+    if (entry.needs.some((id) => running.has(id))) return true
+    // What it is about belongs to an extension, and so is no entry of its own.
+    return entry.schema !== '' && !platform.has(entry.schema) && !entry.needs.some((id) => ids.has(id))
+  }
+  const home = entry.kind === 'SCHEMA' ? entry.tag : entry.schema
+  if (entry.kind === 'DEFAULT ACL') return true
+  if (entry.kind === 'EXTENSION') return !there
+  if (!platform.has(home)) {
+    if (
+      entry.kind === 'SEQUENCE SET' ||
+      entry.kind === 'MATERIALIZED VIEW DATA' ||
+      entry.kind === 'ROW SECURITY' ||
+      entry.kind === 'SEQUENCE OWNED BY'
+    )
+      return entry.needs.some((id) => running.has(id))
+    return !there
+  }
+  if (entry.kind === 'SEQUENCE SET') return home !== 'cron' && home !== 'vault' && home !== 'realtime'
+  if (there || entry.kind === 'SCHEMA') return false
+  // What hangs on a platform table that this restore makes comes with it.
+  if (entry.needs.some((id) => running.has(id)) && entry.kind !== 'TRIGGER' && entry.kind !== 'POLICY') return true
+  if (entry.kind === 'TRIGGER') return !callsOwnSchema(entry)
+  if (entry.kind === 'POLICY') return home !== 'cron'
+  return (
+    sameVersions.has(home) &&
+    !/^(?:ROW SECURITY|TABLE ATTACH|INDEX ATTACH|SEQUENCE OWNED BY|DEFAULT)$/.test(entry.kind) &&
+    !(home === 'realtime')
+  )
+}
+
+/** Functions of chosen schemas take the place of those that are there, and what uses them stays. */
+function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, platform: ReadonlySet<string>): boolean {
+  return (
+    mode === 'replace' &&
+    !byTables &&
+    /^(?:FUNCTION|PROCEDURE|AGGREGATE)$/.test(entry.kind) &&
+    !platform.has(entry.schema) &&
+    !chosen.needed.has(entry.id)
+  )
+}
+
+/** The platform's triggers call functions of their own schema; a user cannot make any there. */
+function callsOwnSchema(entry: TocEntry): boolean {
+  const called = /EXECUTE (?:FUNCTION|PROCEDURE) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)\.[^;]*;/.exec(entry.definition)?.[1]
+  return called === entry.schema
+}
+
+interface RowsOf {
+  readonly platform: ReadonlySet<string>
+  readonly running: ReadonlySet<number>
+  readonly definitions: boolean
+  readonly findings: Finding[]
+  readonly obstacles: Obstacle[]
+}
+
+function planRows(
+  { mode, toc, chosen, tables, target, facts }: PlanOptions,
+  { platform, running, definitions, findings, obstacles }: RowsOf
+): RowsPlan[] {
+  const made = new Set(
+    toc.entries
+      .filter((entry) => entry.kind === 'TABLE' && running.has(entry.id))
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const rows: RowsPlan[] = []
+  for (const entry of toc.entries) {
+    if (entry.kind !== 'TABLE DATA' || !entry.hasData) continue
+    const name = readable({ schema: entry.schema, name: entry.tag })
+    const table = chosen.tables.get(name)
+    if (table === undefined || !chosen.withRows.has(name)) continue
+    const held = table.rows ?? '0'
+    const ofPlatform = platform.has(entry.schema)
+    const there = tables.get(name)
+    const add = (way: RowsPlan['way']) =>
+      rows.push({ entry, facts: table, copied: parseCopyStatement(entry), way, platform: ofPlatform })
+    if (mode === 'side-schema') {
+      add('beside')
+      continue
+    }
+    if (ofPlatform && !made.has(name)) {
+      if (ownRows.has(name)) continue
+      if (name === 'cron.job' && mode !== 'missing-rows') {
+        if (held !== '0') add('jobs')
+        continue
+      }
+      const why = leftAlone(table)
+      if (why !== undefined) {
+        if (held !== '0' && entry.schema !== 'vault')
+          findings.push({
+            kind: 'note',
+            subject: `table ${name}`,
+            detail: `its ${held} rows are not brought back: ${why}`
+          })
+        continue
+      }
+      if (held === '0' && (mode === 'missing-rows' || there === undefined || !there.maySelect)) continue
+      const lacking =
+        there === undefined
+          ? []
+          : parseCopyStatement(entry).columns.filter((column) => !there.columns.some((one) => one.name === column))
+      if (there === undefined || lacking.length > 0) {
+        obstacles.push({
+          code: 'SB706',
+          text:
+            there === undefined
+              ? `The target has no table ${name}, and the backup has ${held} rows of it.`
+              : `The target's table ${name} lacks the columns ${lacking.join(', ')}.`
+        })
+        continue
+      }
+      if (held === '0' && mode === 'empty') continue
+      add(mode === 'missing-rows' ? 'missing' : 'exchange')
+      continue
+    }
+    if (definitions) {
+      if (!made.has(name)) {
+        // An extension's own table: rows come in with an extension that is made now.
+        if (table.extension !== undefined && !target.extensions.has(table.extension)) add('copy')
+        else if (held !== '0')
+          findings.push({
+            kind: 'note',
+            subject: `table ${name}`,
+            detail: `its ${held} rows are not brought back: the target has the table already`
+          })
+        continue
+      }
+      if (held !== '0') add('copy')
+      continue
+    }
+    if (there === undefined && chosen.whole && facts.selection.type !== 'data') {
+      if (held !== '0')
+        findings.push({
+          kind: 'todo',
+          subject: `table ${name}`,
+          detail: `the target has no such table; its ${held} rows were not brought back`,
+          remedy: `restore-mode: replace, tables: ${name}`
+        })
+      continue
+    }
+    if (there === undefined) {
+      obstacles.push({
+        code: 'SB710',
+        text: `The target has no table ${name}${facts.selection.type === 'data' ? ', and the backup holds rows only' : ''}.`
+      })
+      continue
+    }
+    if (held === '0' && mode === 'missing-rows') continue
+    add(mode === 'missing-rows' ? 'missing' : 'exchange')
+  }
+  return rows
+}

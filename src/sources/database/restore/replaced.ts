@@ -1,0 +1,161 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runChild } from '../../../clients/child-process.ts'
+import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
+import { libpqEnvironment } from '../../../clients/postgres/environment.ts'
+import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import type { Context } from '../../../context.ts'
+import { UserError } from '../../../errors.ts'
+import { dumpError } from '../dump-errors.ts'
+import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
+import { withDependants } from '../proof/leave-out.ts'
+import { readable } from '../quote.ts'
+import { type Chosen, isOn } from './choose.ts'
+import { objectOf } from './entry-sql.ts'
+import type { KnownObjects } from './known-objects.ts'
+import type { TargetState } from './target.ts'
+
+/** What has to go from the target before the backup's objects can take its place, and what hangs on it. */
+export interface Replaced {
+  /** To be dropped, with what depends on it. */
+  readonly roots: readonly TocEntry[]
+  /** Objects of others that go with the roots and are made again from the target's own definitions: views, foreign keys of other tables, policies, ... */
+  readonly givenBack: readonly TocEntry[]
+  /** The target's own objects without those that go. */
+  readonly known: KnownObjects
+  /** Tables that would lose a column or themselves; the restore must not begin. */
+  readonly endangered: readonly string[]
+  readonly entries: ReadonlyMap<number, TocEntry>
+}
+
+/** The definitions of everything in the target, as pg_dump writes them. */
+export async function dumpDefinitions(
+  target: ConnectionTarget,
+  programs: Pick<ClientPrograms, 'pgDump'>,
+  context: Context,
+  established: string
+): Promise<ArchiveToc> {
+  const folder = await mkdtemp(join(context.temp, 'definitions-'))
+  const environment = await libpqEnvironment(target, context.temp, { established })
+  try {
+    const file = join(folder, 'target.dump')
+    const result = await runChild({
+      command: programs.pgDump,
+      args: ['--format=custom', '--compress=0', '--schema-only', '--no-password', `--file=${file}`],
+      env: environment.env,
+      signal: context.signal
+    })
+    if (result.code !== 0) throw dumpError(result, result.stderr)
+    const toc = readToc(await readFile(file))
+    if (toc === null) throw new UserError('SB603', 'pg_dump did not finish the definitions of the target.')
+    return toc
+  } finally {
+    await environment.dispose()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
+/** What a choice of whole schemas also takes away when the backup does not know it. */
+const others = new Set(['FUNCTION', 'PROCEDURE', 'AGGREGATE', 'TYPE', 'DOMAIN', 'SEQUENCE'])
+const attached = new Set([
+  'ACL',
+  'CHECK CONSTRAINT',
+  'COMMENT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'MATERIALIZED VIEW DATA',
+  'POLICY',
+  'ROW SECURITY',
+  'RULE',
+  'SECURITY LABEL',
+  'SEQUENCE',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'STATISTICS',
+  'TABLE ATTACH',
+  'TABLE DATA',
+  'TRIGGER'
+])
+
+/** Decides what goes, pure. `now` are the target's definitions, `backup` those of the backup. */
+export function planReplacing(
+  now: ArchiveToc,
+  backup: ArchiveToc,
+  chosen: Chosen,
+  target: TargetState,
+  known: KnownObjects,
+  byTables: boolean
+): Replaced {
+  const own = (schema: string) => schema !== '' && target.schemas.get(schema)?.platform !== true
+  const name = (entry: TocEntry) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+  const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
+  const wanted = new Set(
+    backup.entries
+      .filter((entry) => relations.has(entry.kind) && chosen.entries.has(entry.id) && !chosen.needed.has(entry.id))
+      .map(relation)
+  )
+  const inBackup = new Set(backup.entries.map(name))
+  const excluded = (entry: TocEntry) =>
+    !byTables && !chosen.whole && relations.has(entry.kind) && inBackup.has(name(entry)) && !wanted.has(relation(entry))
+  const roots = now.entries.filter((entry) => {
+    if (!own(entry.schema)) return false
+    if (byTables) return relations.has(entry.kind) && wanted.has(relation(entry))
+    if (!chosen.hasSchema(entry.schema) || excluded(entry)) return false
+    if (relations.has(entry.kind)) return true
+    if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
+    return others.has(entry.kind) && !inBackup.has(name(entry))
+  })
+  const schemas = byTables
+    ? []
+    : now.entries.filter(
+        (entry) =>
+          entry.kind === 'SCHEMA' &&
+          own(entry.tag) &&
+          entry.tag !== 'public' &&
+          chosen.whole &&
+          !inBackup.has(name(entry))
+      )
+  const rootIds = new Set([...roots, ...schemas].map((entry) => entry.id))
+  const lost = withDependants(now, new Map([...rootIds].map((id) => [id, ''])))
+  const entries = new Map(now.entries.map((entry) => [entry.id, entry]))
+
+  const gone = new Set(rootIds)
+  const givenBack: TocEntry[] = []
+  const endangered: string[] = []
+  for (const entry of now.entries) {
+    if (!lost.has(entry.id) || rootIds.has(entry.id)) continue
+    // Contained in what goes: nobody else's.
+    const hangs =
+      attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
+    if (hangs) gone.add(entry.id)
+    else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
+    else if (entry.kind === 'TABLE') endangered.push(readable({ schema: entry.schema, name: entry.tag }))
+    else givenBack.push(entry)
+  }
+  const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).map(name))
+  return {
+    roots: [...schemas, ...roots],
+    givenBack,
+    known: { has: (entry) => !dropped.has(`${entry.kind}\0${entry.schema}\0${entry.tag}`) && known.has(entry) },
+    endangered,
+    entries
+  }
+}
+
+/** Drops the roots, in the open transaction. */
+export async function dropReplaced(connection: Connection, replaced: Replaced): Promise<void> {
+  // Views first: what remains then depends on little.
+  const order = ['VIEW', 'MATERIALIZED VIEW']
+  const roots = replaced.roots.toSorted((a, b) => order.indexOf(b.kind) - order.indexOf(a.kind))
+  for (const entry of roots) {
+    const object = objectOf(entry)
+    if (object === null) continue
+    await connection.query(
+      `DROP ${object.replace(/^(FOREIGN TABLE|MATERIALIZED VIEW|[A-Z]+) /, '$1 IF EXISTS ')} CASCADE`
+    )
+  }
+}

@@ -1,0 +1,128 @@
+import type { DatabaseFacts, MembershipFacts, RoleFacts } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { asError } from '../../../errors.ts'
+import type { Finding } from '../../source.ts'
+import { quoteIdentifier, quoteLiteral } from '../quote.ts'
+import { readMemberships } from '../roles.ts'
+import { assignment, isReservedRole } from '../roles-sql.ts'
+import type { TargetState } from './target.ts'
+
+/**
+ * Makes the roles of the project that the target does not have, with their memberships and settings, in the open transaction. Roles that are there stay as
+ * they are: they belong to the whole server. Attributes and memberships that the session may not give are listed. Passwords are in no backup.
+ */
+export async function restoreRoles(
+  connection: Connection,
+  facts: DatabaseFacts,
+  target: TargetState
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const todo = (subject: string, sql: string, why: unknown) =>
+    findings.push({ kind: 'todo', subject, detail: asError(why).message, remedy: `${sql};` })
+  const tried = async (subject: string, sql: string): Promise<boolean> => {
+    const error = await attempt(connection, sql)
+    if (error !== null) todo(subject, sql, error)
+    return error === null
+  }
+  const made = new Set<string>()
+  for (const role of facts.roles) {
+    if (target.roles.has(role.name)) continue
+    const name = quoteIdentifier(role.name)
+    if (!(await tried(`role ${role.name}`, `CREATE ROLE ${name} WITH ${plainAttributes(role)}`))) continue
+    made.add(role.name)
+    // Each by itself: a session that may not give one may still give the others.
+    for (const attribute of strongAttributes(role)) await tried(`role ${role.name}`, `ALTER ROLE ${name} ${attribute}`)
+    if (role.comment !== null)
+      await tried(`comment on role ${role.name}`, `COMMENT ON ROLE ${name} IS ${quoteLiteral(role.comment)}`)
+    for (const setting of role.settings)
+      await tried(`setting of role ${role.name}`, `ALTER ROLE ${name} SET ${assignment(setting)}`)
+    for (const setting of role.databaseSettings)
+      await tried(
+        `setting of role ${role.name}`,
+        `ALTER ROLE ${name} IN DATABASE ${quoteIdentifier(target.database)} SET ${assignment(setting)}`
+      )
+    if (role.login)
+      findings.push({
+        kind: 'todo',
+        subject: `role ${role.name}`,
+        detail: 'it logs in, and passwords are in no backup',
+        remedy: `ALTER ROLE ${name} PASSWORD '...';`
+      })
+  }
+  const key = (membership: MembershipFacts) => JSON.stringify([membership.role, membership.member])
+  const there = new Set((await readMemberships(connection)).map(key))
+  for (const membership of facts.memberships) {
+    if (there.has(key(membership)) || (isReservedRole(membership.member) && !made.has(membership.role))) continue
+    if (!made.has(membership.member) && !made.has(membership.role)) continue
+    await tried(
+      `membership of ${membership.member} in ${membership.role}`,
+      `GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${membershipOptions(membership, target.versionNumber)}`
+    )
+  }
+  return findings
+}
+
+/** Settings of the database itself that the target does not have. What names a secret is left to people: it belongs to its project. */
+export async function restoreDatabaseSettings(
+  connection: Connection,
+  facts: DatabaseFacts,
+  target: TargetState
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const rows = await connection.query<{
+    name: string
+  }>(`select split_part(s, '=', 1) as name from pg_db_role_setting d, unnest(d.setconfig) s
+where d.setrole = 0 and d.setdatabase = (select oid from pg_database where datname = current_database())`)
+  const there = new Set(rows.map((row) => row.name))
+  for (const setting of facts.databaseSettings) {
+    const name = setting.slice(0, setting.indexOf('='))
+    if (there.has(name)) continue
+    const subject = `setting ${name} of the database`
+    if (/secret|password|key$|token/i.test(name)) {
+      findings.push({ kind: 'todo', subject, detail: 'it may hold a secret of the other project: it was not set' })
+      continue
+    }
+    const sql = `ALTER DATABASE ${quoteIdentifier(target.database)} SET ${assignment(setting)}`
+    const error = await attempt(connection, sql)
+    if (error !== null) findings.push({ kind: 'todo', subject, detail: asError(error).message, remedy: `${sql};` })
+  }
+  return findings
+}
+
+/** Nothing that only some may give: Supabase refuses the clauses even where they take away what nobody has. */
+function plainAttributes(role: RoleFacts): string {
+  return [
+    role.inherit ? 'INHERIT' : 'NOINHERIT',
+    role.login ? 'LOGIN' : 'NOLOGIN',
+    ...(role.createDb ? ['CREATEDB'] : []),
+    ...(role.createRole ? ['CREATEROLE'] : []),
+    ...(role.connectionLimit === -1 ? [] : [`CONNECTION LIMIT ${role.connectionLimit}`]),
+    ...(role.validUntil === null ? [] : [`VALID UNTIL ${quoteLiteral(role.validUntil)}`])
+  ].join(' ')
+}
+
+function strongAttributes(role: RoleFacts): string[] {
+  return [
+    ...(role.superuser ? ['SUPERUSER'] : []),
+    ...(role.replication ? ['REPLICATION'] : []),
+    ...(role.bypassRls ? ['BYPASSRLS'] : [])
+  ]
+}
+
+function membershipOptions({ admin, inherit, set }: MembershipFacts, versionNumber: number): string {
+  if (versionNumber >= 160000 && inherit !== null && set !== null)
+    return ` WITH ADMIN ${admin}, INHERIT ${inherit}, SET ${set}`
+  return admin ? ' WITH ADMIN OPTION' : ''
+}
+
+async function attempt(connection: Connection, sql: string): Promise<unknown> {
+  try {
+    await connection.query(`savepoint role; ${sql}; release savepoint role`)
+    return null
+  } catch (error) {
+    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+    await connection.query('rollback to savepoint role; release savepoint role')
+    return error
+  }
+}

@@ -1,0 +1,203 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { asError, UserError } from '../../../errors.ts'
+import type { Finding } from '../../source.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
+import { quoteIdentifier } from '../quote.ts'
+import {
+  definitionOf,
+  describeEntry,
+  forEachObject,
+  objectNumbers,
+  ownerStatement,
+  withoutSessionAuthorization
+} from './entry-sql.ts'
+
+/** Statements that go to the server in one round trip. */
+const batchEntries = 60
+const batchBytes = 256 * 1024
+
+export interface EntryRunner {
+  /**
+   * Runs the definitions of entries, in their order, in the open transaction. What the target refuses the role is listed by object; anything else throws
+   * SB708, and the transaction is void.
+   */
+  run(entries: readonly TocEntry[]): Promise<void>
+  /** Statements of our own for an object, as tolerant as those of its entry. */
+  attempt(entry: TocEntry, sql: string): Promise<boolean>
+  /** Entries that the target refused, as a whole. */
+  readonly refused: ReadonlySet<number>
+  /** Entries whose object is there, but whose owner the target refused. */
+  readonly otherOwner: ReadonlySet<number>
+  readonly findings: readonly Finding[]
+  findingOf(id: number): Finding | undefined
+}
+
+export interface EntryRunnerOptions {
+  readonly connection: Connection
+  readonly user: string
+  readonly superuser: boolean
+  readonly entries: ReadonlyMap<number, TocEntry>
+  readonly platform: ReadonlySet<string>
+  /** Whether an object is in the target, made now or there before. */
+  readonly isThere: (entry: TocEntry) => boolean
+  readonly onProgress: (done: number) => void
+}
+
+/** Refusals of these would leave rows without a place. */
+const holdsRows = /^(?:TABLE|SCHEMA|TABLE ATTACH)$/
+const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
+const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
+
+export function entryRunner(options: EntryRunnerOptions): EntryRunner {
+  const { connection, user, superuser, platform } = options
+  const refused = new Set<number>()
+  const otherOwner = new Set<number>()
+  const findings: Finding[] = []
+  const byEntry = new Map<number, Finding>()
+  const done = new Set<number>()
+
+  function sqlOf(entry: TocEntry): string {
+    let sql = definitionOf(entry)
+    if (entry.kind === 'ACL' && !superuser && sql.includes('SET SESSION AUTHORIZATION'))
+      sql = withoutSessionAuthorization(sql)
+    if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind)) {
+      const objects = entry.needs.map((id) => options.entries.get(id)).find((need) => need?.kind === 'BLOB METADATA')
+      if (objects !== undefined && entry.kind === 'ACL') sql = forEachObject(sql, objectNumbers(objects))
+    }
+    if (entry.accessMethod !== '' && entry.accessMethod !== 'heap') {
+      sql = `SET LOCAL default_table_access_method = ${quoteIdentifier(entry.accessMethod)};\n${sql}\nSET LOCAL default_table_access_method = heap;`
+    }
+    return sql
+  }
+
+  function ownerOf(entry: TocEntry): string | null {
+    if (entry.owner === user) return null
+    if (entry.kind === 'BLOB METADATA' || entry.kind === 'BLOB') {
+      const oids = entry.kind === 'BLOB' ? [entry.tag].filter((tag) => /^\d+$/.test(tag)) : objectNumbers(entry)
+      return oids.map((oid) => `ALTER LARGE OBJECT ${oid} OWNER TO ${quoteIdentifier(entry.owner)};`).join('\n')
+    }
+    return ownerStatement(entry)
+  }
+
+  async function guarded(sql: string): Promise<unknown> {
+    try {
+      await connection.query(`savepoint entry;\n${sql}\n;release savepoint entry`)
+      return null
+    } catch (error) {
+      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+      await connection.query('rollback to savepoint entry; release savepoint entry')
+      return error
+    }
+  }
+
+  /** Why a refusal is listed and not failed on; null where the restore must not go on. */
+  function excuse(entry: TocEntry, error: unknown): string | null {
+    const state = sqlStateOf(error) ?? ''
+    const home = entry.kind === 'SCHEMA' ? entry.tag : entry.schema
+    const message = asError(error).message.replace(/^The database answered: /, '')
+    if (platform.has(home)) return message
+    if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
+    if (state === '42501' && !holdsRows.test(entry.kind)) return message
+    if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
+    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lacksSomething(entry)) return message
+    return null
+  }
+
+  /** Whether something that the entry needs, directly or through others, was refused or is not in the target. */
+  function lacksSomething(entry: TocEntry, seen = new Set<number>()): boolean {
+    return entry.needs.some((id) => {
+      if (seen.has(id)) return false
+      seen.add(id)
+      const need = options.entries.get(id)
+      if (need === undefined) return false
+      if (refused.has(id)) return true
+      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return true
+      return lacksSomething(need, seen)
+    })
+  }
+
+  async function one(entry: TocEntry): Promise<void> {
+    const error = await guarded(sqlOf(entry))
+    if (error !== null) {
+      if (
+        alreadyThere.has(sqlStateOf(error) ?? '') &&
+        (entry.kind === 'PUBLICATION TABLE' || platform.has(entry.schema))
+      )
+        return
+      const reason = excuse(entry, error)
+      if (reason === null) {
+        throw new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(error).message}`, {
+          cause: error
+        })
+      }
+      refused.add(entry.id)
+      const finding: Finding = {
+        kind: 'todo',
+        subject: describeEntry(entry),
+        detail: reason,
+        remedy: sqlOf(entry).trim()
+      }
+      findings.push(finding)
+      byEntry.set(entry.id, finding)
+      return
+    }
+    done.add(entry.id)
+    const owner = ownerOf(entry)
+    const notOwned = owner === null ? null : await guarded(owner)
+    if (notOwned === null || owner === null) return
+    otherOwner.add(entry.id)
+    findings.push({
+      kind: 'todo',
+      subject: describeEntry(entry),
+      detail: `it belongs to ${user} now, not to ${entry.owner}: ${asError(notOwned).message}`,
+      remedy: owner
+    })
+  }
+
+  return {
+    refused,
+    otherOwner,
+    findings,
+    findingOf: (id) => byEntry.get(id),
+    async run(entries) {
+      let batch: TocEntry[] = []
+      let bytes = 0
+      const flush = async () => {
+        if (batch.length === 0) return
+        const all = batch
+        batch = []
+        bytes = 0
+        const failed =
+          all.length === 1
+            ? 'alone'
+            : await guarded(all.map((entry) => `${sqlOf(entry)}\n;${ownerOf(entry) ?? ''}`).join('\n'))
+        if (failed === null) for (const entry of all) done.add(entry.id)
+        else for (const entry of all) await one(entry)
+        options.onProgress(all.length)
+      }
+      for (const entry of entries) {
+        batch.push(entry)
+        bytes += entry.definition.length
+        if (batch.length >= batchEntries || bytes >= batchBytes) await flush()
+      }
+      await flush()
+    },
+    async attempt(entry, sql) {
+      const error = await guarded(sql)
+      if (error === null) return true
+      const reason = excuse(entry, error)
+      if (reason === null)
+        throw new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(error).message}`, {
+          cause: error
+        })
+      refused.add(entry.id)
+      findings.push({ kind: 'todo', subject: describeEntry(entry), detail: reason, remedy: sql })
+      return false
+    }
+  }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error
+}

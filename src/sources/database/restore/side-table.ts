@@ -1,0 +1,65 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
+import { splitStatements } from '../proof/check-sql.ts'
+import { quoteIdentifier } from '../quote.ts'
+import type { CopiedColumns } from './copy-statement.ts'
+
+const name = String.raw`(?:"(?:[^"]|"")+"|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*)`
+const createTable = new RegExp(String.raw`^CREATE (?:UNLOGGED )?TABLE ${name}\.${name} \(`, 'u')
+const addKey = new RegExp(
+  String.raw`^ALTER TABLE ONLY ${name}\.${name}\n    ADD CONSTRAINT (${name} PRIMARY KEY \([^()]*\))$`,
+  'u'
+)
+
+/**
+ * Makes an empty table like that of the backup in a schema of its own. Only the `CREATE TABLE` is taken of its definition, under the new name and without
+ * parents: whatever else it says is about the live table. Where a type or function of it is gone, the columns become text; resolves with false then.
+ */
+export async function makeSideTable(
+  connection: Connection,
+  schema: string,
+  table: CopiedColumns,
+  definition: TocEntry | undefined,
+  key: TocEntry | undefined
+): Promise<boolean> {
+  const place = `${quoteIdentifier(schema)}.${quoteIdentifier(table.table)}`
+  const create = renamed(definition, place)
+  if (create !== null && (await tried(connection, create))) {
+    const primary = addKey.exec(splitStatements(key?.definition ?? '')[0] ?? '')?.[1]
+    if (primary !== undefined) await tried(connection, `ALTER TABLE ONLY ${place} ADD CONSTRAINT ${primary}`)
+    return true
+  }
+  await connection.query(
+    `CREATE TABLE ${place} (${table.columns.map((column) => `${quoteIdentifier(column)} text`).join(', ')})`
+  )
+  return false
+}
+
+function renamed(definition: TocEntry | undefined, place: string): string | null {
+  const statement = splitStatements(definition?.definition ?? '')[0] ?? ''
+  if (!createTable.test(statement)) return null
+  const own = statement.replace(createTable, () => `CREATE TABLE ${place} (`)
+  const alone = own.replace(/\n\)\nINHERITS \([^()]*\)/, '\n)')
+  // Rows of a child show in its live parents: rather none of the definition than that.
+  return /\nINHERITS \(/.test(alone) || /\nPARTITION BY /.test(alone) ? null : alone
+}
+
+async function tried(connection: Connection, sql: string): Promise<boolean> {
+  try {
+    await connection.query(`savepoint side; ${sql}; release savepoint side`)
+    return true
+  } catch (error) {
+    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+    await connection.query('rollback to savepoint side; release savepoint side')
+    return false
+  }
+}
+
+/** `restored_20261122`, or the first of `_2`, `_3`, ... that is not taken. */
+export function sideSchemaName(day: Date, taken: (name: string) => boolean): string {
+  const base = `restored_${day.toISOString().slice(0, 10).replaceAll('-', '')}`
+  let found = base
+  for (let count = 2; taken(found); count += 1) found = `${base}_${count}`
+  return found
+}
