@@ -13,7 +13,13 @@ export const backupRowSchema = z.object({
   verified: z.enum(verificationLevels),
   verifiedAt: z.iso.datetime().nullable(),
   /** The latest verification, where it is another than the best one. */
-  latestVerification: z.object({ outcome: z.enum(['passed', 'failed']), level: z.enum(verificationLevels), at: z.iso.datetime().nullable() }).optional(),
+  latestVerification: z
+    .object({
+      outcome: z.enum(['passed', 'failed']),
+      level: z.enum(verificationLevels),
+      at: z.iso.datetime().nullable()
+    })
+    .optional(),
   sizeBytes: z.number().nullable(),
   rows: z.number().nullable(),
   durationMs: z.number().nullable(),
@@ -63,7 +69,11 @@ export const resultSchema = z.object({
       sizeBytes: z.number(),
       parts: z.array(partSchema),
       encryption: z.object({ scheme: z.string(), recipients: z.array(z.string()) }),
-      source: z.object({ serverVersion: z.string().optional(), clientVersion: z.string().optional(), tls: z.string().optional() }),
+      source: z.object({
+        serverVersion: z.string().optional(),
+        clientVersion: z.string().optional(),
+        tls: z.string().optional()
+      }),
       databaseBytes: z.number().optional()
     })
     .optional(),
@@ -79,9 +89,20 @@ export const resultSchema = z.object({
   /** What a restore did or, with `dry-run`, would do. */
   restore: z.record(z.string(), z.unknown()).optional(),
   /** Verdicts of `prune` and of the pruning after a backup. */
-  retention: z.array(z.object({ id: z.string(), project: z.string(), destination: z.string(), keep: z.boolean(), reasons: z.array(z.string()), removed: z.boolean().optional() })).optional(),
+  retention: z
+    .array(
+      z.object({
+        id: z.string(),
+        project: z.string(),
+        destination: z.string(),
+        keep: z.boolean(),
+        reasons: z.array(z.string()),
+        removed: z.boolean().optional()
+      })
+    )
+    .optional(),
   /** Alarms of `backup` and `check`. */
-  alarms: z.array(z.object({ kind: z.string(), detail: z.string() })).optional(),
+  alarms: z.array(z.object({ kind: z.string(), detail: z.string(), project: z.string().optional() })).optional(),
   /** Output of `plan`. */
   matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
 })

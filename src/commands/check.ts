@@ -1,0 +1,178 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
+import {
+  type Alarm,
+  checkProject,
+  checkSchedules,
+  newestVerified,
+  type ScheduledWorkflow
+} from '../history/freshness.ts'
+import type { HistoryEntry } from '../history/entries.ts'
+import { backupRows } from '../history/rows.ts'
+import { readWorkflow } from '../history/workflow-schedule.ts'
+import type { Result } from '../result.ts'
+import { badgeOf } from '../ui/badge.ts'
+import { readAll } from './list.ts'
+import type { Ports } from './ports.ts'
+
+export interface CheckOptions {
+  readonly project: string | undefined
+  readonly maxAgeMs: number
+  /** Fingerprints of the recipients that backups should have; empty: not looked at. */
+  readonly recipients: readonly string[]
+  /** Folder of what stays after the run. */
+  readonly kept: string
+  /** File name of the workflow of this run, where it is known. */
+  readonly workflowFile: string | undefined
+}
+
+export interface CheckPorts extends Ports {
+  /** The workflows of the repository of this run; undefined where they cannot be asked for. */
+  readonly workflows:
+    | {
+        list(): Promise<readonly { readonly path: string; readonly state: string }[]>
+        text(path: string): Promise<string | undefined>
+      }
+    | undefined
+}
+
+/** Looks whether backups are as fresh as they should be. Reads manifests and records alone, and downloads nothing else. */
+export async function runCheck(options: CheckOptions, ports: CheckPorts): Promise<Result> {
+  const { clock, log } = ports.context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  const entries = await readAll(ports.destinations, options.project)
+  const now = clock.now()
+  const projects = [...new Set(entries.map((entry) => entry.ref.project))].sort()
+  const alarms: Alarm[] = []
+  const warnings: string[] = []
+  for (const project of projects) {
+    const found = checkProject(
+      project,
+      entries.filter((entry) => entry.ref.project === project),
+      options,
+      now
+    )
+    alarms.push(...found.alarms)
+    warnings.push(...found.warnings)
+  }
+  const scheduled = await scheduledWorkflows(options, ports, warnings)
+  const schedules = checkSchedules(scheduled, projects, entries, now)
+  alarms.push(...schedules.alarms)
+  warnings.push(...schedules.warnings)
+  for (const [place, bytes] of roomTaken(entries)) log.info(`${place} holds ${bytes} bytes of backups.`)
+  await writeBadges(options, projects, entries, alarms, warnings, now)
+
+  const error = verdict(options, projects, alarms)
+  return {
+    command: 'check',
+    status: projects.length === 0 ? 'nothing' : error === undefined ? 'complete' : 'failed',
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool: ports.tool,
+    project: options.project ?? (projects.length === 1 ? (projects[0] ?? null) : null),
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } }),
+    verified: levelOf(projects, entries, now),
+    destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
+    backups: backupRows(entries, now),
+    url: null,
+    path: null,
+    warnings,
+    alarms: alarms.map((alarm) => ({ ...alarm }))
+  }
+}
+
+function verdict(options: CheckOptions, projects: readonly string[], alarms: readonly Alarm[]): UserError | undefined {
+  if (projects.length === 0) {
+    return new UserError(
+      'SB921',
+      `There is no backup${options.project === undefined ? '' : ` of ${options.project}`} at all.`
+    )
+  }
+  return alarms.length === 0 ? undefined : new UserError('SB920', alarms.map((alarm) => alarm.detail).join(' '))
+}
+
+/** How far the newest backups are proven: the weakest of all projects. */
+function levelOf(projects: readonly string[], entries: readonly HistoryEntry[], now: Date): Result['verified'] {
+  const order: readonly Result['verified'][] = ['none', 'checksum', 'read', 'restore']
+  const levels = projects.map((project) => newestVerified(ofProject(entries, project), now)?.verified ?? 'none')
+  return order.find((level) => levels.includes(level)) ?? 'none'
+}
+
+function ofProject(entries: readonly HistoryEntry[], project: string): HistoryEntry[] {
+  return entries.filter((entry) => entry.ref.project === project)
+}
+
+/**
+ * The workflows that make backups on a schedule. When no file of the repository says that it does, the one of this run is
+ * taken, unless it uses this action for something else. What GitHub does not show is a warning: the age is checked anyway.
+ */
+async function scheduledWorkflows(
+  options: CheckOptions,
+  ports: CheckPorts,
+  warnings: string[]
+): Promise<readonly ScheduledWorkflow[]> {
+  if (ports.workflows === undefined) return []
+  const found: ScheduledWorkflow[] = []
+  try {
+    for (const { path, state } of await ports.workflows.list()) {
+      const text = state === 'deleted' ? undefined : await ports.workflows.text(path)
+      if (text !== undefined) found.push({ ...readWorkflow(text), file: path.split('/').at(-1) ?? path, state })
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+    warnings.push(`The schedules of the workflows could not be looked at: ${thrown.message} ${thrown.remedy}`)
+    return []
+  }
+  const making = found.filter((one) => one.use === 'backup')
+  const own = found.filter((one) => one.file === options.workflowFile && one.use === 'none')
+  return (making.length > 0 ? making : own).filter((one) => one.schedules.length > 0)
+}
+
+/** Bytes that lie in each place, as the manifests have it; a shared file counts once. */
+function roomTaken(entries: readonly HistoryEntry[]): ReadonlyMap<string, number> {
+  const room = new Map<string, number>()
+  const counted = new Set<string>()
+  for (const entry of entries) {
+    let bytes = room.get(entry.destination) ?? 0
+    for (const file of entry.manifest?.files ?? []) bytes += file.bytes
+    for (const file of entry.manifest?.shared ?? []) {
+      const key = `${entry.destination}/${entry.ref.project}/${file.name}`
+      if (!counted.has(key)) bytes += file.bytes
+      counted.add(key)
+    }
+    room.set(entry.destination, bytes)
+  }
+  return room
+}
+
+/** `badge.json` for all together and `badge-<label>.json` for each project, beside the result file. */
+async function writeBadges(
+  options: CheckOptions,
+  projects: readonly string[],
+  entries: readonly HistoryEntry[],
+  alarms: readonly Alarm[],
+  warnings: readonly string[],
+  now: Date
+): Promise<void> {
+  const newest = new Map(projects.map((project) => [project, newestVerified(ofProject(entries, project), now)]))
+  const all = [...newest.values()]
+  const oldest = all.includes(undefined)
+    ? undefined
+    : all.toSorted((a, b) => (a?.createdAt.getTime() ?? 0) - (b?.createdAt.getTime() ?? 0))[0]
+  await writeJson(
+    join(options.kept, 'badge.json'),
+    badgeOf('backup', { newest: oldest, alarms: alarms.length, warnings: warnings.length }, now)
+  )
+  for (const project of projects) {
+    const own = alarms.filter((alarm) => alarm.project === undefined || alarm.project === project)
+    const facts = { newest: newest.get(project), alarms: own.length, warnings: 0 }
+    await writeJson(join(options.kept, `badge-${project}.json`), badgeOf(`backup of ${project}`, facts, now))
+  }
+}
+
+async function writeJson(path: string, value: object): Promise<void> {
+  await writeFile(`${path}.part`, `${JSON.stringify(value)}\n`, { mode: 0o600 })
+  await rename(`${path}.part`, path)
+}

@@ -1,0 +1,209 @@
+import { formatAge, formatTime, plural } from '../ui/format.ts'
+import { type HistoryEntry, newestFirst } from './entries.ts'
+import { isFromTheFuture } from './select.ts'
+import { scheduledTimes, type WorkflowPlan } from './workflow-schedule.ts'
+
+/** Something that the owner of the backups should know now. Texts hold labels and times, nothing from inside a project. */
+export interface Alarm {
+  readonly kind:
+    | 'too-old'
+    | 'not-verified'
+    | 'missed-schedule'
+    | 'workflow-disabled'
+    | 'expires-soon'
+    | 'recipients-changed'
+    | 'anomalous'
+    | 'damaged'
+  readonly detail: string
+  /** The label of the project; left out for what concerns all. */
+  readonly project?: string
+}
+
+/** What a check came to. */
+export interface Freshness {
+  readonly alarms: readonly Alarm[]
+  /** What is worth a look, but no reason to fail. */
+  readonly warnings: readonly string[]
+}
+
+export interface FreshnessRules {
+  readonly maxAgeMs: number
+  /** Fingerprints that the newest backup should be encrypted for; empty: not looked at. */
+  readonly recipients: readonly string[]
+}
+
+/** A workflow that makes backups on a schedule. */
+export interface ScheduledWorkflow extends WorkflowPlan {
+  /** File name: `backup.yml`. */
+  readonly file: string
+  readonly state: string
+}
+
+const hour = 60 * 60 * 1000
+const day = 24 * hour
+/** A backup that will be gone within this time is an alarm. */
+const expirySoonMs = 7 * day
+/** GitHub starts scheduled runs late at busy times, and a backup takes its time. */
+const lateMs = 2 * hour
+/** How far back a schedule is looked for: longer than a month, shorter than what makes a yearly one matter. */
+const longestLookBackMs = 40 * day
+const mostTimes = 500
+
+/** Backups that count for a check: readable, not damaged, no alarm open about them, not dated in the future, no safety copy. */
+export function newestVerified(entries: readonly HistoryEntry[], now: Date): HistoryEntry | undefined {
+  return real(entries, now).find((entry) => entry.verified !== 'none' && !entry.damaged && !isOpenAnomaly(entry))
+}
+
+function real(entries: readonly HistoryEntry[], now: Date): HistoryEntry[] {
+  return entries
+    .filter((entry) => entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now))
+    .toSorted(newestFirst)
+}
+
+function isOpenAnomaly(entry: HistoryEntry): boolean {
+  return entry.manifest?.status === 'anomalous' && !entry.acknowledged
+}
+
+/** Looks at the backups of ONE project in all its places. */
+export function checkProject(
+  project: string,
+  entries: readonly HistoryEntry[],
+  rules: FreshnessRules,
+  now: Date
+): Freshness {
+  const all = real(entries, now)
+  const good = newestVerified(entries, now)
+  const alarms: Alarm[] = []
+  const warnings: string[] = []
+  const alarm = (kind: Alarm['kind'], detail: string): void => void alarms.push({ kind, detail, project })
+  const newest = all[0]
+
+  if (good === undefined) {
+    const there =
+      newest === undefined
+        ? 'no backup that can be read'
+        : `${plural(all.length, 'backup')}, the newest of ${formatTime(newest.createdAt)}`
+    alarm('not-verified', `${project} has no verified backup: there is ${there}.`)
+  } else {
+    const age = now.getTime() - good.createdAt.getTime()
+    if (age > rules.maxAgeMs) {
+      alarm(
+        'too-old',
+        `The newest verified backup of ${project} is ${formatAge(age)} old (${formatTime(good.createdAt)}); allowed are ${formatAge(rules.maxAgeMs)}.`
+      )
+    }
+    if (good.manifest?.status === 'partial')
+      warnings.push(`The newest verified backup of ${project}, ${good.ref.id}, is partial.`)
+    const expires = expiryOf(good, entries)
+    // Where backups are kept for a few days only, every one of them expires soon: then half of that time counts.
+    if (
+      expires !== undefined &&
+      expires.getTime() - now.getTime() < Math.min(expirySoonMs, (expires.getTime() - good.createdAt.getTime()) / 2)
+    ) {
+      alarm(
+        'expires-soon',
+        `The newest verified backup of ${project}, ${good.ref.id}, expires at ${formatTime(expires)}.`
+      )
+    }
+  }
+  for (const entry of all.filter((one, index) => all.findIndex((other) => other.ref.id === one.ref.id) === index)) {
+    if (good !== undefined && newestFirst(entry, good) >= 0) break
+    if (isOpenAnomaly(entry))
+      alarm('anomalous', `Backup ${entry.ref.id} of ${project} is anomalous and not acknowledged.`)
+    else if (entry.damaged) alarm('damaged', `The latest verification of backup ${entry.ref.id} of ${project} failed.`)
+  }
+  const encrypted = all.find((entry) => entry.manifest !== null)?.manifest
+  if (rules.recipients.length > 0 && encrypted !== undefined && encrypted !== null) {
+    const missing = rules.recipients.filter((one) => !encrypted.encryption.recipients.includes(one))
+    const other = encrypted.encryption.recipients.filter((one) => !rules.recipients.includes(one))
+    if (missing.length + other.length > 0) {
+      const parts = [
+        ...(missing.length > 0 ? [`not for ${missing.join(', ')}`] : []),
+        ...(other.length > 0 ? [`for ${other.join(', ')}, which \`recipients\` does not name`] : [])
+      ]
+      alarm(
+        'recipients-changed',
+        `The newest backup of ${project}, ${encrypted.id}, is encrypted ${parts.join(' and ')}.`
+      )
+    }
+  }
+  const unreadable = entries.filter((entry) => entry.manifest === null).length
+  if (unreadable > 0) warnings.push(`${plural(unreadable, 'backup')} of ${project} cannot be read by this version.`)
+  return { alarms, warnings }
+}
+
+/** When the last copy of a backup will be gone; undefined when a place keeps it. */
+function expiryOf(backup: HistoryEntry, entries: readonly HistoryEntry[]): Date | undefined {
+  const copies = entries.filter((entry) => entry.ref.id === backup.ref.id && entry.manifest !== null)
+  if (copies.some((copy) => copy.expiresAt === undefined)) return undefined
+  return new Date(Math.max(...copies.map((copy) => copy.expiresAt?.getTime() ?? 0)))
+}
+
+/**
+ * Looks at the schedules: workflows that are switched off, and scheduled runs that left no backup.
+ *
+ * @param entries the backups of all projects that are looked at.
+ */
+export function checkSchedules(
+  workflows: readonly ScheduledWorkflow[],
+  projects: readonly string[],
+  entries: readonly HistoryEntry[],
+  now: Date
+): Freshness {
+  const alarms: Alarm[] = []
+  const warnings: string[] = []
+  const planned: { readonly workflow: ScheduledWorkflow; readonly times: readonly Date[]; readonly due: Date }[] = []
+  for (const workflow of workflows) {
+    if (workflow.projects !== null && !workflow.projects.some((one) => projects.includes(one))) continue
+    if (workflow.state !== 'active') {
+      alarms.push({
+        kind: 'workflow-disabled',
+        detail: `The workflow ${workflow.file} is switched off (${workflow.state}): its schedule does not run.`
+      })
+      continue
+    }
+    const times = scheduledTimes(workflow.schedules, new Date(now.getTime() - longestLookBackMs), now, mostTimes)
+    if (times === undefined) {
+      warnings.push(`A schedule of ${workflow.file} cannot be read: missed runs are not noticed.`)
+      continue
+    }
+    const due = times.find((time) => time.getTime() + lateMs <= now.getTime())
+    if (due !== undefined) planned.push({ workflow, times, due })
+  }
+  for (const project of projects) {
+    const own = planned.filter(({ workflow }) => workflow.projects?.includes(project) === true)
+    const open = planned.filter(({ workflow }) => workflow.projects === null)
+    // Where several could be meant, the one that asks least is taken: no alarm by mistake.
+    const found = (own.length > 0 ? own : open).toSorted((a, b) => a.due.getTime() - b.due.getTime())[0]
+    if (found === undefined) continue
+    const made = real(
+      entries.filter((entry) => entry.ref.project === project),
+      now
+    )
+    const newest = made[0]
+    const { file } = found.workflow
+    // A runner's clock may be a little behind that of the scheduler.
+    if (newest === undefined || newest.createdAt.getTime() < found.due.getTime() - 60_000) {
+      const since = newest === undefined ? '' : ` The newest is of ${formatTime(newest.createdAt)}.`
+      alarms.push({
+        kind: 'missed-schedule',
+        detail: `${file} was to run at ${formatTime(found.due)}, and no backup of ${project} was made since.${since}`,
+        project
+      })
+      continue
+    }
+    // Backups younger than a day are never pruned: fewer of them than scheduled runs means that runs were dropped or failed.
+    const yesterday = now.getTime() - day
+    const scheduled = found.times.filter(
+      (time) => time.getTime() >= yesterday && time.getTime() + lateMs <= now.getTime()
+    ).length
+    const taken = new Set(made.filter((entry) => entry.createdAt.getTime() >= yesterday).map((entry) => entry.ref.id))
+      .size
+    if (taken < scheduled) {
+      warnings.push(
+        `${file} was to run ${plural(scheduled, 'time')} in the last 24 hours; ${plural(taken, 'backup')} of ${project} came of it.`
+      )
+    }
+  }
+  return { alarms, warnings }
+}
