@@ -22,7 +22,7 @@ export interface ManagementOptions {
 }
 
 export interface ManagementBody {
-  /** `content-type` of the answer, lower case; empty where it has none. */
+  /** `content-type` of the answer as sent; empty where it has none. */
   readonly contentType: string
   readonly bytes: Uint8Array<ArrayBuffer>
 }
@@ -79,7 +79,7 @@ export function connectManagement(options: ManagementOptions): Management {
       if (response.headers.get('x-ratelimit-remaining') === '0')
         openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
       if (status >= 200 && status < 300)
-        return { contentType: (response.headers.get('content-type') ?? '').toLowerCase(), bytes }
+        return { contentType: response.headers.get('content-type') ?? '', bytes }
       if (status === 429) openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
       throw managementError({ method, path, status, message: messageOf(bytes) })
     } catch (thrown) {

@@ -1,0 +1,18 @@
+import { ManagementError } from '../clients/supabase-management-errors.ts'
+
+/** The reason in short, for the plain manifest as well: codes, statuses and scopes, no names. */
+export function reasonOf(thrown: unknown): string {
+  // Anything else is the end of the run (cancelled), or a bug.
+  if (!(thrown instanceof ManagementError)) throw thrown
+  const status = thrown.status === null ? 'no answer' : `status ${thrown.status}`
+  switch (thrown.code) {
+    case 'SB821':
+      return `SB821: the access token is refused, ${status}`
+    case 'SB822':
+      return `SB822: the access token lacks the scope ${thrown.scope}, ${status}`
+    case 'SB826':
+      return 'SB826: the answer has another shape'
+    default:
+      return `${thrown.code}: ${status}`
+  }
+}
