@@ -132,6 +132,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
   function rateHeaders(): Record<string, string> {
     const { limit, remaining, reset } = state.rateLimit ?? { limit: 5000, remaining: 4999, reset: state.now() }
     return {
+      date: state.now().toUTCString(),
       'x-ratelimit-limit': String(limit),
       'x-ratelimit-remaining': String(remaining),
       'x-ratelimit-reset': String(Math.ceil(reset.getTime() / 1000))
