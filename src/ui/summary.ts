@@ -3,6 +3,7 @@ import type { BackupRow, Result } from '../result.ts'
 import { sourceNames } from '../sources/source.ts'
 import { inert, inertCode } from './escape.ts'
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime, plural } from './format.ts'
+import { restoreBlock } from './restore-block.ts'
 
 /** The runner drops a summary of more than 1 MiB as a whole (FileCommandManager.cs); this leaves room for others. */
 export const largestSummaryBytes = 900_000
@@ -27,6 +28,7 @@ export function renderSummary(result: Result, place: SummaryPlace): string {
     verdict(result, place),
     failure(result),
     warnings(result),
+    restoreBlock(result),
     parts(result),
     proof(result),
     destinations(result, place),
@@ -76,7 +78,7 @@ function verdict(result: Result, place: SummaryPlace): string {
       `took ${formatDuration(result.durationMs)}`
     ]
     lines.push(facts.join(' · '))
-    lines.push(`${proofSentence(result)} ${encryptionSentence(result)}`)
+    if (result.command !== 'restore') lines.push(`${proofSentence(result)} ${encryptionSentence(result)}`)
   } else {
     lines.push(`${formatTime(place.now)} · took ${formatDuration(result.durationMs)}`)
   }
@@ -132,7 +134,12 @@ function databasePart(result: Result): Part | undefined {
   return result.backup?.parts.find((part) => part.source === 'database')
 }
 
-const partMarks: Readonly<Record<Part['status'], string>> = { captured: '✅', partial: '⚠️', skipped: '➖', impossible: '❌' }
+const partMarks: Readonly<Record<Part['status'], string>> = {
+  captured: '✅',
+  partial: '⚠️',
+  skipped: '➖',
+  impossible: '❌'
+}
 
 function parts(result: Result): string {
   const { backup } = result
@@ -140,7 +147,11 @@ function parts(result: Result): string {
   const ordered = backup.parts.toSorted((a, b) => sourceNames.indexOf(a.source) - sourceNames.indexOf(b.source))
   const rows = ordered.map((part) => {
     const counts = Object.entries(part.counts)
-      .map(([name, value]) => (name.toLowerCase().endsWith('bytes') ? `${formatBytes(value)}${inert(words(name.slice(0, -5)))}` : `${formatCount(value)} ${inert(words(name))}`))
+      .map(([name, value]) =>
+        name.toLowerCase().endsWith('bytes')
+          ? `${formatBytes(value)}${inert(words(name.slice(0, -5)))}`
+          : `${formatCount(value)} ${inert(words(name))}`
+      )
       .join(', ')
     return `| ${inert(part.source)} | ${partMarks[part.status]} ${part.status} | ${counts} | ${inert(part.reason ?? '', 300)} |`
   })
@@ -149,7 +160,15 @@ function parts(result: Result): string {
     backup.source.clientVersion === undefined ? '' : `dumped by pg_dump ${inert(backup.source.clientVersion)}`,
     backup.source.tls === undefined ? '' : `TLS: ${inert(backup.source.tls)}`
   ].filter((text) => text !== '')
-  return ['### What is in it', '', '| Part | Status | Counts | Why |', '| --- | --- | --- | --- |', ...rows, '', about.join(' · ')].join('\n')
+  return [
+    '### What is in it',
+    '',
+    '| Part | Status | Counts | Why |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+    about.join(' · ')
+  ].join('\n')
 }
 
 /** `largeObjects` as `large objects`. */
@@ -171,7 +190,8 @@ function proof(result: Result): string {
       `| different | ${formatCount(tables.differing)} |`,
       ''
     )
-  if (verification.durationMs !== undefined) lines.push(`The proof took ${formatDuration(verification.durationMs)}: so long a restore takes at least.`, '')
+  if (verification.durationMs !== undefined)
+    lines.push(`The proof took ${formatDuration(verification.durationMs)}: so long a restore takes at least.`, '')
   for (const reason of verification.notProven.slice(0, 50)) lines.push(`- not proven: ${inert(reason, 400)}`)
   const shown = (findings ?? []).slice(0, shownFindings)
   if (shown.length > 0) {
@@ -182,7 +202,9 @@ function proof(result: Result): string {
       '',
       '| | Object | What |',
       '| --- | --- | --- |',
-      ...shown.map((finding) => `| ${finding.kind} | ${inertCode(finding.subject, 120)} | ${inert(finding.detail, 300)} |`),
+      ...shown.map(
+        (finding) => `| ${finding.kind} | ${inertCode(finding.subject, 120)} | ${inert(finding.detail, 300)} |`
+      ),
       ...(rest > 0 ? ['', `and ${formatCount(rest)} more in the file of the output \`result\``] : []),
       '',
       '</details>'
@@ -202,7 +224,12 @@ function destinations(result: Result, place: SummaryPlace): string {
 
 /** A link only to the server itself and only over https; the bare text else. */
 function link(text: string, url: string, place: SummaryPlace): string {
-  if (!place.serverUrl.startsWith('https://') || !url.startsWith(`${place.serverUrl}/`) || /[\s<>"'()[\]\\|`]/.test(url)) return inert(text)
+  if (
+    !place.serverUrl.startsWith('https://') ||
+    !url.startsWith(`${place.serverUrl}/`) ||
+    /[\s<>"'()[\]\\|`]/.test(url)
+  )
+    return inert(text)
   return `<a href="${url.replace(/&/g, '&amp;')}">${inert(text)}</a>`
 }
 
@@ -211,11 +238,19 @@ function retention(result: Result): string {
   if (verdicts.length === 0) return ''
   const rows = verdicts
     .slice(0, 200)
-    .map((one) => `| ${inertCode(one.id)} | ${inert(one.destination)} | ${one.keep ? 'keep' : one.removed === true ? 'removed' : 'remove'} | ${inert(one.reasons.join(', '), 200)} |`)
+    .map(
+      (one) =>
+        `| ${inertCode(one.id)} | ${inert(one.destination)} | ${one.keep ? 'keep' : one.removed === true ? 'removed' : 'remove'} | ${inert(one.reasons.join(', '), 200)} |`
+    )
   return ['### Retention', '', '| Backup | Place | | Why |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }
 
-const levelMarks: Readonly<Record<BackupRow['verified'], string>> = { restore: '✅ restore', read: '📖 read', checksum: '🔢 checksum', none: '— none' }
+const levelMarks: Readonly<Record<BackupRow['verified'], string>> = {
+  restore: '✅ restore',
+  read: '📖 read',
+  checksum: '🔢 checksum',
+  none: '— none'
+}
 
 function history(result: Result, place: SummaryPlace): string {
   const rows = result.backups
@@ -223,7 +258,8 @@ function history(result: Result, place: SummaryPlace): string {
   const several = new Set(rows.map((row) => row.project)).size > 1
   const shown = rows.slice(0, shownRows)
   const newest = rows[0]
-  const age = newest === undefined ? '' : ` The newest is ${formatAge(place.now.getTime() - Date.parse(newest.createdAt))} old.`
+  const age =
+    newest === undefined ? '' : ` The newest is ${formatAge(place.now.getTime() - Date.parse(newest.createdAt))} old.`
   const lines = [
     '### History',
     '',
@@ -259,21 +295,33 @@ function trend(rows: readonly BackupRow[]): string {
   const first = rows[0]
   if (first === undefined) return ''
   const sizes = rows
-    .filter((row) => row.destination === first.destination && row.project === first.project && row.sizeBytes !== null && row.kind !== 'safety')
+    .filter(
+      (row) =>
+        row.destination === first.destination &&
+        row.project === first.project &&
+        row.sizeBytes !== null &&
+        row.kind !== 'safety'
+    )
     .slice(0, 20)
     .map((row) => row.sizeBytes ?? 0)
     .reverse()
   if (sizes.length < 2) return ''
   const most = Math.max(...sizes, 1)
-  const drawn = sizes.map((size) => bars[Math.min(bars.length - 1, Math.floor((size / most) * (bars.length - 0.01)))]).join('')
+  const drawn = sizes
+    .map((size) => bars[Math.min(bars.length - 1, Math.floor((size / most) * (bars.length - 0.01)))])
+    .join('')
   return ` Size: <code>${drawn}</code> ${formatBytes(sizes[0] ?? 0)} → ${formatBytes(sizes.at(-1) ?? 0)}.`
 }
 
 function howToRestore(result: Result, place: SummaryPlace): string {
-  if (result.command !== 'backup' || result.backup === undefined || !result.destinations.some((one) => one.stored)) return ''
+  if (result.command !== 'backup' || result.backup === undefined || !result.destinations.some((one) => one.stored))
+    return ''
   const stored = result.destinations.filter((one) => one.stored).map((one) => one.name)
   const form = formUrl(place)
-  const start = form === null ? 'Start a manual run of your restore workflow' : `Start a manual run of ${link('this workflow', form, place)} or of your restore workflow`
+  const start =
+    form === null
+      ? 'Start a manual run of your restore workflow'
+      : `Start a manual run of ${link('this workflow', form, place)} or of your restore workflow`
   return [
     '<details><summary>How to restore this backup</summary>',
     '',

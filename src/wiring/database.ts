@@ -1,9 +1,10 @@
+import type { Manifest } from '../archive/manifest.ts'
 import { actionCache } from '../clients/action-cache.ts'
 import { connect } from '../clients/postgres/connect.ts'
+import type { Connection } from '../clients/postgres/connection.ts'
 import { findClientPrograms } from '../clients/postgres/find-programs.ts'
 import { installClientPrograms } from '../clients/postgres/install-programs.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
-import type { Manifest } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import type { BackupInputs, DatabaseAccess } from '../inputs.ts'
 import { type DatabaseSource, openDatabaseSource } from '../sources/database/capture.ts'
@@ -23,10 +24,11 @@ export interface OpenedDatabase {
  * asks comes first: a password that is wrong is tried once, never again by a program.
  */
 export async function openDatabase(
-  inputs: BackupInputs,
+  inputs: Pick<BackupInputs, 'retries' | 'pgBin' | 'selection' | 'lockTimeoutMs'>,
   access: DatabaseAccess,
   context: Context,
-  encrypted: boolean
+  encrypted: boolean,
+  inSnapshot?: (connection: Connection) => Promise<void>
 ): Promise<OpenedDatabase> {
   const connection = await connect(access.target, {
     clock: context.clock,
@@ -58,7 +60,8 @@ export async function openDatabase(
     lockTimeoutMs: inputs.lockTimeoutMs,
     retries: inputs.retries,
     hashLimitBytes,
-    vault: encrypted
+    vault: encrypted,
+    ...(inSnapshot === undefined ? {} : { inSnapshot })
   })
   return { source, programs, about: { serverVersion: version, clientVersion: programs.version, tls }, serverMajor }
 }

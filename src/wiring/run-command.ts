@@ -5,7 +5,6 @@ import type { Ports } from '../commands/ports.ts'
 import { runPrune } from '../commands/prune.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
-import { UserError } from '../errors.ts'
 import type { Inputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import type { RunnerEnvironment } from '../runner-environment.ts'
@@ -14,6 +13,7 @@ import { backup } from './backup.ts'
 import { check } from './check.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
+import { restore } from './restore.ts'
 import { verify } from './verify.ts'
 
 /** Where a run takes place. */
@@ -57,6 +57,6 @@ async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<
     case 'verify':
       return verify(inputs, ports, place)
     case 'restore':
-      throw new UserError('SB012', `\`command: ${inputs.command}\` is not part of this version.`)
+      return restore(inputs, ports, place)
   }
 }

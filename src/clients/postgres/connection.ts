@@ -40,6 +40,11 @@ export interface Connection {
     parameters?: readonly unknown[],
     batch?: number
   ): AsyncIterable<R>
+  /**
+   * Runs a `COPY ... FROM STDIN` and feeds it with `rows`; resolves with how many rows the server took. Nothing in `rows` is run as a statement. When `rows`
+   * throws, the server voids the COPY, and that error is thrown here. Other errors are those of `query`.
+   */
+  copyIn(sql: string, rows: AsyncIterable<Uint8Array>): Promise<number>
   /** Fires (once) when the connection broke by itself. */
   readonly broken: AbortSignal
   /** Closes; a statement that still runs is cancelled at the server. Never throws. */

@@ -3,6 +3,7 @@ import pg, { type QueryResult, type QueryResultRow } from 'pg'
 import { asError, cancelled, UserError } from '../../errors.ts'
 import { type CancelKey, cancelMs, sendCancel } from './cancel-statement.ts'
 import type { Connection, ConnectionTarget } from './connection.ts'
+import { copyIn } from './copy-in.ts'
 import type { guardMessages } from './message-guard.ts'
 import { serverErrorOf, statementError } from './server-error.ts'
 import { type EstablishedTls, type Resolve, systemResolve } from './socket.ts'
@@ -121,12 +122,16 @@ export function openSession(
     void cancelStatement().finally(() => guard.destroy(cancelled(options.signal)))
   }
 
-  async function run(sql: string, parameters: readonly unknown[]): Promise<QueryResult | QueryResult[]> {
+  function run(sql: string, parameters: readonly unknown[]): Promise<QueryResult | QueryResult[]> {
+    return answered(() => (parameters.length === 0 ? client.query(sql) : client.query(sql, [...parameters])))
+  }
+
+  async function answered<T>(ask: () => Promise<T>): Promise<T> {
     options.signal.throwIfAborted()
     broken.signal.throwIfAborted()
     running += 1
     try {
-      return await (parameters.length === 0 ? client.query(sql) : client.query(sql, [...parameters]))
+      return await ask()
     } catch (thrown) {
       if (options.signal.aborted) throw cancelled(options.signal)
       const server = serverErrorOf(thrown)
@@ -201,6 +206,7 @@ export function openSession(
       broken: broken.signal,
       query: (sql, parameters = []) => rowsOf(sql, parameters),
       stream,
+      copyIn: (sql, rows) => inTurn(() => answered(() => client.query(copyIn(sql, rows)).done)),
       close
     }
   }

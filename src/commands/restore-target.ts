@@ -1,0 +1,65 @@
+import type { DatabaseFacts } from '../archive/contents-database.ts'
+import { UserError } from '../errors.ts'
+
+/** Where a restore goes, as far as it names the place. */
+export interface RestoreTarget {
+  /** The Supabase project, where the inputs say which. */
+  readonly ref: string | undefined
+  readonly database: { readonly host: string; readonly port: number; readonly database: string } | undefined
+}
+
+const same = 'same:'
+
+/** What `confirm-target` may say: the project's ref, `host/database`. */
+export function namesOf(target: RestoreTarget): string[] {
+  return [
+    ...(target.ref === undefined ? [] : [target.ref]),
+    ...(target.database === undefined ? [] : [`${target.database.host}/${target.database.database}`])
+  ]
+}
+
+/** Whether the target is where the backup was made. */
+export function isSource(target: RestoreTarget, facts: Pick<DatabaseFacts, 'source'> | undefined): boolean {
+  if (facts === undefined) return false
+  const { source } = facts
+  if (target.ref !== undefined && target.ref === source.ref) return true
+  const { database } = target
+  return (
+    database !== undefined &&
+    database.host.toLowerCase() === source.host.toLowerCase() &&
+    database.port === source.port &&
+    database.database === source.database
+  )
+}
+
+/** Throws SB701 unless `confirm-target` names the target; before anything is asked of anybody. */
+export function assertConfirmed(confirmTarget: string, target: RestoreTarget): void {
+  const names = namesOf(target)
+  const typed = confirmTarget.startsWith(same) ? confirmTarget.slice(same.length) : confirmTarget
+  if (names.includes(typed)) return
+  throw new UserError(
+    'SB701',
+    `\`confirm-target\` says "${confirmTarget}", and the target is ${names.map((name) => `"${name}"`).join(' or ')}.`
+  )
+}
+
+/** Throws SB702 when the target is the source and `confirm-target` does not say so, and SB701 when it says so of another. */
+export function assertMeant(
+  confirmTarget: string,
+  target: RestoreTarget,
+  facts: Pick<DatabaseFacts, 'source'> | undefined
+): void {
+  const source = isSource(target, facts)
+  const said = confirmTarget.startsWith(same)
+  if (source && !said) {
+    throw new UserError('SB702', `The backup was made of this very target: what is in it now would be changed.`, {
+      remedy: `Restore into another project first. If this one is really meant, write \`confirm-target: ${same}${namesOf(target)[0] ?? ''}\`.`
+    })
+  }
+  if (!source && said) {
+    throw new UserError(
+      'SB701',
+      `\`confirm-target\` says that the target is the source of the backup ("${confirmTarget}"), and it is not.`
+    )
+  }
+}

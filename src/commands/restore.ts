@@ -1,0 +1,316 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Contents } from '../archive/contents.ts'
+import type { DatabaseFacts } from '../archive/contents-database.ts'
+import type { Manifest } from '../archive/manifest.ts'
+import { UserError } from '../errors.ts'
+import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { backupRows } from '../history/rows.ts'
+import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
+import type { Result } from '../result.ts'
+import type { RestoreMode } from '../sources/database/restore/plan.ts'
+import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
+import type { Files, Finding, SourceName } from '../sources/source.ts'
+import { formatAge, formatBytes } from '../ui/format.ts'
+import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
+import { readAll } from './list.ts'
+import type { Ports } from './ports.ts'
+import { assertConfirmed, assertMeant, isSource, namesOf, type RestoreTarget } from './restore-target.ts'
+
+export interface RestoreOptions extends Omit<FetchOptions, 'dir'> {
+  readonly project: string | undefined
+  readonly choice: BackupChoice
+  readonly target: RestoreTarget
+  /** As typed; undefined only with `dryRun`. */
+  readonly confirmTarget: string | undefined
+  readonly mode: RestoreMode
+  readonly safetyBackup: boolean
+  readonly dryRun: boolean
+  /** The parts that are meant; those that the backup lacks are told. */
+  readonly include: readonly SourceName[]
+}
+
+/** A part of a backup besides the database. */
+export interface RestorePart {
+  readonly name: Exclude<SourceName, 'database'>
+  /** Brings it back; what it could not is among the findings. Throws a UserError when it cannot go on. */
+  restore(backup: FetchableBackup, contents: Contents): Promise<readonly Finding[]>
+}
+
+export interface RestorePorts extends Ports {
+  readonly openDatabase: (files: Files, facts: DatabaseFacts) => DatabaseRestore
+  /** Parts that can be brought back with the inputs given, in their order; the database comes before all of them. */
+  readonly parts: readonly RestorePart[]
+  /** Backs the target up, as a backup of kind `safety`. */
+  readonly backUpTarget: (project: string | undefined) => Promise<Result>
+  /** Bytes free where files are fetched to; null where that cannot be told. */
+  readonly freeBytes: () => Promise<number | null>
+}
+
+interface Draft {
+  manifest?: Manifest
+  url?: string | null
+  restore: Record<string, unknown>
+  findings: Finding[]
+  warnings: string[]
+  entries: HistoryEntry[]
+}
+
+/**
+ * Brings a backup back: gates first, a plan, a backup of the target, the database in one transaction, then the other parts. The result tells of failures,
+ * too; only bugs are thrown.
+ */
+export async function runRestore(options: RestoreOptions, ports: RestorePorts): Promise<Result> {
+  const { context } = ports
+  const { clock } = context
+  const startedAt = clock.now()
+  const started = clock.monotonic()
+  const draft: Draft = {
+    restore: { mode: options.mode, dryRun: options.dryRun, target: namesOf(options.target) },
+    findings: [],
+    warnings: [],
+    entries: []
+  }
+  const dir = join(context.temp, 'restored')
+  const finish = (status: Result['status'], error?: UserError): Result => ({
+    command: 'restore',
+    status,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(clock.monotonic() - started),
+    tool: ports.tool,
+    project: draft.manifest?.project ?? options.project ?? null,
+    ...(draft.manifest === undefined ? {} : { backup: backupOf(draft.manifest) }),
+    verified: 'none',
+    findings: draft.findings,
+    destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
+    backups: backupRows(draft.entries, clock.now()),
+    url: draft.url ?? null,
+    path: null,
+    warnings: draft.warnings,
+    restore: {
+      ...draft.restore,
+      todo: draft.findings.filter((finding) => finding.kind === 'todo'),
+      durationMs: Math.round(clock.monotonic() - started)
+    },
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
+  })
+  try {
+    if (options.confirmTarget !== undefined) assertConfirmed(options.confirmTarget, options.target)
+    const error = await restoreInto(options, ports, draft, dir)
+    return error === undefined ? finish('complete') : finish('partial', error)
+  } catch (thrown) {
+    if (thrown instanceof UserError) return finish('failed', thrown)
+    throw thrown
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+async function restoreInto(
+  options: RestoreOptions,
+  ports: RestorePorts,
+  draft: Draft,
+  dir: string
+): Promise<UserError | undefined> {
+  const { context } = ports
+  const { log, clock } = context
+  const { backup, contents } = await openBackup(options, ports, draft, dir)
+  const { manifest } = backup
+  draft.manifest = manifest
+  const ageMs = clock.now().getTime() - Date.parse(manifest.createdAt)
+  Object.assign(draft.restore, { backupId: manifest.id, backupCreatedAt: manifest.createdAt, ageMs })
+  log.info(`Backup ${manifest.id} of ${manifest.project}, ${formatAge(ageMs)} old`)
+
+  const facts = options.include.includes('database') ? contents.database : undefined
+  // Only what can be compared tells whether the target is the source: the facts of the database, whatever is restored.
+  if (options.confirmTarget !== undefined) assertMeant(options.confirmTarget, options.target, contents.database)
+  const toItself = isSource(options.target, contents.database)
+  if (options.include.includes('database') && facts === undefined)
+    throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)
+
+  const database = facts === undefined ? undefined : await openDatabasePart(backup, facts, ports)
+  if (database !== undefined) {
+    const preview = await log.group('Looking at the target', () => database.preview(options.dryRun))
+    tellPreview(preview, options, log)
+    Object.assign(draft.restore, {
+      plan: {
+        objects: preview.objects,
+        tables: preview.tables,
+        rows: preview.rows,
+        dropped: preview.dropped,
+        givenBack: preview.givenBack
+      }
+    })
+    if (options.dryRun) {
+      draft.findings.push(...preview.findings)
+      draft.restore['comparison'] = preview.comparison ?? []
+      if (toItself)
+        draft.findings.push({
+          kind: 'note',
+          subject: 'target',
+          detail: `it is the source of the backup: to restore into it, write confirm-target: same:${namesOf(options.target)[0] ?? ''}`
+        })
+    }
+  }
+  if (options.dryRun) return undefined
+
+  if (options.safetyBackup) {
+    const safety = await log.group('Backing the target up first', () =>
+      ports.backUpTarget(toItself ? manifest.project : undefined)
+    )
+    if (safety.status === 'failed' || safety.backup === undefined) {
+      const { error } = safety
+      throw new UserError(
+        'SB715',
+        `The target could not be backed up, and nothing was changed: ${error === undefined ? safety.status : `${error.code}: ${error.message} ${error.remedy}`}`
+      )
+    }
+    draft.restore['safetyBackupId'] = safety.backup.id
+    draft.restore['safetyProject'] = safety.project
+    draft.warnings.push(...safety.warnings.map((warning) => `Safety backup: ${warning}`))
+    if (safety.error !== undefined) draft.warnings.push(`Safety backup: ${safety.error.message}`)
+    log.info(
+      `The target is kept as backup ${safety.backup.id} of ${safety.project ?? ''}: restore-mode replace brings it back.`
+    )
+    await readHistories(ports, draft)
+  }
+
+  if (database !== undefined) {
+    const begun = clock.monotonic()
+    const restored = await log.group('Restoring: database', () => database.run())
+    draft.findings.push(...restored.findings)
+    Object.assign(draft.restore, {
+      tables: restored.tables,
+      rows: restored.rows,
+      sideSchema: restored.sideSchema,
+      databaseMs: Math.round(clock.monotonic() - begun)
+    })
+    log.info(
+      `${restored.rows} rows of ${restored.tables.length} tables came back and were compared with the backup.${restored.sideSchema === null ? '' : ` They are in the schema ${restored.sideSchema}.`}`
+    )
+  }
+  const failures = await restoreParts(options, ports, draft, backup, contents)
+  if (failures.length > 0) return new UserError('SB716', failures.join(' '))
+  return undefined
+}
+
+/** The first copy that can be opened; one that is damaged is passed over when another place has the backup, too. */
+async function openBackup(
+  options: RestoreOptions,
+  ports: RestorePorts,
+  draft: Draft,
+  dir: string
+): Promise<{ backup: FetchableBackup; contents: Contents }> {
+  const { context } = ports
+  // An id is found whatever project it is of: a safety backup lies under the label of its own target.
+  const all = await readAll(ports.destinations, options.choice.kind === 'id' ? undefined : options.project)
+  draft.entries = all
+  // A safety backup is restored by its id only: it is what was there before somebody restored, not the newest good state.
+  const entries = options.choice.kind === 'id' ? all : all.filter((entry) => entry.manifest?.kind !== 'safety')
+  if (options.choice.kind !== 'id') soleProject(entries)
+  const copies = selectBackup(entries, options.choice, context.clock.now())
+  draft.entries = all.filter((entry) => entry.ref.project === copies[0]?.ref.project)
+  let failure: unknown
+  for (const copy of copies) {
+    try {
+      await rm(dir, { recursive: true, force: true })
+      const backup = openEntry(copy, ports, { ...options, dir })
+      const contents = await backup.opened.contents()
+      draft.url = copy.url ?? null
+      return { backup, contents }
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+      failure ??= thrown
+      draft.warnings.push(`The copy in ${copy.destination} could not be used: ${thrown.message}`)
+    }
+  }
+  throw failure
+}
+
+async function openDatabasePart(
+  backup: FetchableBackup,
+  facts: DatabaseFacts,
+  ports: RestorePorts
+): Promise<DatabaseRestore> {
+  const names = ['database.dump', ...(facts.vault === undefined ? [] : ['vault.json'])]
+  const needed = backup.manifest.files
+    .filter((file) => names.some((name) => file.name.startsWith(name)))
+    .reduce((sum, file) => sum + file.bytes, 0)
+  const free = await ports.freeBytes()
+  if (free !== null && free < needed)
+    throw new UserError(
+      'SB310',
+      `Fetching the database takes ${formatBytes(needed)}, and ${formatBytes(free)} are free.`
+    )
+  await ports.context.log.group('Fetching the database', () => backup.opened.fetch(names))
+  return ports.openDatabase(backup.opened.files, facts)
+}
+
+async function restoreParts(
+  options: RestoreOptions,
+  ports: RestorePorts,
+  draft: Draft,
+  backup: FetchableBackup,
+  contents: Contents
+): Promise<string[]> {
+  const failures: string[] = []
+  for (const name of options.include) {
+    if (name === 'database') continue
+    const part = ports.parts.find((one) => one.name === name)
+    if (contents[name] === undefined) {
+      draft.findings.push({ kind: 'note', subject: name, detail: 'the backup does not hold this part' })
+      continue
+    }
+    if (part === undefined) {
+      failures.push(`${name} cannot be brought back with these inputs.`)
+      continue
+    }
+    try {
+      draft.findings.push(
+        ...(await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents)))
+      )
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+      failures.push(`${name}: ${thrown.code}: ${thrown.message} ${thrown.remedy}`)
+    }
+  }
+  return failures
+}
+
+async function readHistories(ports: RestorePorts, draft: Draft): Promise<void> {
+  const project = draft.manifest?.project
+  const entries: HistoryEntry[] = []
+  for (const destination of ports.destinations) entries.push(...(await readHistory(destination, project)))
+  draft.entries = entries
+}
+
+function tellPreview(
+  preview: Awaited<ReturnType<DatabaseRestore['preview']>>,
+  options: RestoreOptions,
+  log: Ports['context']['log']
+): void {
+  log.info(`Target: PostgreSQL ${preview.version}, role ${preview.user}; mode ${options.mode}`)
+  log.info(`Plan: ${preview.objects} objects, ${preview.rows} rows of ${preview.tables} tables`)
+  for (const what of preview.dropped.slice(0, 100)) log.info(`To be replaced: ${what}`)
+  for (const what of preview.givenBack.slice(0, 100)) log.info(`To be given back afterwards: ${what}`)
+  for (const table of preview.comparison ?? []) {
+    if (table.missing === 0 && table.extra === 0 && table.differing === 0) continue
+    const number = (value: number | null) => (value === null ? 'unknown' : String(value))
+    log.info(
+      `${table.table}: ${table.rowsInBackup} rows in the backup, ${number(table.rowsInTarget)} in the target; ${number(table.missing)} missing there, ${number(table.extra)} extra, ${number(table.differing)} different${table.note === undefined ? '' : ` (${table.note})`}`
+    )
+  }
+}
+
+function backupOf(manifest: Manifest): NonNullable<Result['backup']> {
+  return {
+    id: manifest.id,
+    createdAt: manifest.createdAt,
+    type: manifest.type,
+    kind: manifest.kind,
+    sizeBytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
+    parts: manifest.parts,
+    encryption: manifest.encryption,
+    source: manifest.source
+  }
+}

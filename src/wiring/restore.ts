@@ -1,0 +1,158 @@
+import { describeEncryption, type Encryption, encryptionFor } from '../archive/encryption.ts'
+import { createPacker } from '../archive/pack.ts'
+import { actionCache } from '../clients/action-cache.ts'
+import { connect } from '../clients/postgres/connect.ts'
+import { findClientPrograms } from '../clients/postgres/find-programs.ts'
+import { installClientPrograms } from '../clients/postgres/install-programs.ts'
+import type { ClientPrograms } from '../clients/postgres/programs.ts'
+import { freeBytesIn } from '../clients/run-folder.ts'
+import { runBackup } from '../commands/backup.ts'
+import type { Ports } from '../commands/ports.ts'
+import { runRestore } from '../commands/restore.ts'
+import { UserError } from '../errors.ts'
+import { projectLabel } from '../inputs/project-label.ts'
+import type { RestoreInputs } from '../inputs.ts'
+import type { Result } from '../result.ts'
+import { openDatabaseRestore } from '../sources/database/restore/restore-database.ts'
+import { everything } from '../sources/database/selection.ts'
+import { sourceNames } from '../sources/source.ts'
+import { openDatabase } from './database.ts'
+import { proverOf } from './prove.ts'
+import type { RunPlace } from './run-command.ts'
+import { compressionOf, encryptionOf, keysFor, recipientsOf, signWith, trustedKeys } from './sealing.ts'
+
+/** Runs `command: restore`. */
+export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPlace): Promise<Result> {
+  const { context } = place
+  const { target } = inputs
+  return runRestore(
+    {
+      project: inputs.project,
+      choice: inputs.backup,
+      target: { ref: target.ref, database: target.database?.target },
+      confirmTarget: inputs.confirmTarget,
+      mode: inputs.mode,
+      safetyBackup: inputs.safetyBackup,
+      dryRun: inputs.dryRun,
+      include: inputs.include.sources,
+      keys: await keysFor(inputs),
+      compression: await compressionOf(context),
+      trusted: trustedKeys(inputs.verifyKey)
+    },
+    {
+      ...ports,
+      openDatabase: (files, facts) => {
+        if (target.database === undefined) throw new UserError('SB003', 'Input `target-database-url` is missing.')
+        const { target: place } = target.database
+        return openDatabaseRestore({
+          context,
+          target: place,
+          files,
+          facts,
+          mode: inputs.mode,
+          selection: inputs.selection,
+          programs: () => programsFor(inputs, context, place),
+          lockTimeoutMs: inputs.lockTimeoutMs,
+          retries: inputs.retries
+        })
+      },
+      parts: [],
+      backUpTarget: (project) => backUpTarget(inputs, ports, place, project),
+      freeBytes: () => freeBytesIn(context.temp)
+    }
+  )
+}
+
+/** pg_dump for the target's version. */
+async function programsFor(
+  inputs: RestoreInputs,
+  context: RunPlace['context'],
+  target: NonNullable<RestoreInputs['target']['database']>['target']
+): Promise<ClientPrograms> {
+  const connection = await connect(target, {
+    clock: context.clock,
+    signal: context.signal,
+    retries: inputs.retries,
+    randomBytes: context.randomBytes
+  })
+  const { versionNumber } = connection
+  await connection.close()
+  return findClientPrograms({
+    serverMajor: Math.trunc(versionNumber / 10_000),
+    serverVersionNumber: versionNumber,
+    pgBin: inputs.pgBin,
+    home: context.temp,
+    signal: context.signal,
+    install: (major) => installClientPrograms(major, { context, cache: actionCache(context.log) })
+  })
+}
+
+/** Keeps the target as it is, sealed as the backup is: for the recipients or the passphrase given, else for the identities that open it. */
+async function backUpTarget(
+  inputs: RestoreInputs,
+  ports: Ports,
+  place: RunPlace,
+  project: string | undefined
+): Promise<Result> {
+  const { context } = place
+  const access = inputs.target.database
+  if (access === undefined)
+    throw new UserError('SB715', 'There is no target database to back up first.', {
+      remedy: 'Give `target-database-url`, or write `safety-backup: false`.'
+    })
+  const label = project ?? projectLabel({ project: undefined, ref: inputs.target.ref, database: access.target })
+  if (label === undefined) throw new UserError('SB003', 'The target has no name to keep a backup under.')
+  const encryption = await sealOf(inputs)
+  const compression = await compressionOf(context, inputs.compression.method, inputs.compression.level)
+  let programs: ClientPrograms | undefined
+  return runBackup(
+    {
+      project: label,
+      type: 'full',
+      kind: 'safety',
+      plaintext: inputs.plaintext,
+      encryption,
+      encryptionFacts: describeEncryption(encryption),
+      compression: inputs.compression.method
+    },
+    {
+      ...ports,
+      openSources: async () => {
+        const opened = await openDatabase(
+          { ...inputs, selection: everything },
+          access,
+          context,
+          encryption.scheme !== 'none'
+        )
+        programs = opened.programs
+        return {
+          sources: [opened.source],
+          skipped: sourceNames
+            .filter((name) => name !== 'database')
+            .map((source) => ({
+              source,
+              status: 'skipped' as const,
+              reason: 'a safety backup keeps the database',
+              counts: {}
+            })),
+          about: opened.about
+        }
+      },
+      createPacker: (dir, onProgress) =>
+        createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      freeBytes: () => freeBytesIn(context.temp),
+      prove: await proverOf(
+        { verify: 'read', pgBin: inputs.pgBin, jobs: inputs.jobs, verifyDatabase: undefined, checkSql: undefined },
+        context,
+        () => programs
+      ),
+      sign: signWith(inputs.signingKey)
+    }
+  )
+}
+
+async function sealOf(inputs: RestoreInputs): Promise<Encryption> {
+  const given = encryptionOf(inputs)
+  if (given.scheme !== 'none' || inputs.identities.length === 0) return given
+  return encryptionFor(await recipientsOf(inputs.identities))
+}
