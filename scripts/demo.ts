@@ -180,7 +180,6 @@ function step(title: string): void {
 
 /** A line of what happened, indented; control characters of names are shown, not sent to the terminal. */
 function say(line: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach the terminal
   console.log(`    ${line.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '·')}`)
 }
 

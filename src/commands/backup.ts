@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Encryption } from '../archive/encryption.ts'
-import { type CompressionMethod } from '../archive/compression.ts'
+import type { CompressionMethod } from '../archive/compression.ts'
 import type { Contents } from '../archive/contents.ts'
 import { formatVersion, type Manifest, minReader, type Part, type Verification } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
@@ -10,8 +10,9 @@ import { UserError } from '../errors.ts'
 import { makeBackupId } from '../history/backup-id.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
+import type { Destination } from '../destinations/destination.ts'
 import type { DestinationResult, Result } from '../result.ts'
-import type { Finding, Source, SourceName } from '../sources/source.ts'
+import type { Captured, Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
 import { guardPlaintext, type PlaintextRule } from './guard.ts'
 import type { Ports, Prove } from './ports.ts'
@@ -32,8 +33,8 @@ export interface BackupOptions {
 
 export interface BackupPorts extends Ports {
   /** Opens the sources to capture, in their order; what is skipped by choice comes as `skipped`. */
-  readonly openSources: () => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
-  readonly createPacker: (dir: string, onProgress: (bytes: number) => void) => Packer
+  readonly openSources: (destinations: readonly Destination[]) => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
+  readonly createPacker: (dir: string) => Packer
   readonly prove: Prove
   /** Bytes free where files are staged; null where that cannot be told. */
   readonly freeBytes: () => Promise<number | null>
@@ -75,21 +76,22 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
     const reachable = await readHistories(ports, options.project, stored, warnings)
     entries = reachable.entries
-    const opened = await ports.openSources()
+    const opened = await ports.openSources(reachable.destinations)
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
     await checkFreeSpace(sources, ports, warnings)
 
-    let storedBytes = 0
-    packer = ports.createPacker(join(context.temp, 'staging'), (bytes) => {
-      storedBytes += bytes
-    })
+    packer = ports.createPacker(join(context.temp, 'staging'))
     const parts: Part[] = [...opened.skipped]
     const facts = new Map<SourceName, unknown>()
+    const lists = new Map<SourceName, FactLists>()
+    let shared: SharedPacks | undefined
     for (const source of sources) {
       const captured = await log.group(`Capturing: ${source.name}`, () => captureSource(source, packer as Packer, context.signal))
       parts.push(captured.part)
       if (captured.facts !== undefined) facts.set(source.name, captured.facts)
+      if (captured.lists !== undefined) lists.set(source.name, captured.lists)
+      shared ??= captured.shared
       warnings.push(...captured.warnings)
     }
     if (!parts.some((part) => part.status === 'captured' || part.status === 'partial'))
@@ -106,7 +108,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const differences = proof.findings.filter((finding) => finding.kind === 'difference')
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
-    await packContents(options, backup.id, startedAt, facts, packer)
+    await packContents(options, backup.id, startedAt, facts, lists, shared, packer)
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
     const frame = frameOf({
@@ -124,7 +126,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       try {
         stored.push(
           await log.group(`Publishing: ${destination.place}`, () =>
-            publish(context, destination, backup, frame, (packer as Packer).staged, ports.sign)
+            publish(context, destination, backup, frame, (packer as Packer).staged, ports.sign, shared)
           )
         )
       } catch (thrown) {
@@ -208,6 +210,8 @@ function failedDestination(destination: { name: DestinationResult['name']; place
 interface CapturedPart {
   readonly part: Part
   readonly facts?: unknown
+  readonly lists?: FactLists
+  readonly shared?: SharedPacks
   readonly warnings: readonly string[]
 }
 
@@ -223,6 +227,8 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
         counts: { ...captured.counts }
       },
       facts: captured.facts,
+      ...(captured.lists === undefined ? {} : { lists: captured.lists }),
+      ...(captured.shared === undefined ? {} : { shared: captured.shared }),
       warnings: captured.warnings
     }
   } catch (thrown) {
@@ -245,8 +251,11 @@ async function packContents(
   id: string,
   createdAt: Date,
   facts: ReadonlyMap<SourceName, unknown>,
+  lists: ReadonlyMap<SourceName, FactLists>,
+  shared: SharedPacks | undefined,
   packer: Packer
 ): Promise<void> {
+  const old = new Map([...(shared?.old.values() ?? [])].flat().map((pack) => [pack.name, pack]))
   await packer.addPlain(
     'RESTORE.md',
     Buffer.from(
@@ -255,7 +264,7 @@ async function packContents(
         project: options.project,
         createdAt: createdAt.toISOString(),
         encryption: options.encryptionFacts,
-        files: packer.staged.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
+        files: [...packer.staged, ...old.values()].map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
       })
     )
   )
@@ -265,13 +274,36 @@ async function packContents(
     project: options.project,
     createdAt: createdAt.toISOString(),
     files: Object.fromEntries(packer.staged.map((file) => [file.name, file.sha256])),
-    ...Object.fromEntries(facts)
+    ...Object.fromEntries([...facts].filter(([name]) => !lists.has(name)))
   }
-  await packer.add('contents.json', { bytes: oneChunk(Buffer.from(`${JSON.stringify(contents)}\n`)) })
+  await packer.add('contents.json', { bytes: textOf(contents, facts, lists) })
 }
 
-async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes
+type FactLists = NonNullable<Captured<unknown>['lists']>
+
+/** contents.json; its long lists pass through without ever lying in memory. */
+async function* textOf(
+  contents: Contents,
+  facts: ReadonlyMap<SourceName, unknown>,
+  lists: ReadonlyMap<SourceName, FactLists>
+): AsyncGenerator<Uint8Array> {
+  let text = JSON.stringify(contents).slice(0, -1)
+  for (const [name, longLists] of lists) {
+    text += `,${JSON.stringify(name)}:${JSON.stringify(facts.get(name)).slice(0, -1)}`
+    for (const [key, items] of Object.entries(longLists)) {
+      let separator = `,${JSON.stringify(key)}:[`
+      for await (const item of items()) {
+        text += `${separator}${item}`
+        separator = ','
+        if (text.length < 65_536) continue
+        yield Buffer.from(text)
+        text = ''
+      }
+      text += separator === ',' ? ']' : `${separator}]`
+    }
+    text += '}'
+  }
+  yield Buffer.from(`${text}}\n`)
 }
 
 function backupOf(

@@ -332,9 +332,9 @@ function howToRestore(result: Result, place: SummaryPlace): string {
     `project: ${result.project ?? ''}`,
     `backup: ${result.backup.id}`,
     `destinations: ${stored[0] ?? ''}`,
-    ...(result.backup.encryption.scheme === 'age-x25519' ? ['identity: ${{ secrets.AGE_IDENTITY }}'] : []),
-    ...(result.backup.encryption.scheme === 'age-scrypt' ? ['passphrase: ${{ secrets.BACKUP_PASSPHRASE }}'] : []),
-    'target-database-url: ${{ secrets.TARGET_DATABASE_URL }}',
+    ...(result.backup.encryption.scheme === 'age-x25519' ? [`identity: ${fromSecret('AGE_IDENTITY')}`] : []),
+    ...(result.backup.encryption.scheme === 'age-scrypt' ? [`passphrase: ${fromSecret('BACKUP_PASSPHRASE')}`] : []),
+    `target-database-url: ${fromSecret('TARGET_DATABASE_URL')}`,
     'confirm-target: REF-OF-THE-TARGET',
     '```',
     '',
@@ -342,6 +342,11 @@ function howToRestore(result: Result, place: SummaryPlace): string {
     '',
     '</details>'
   ].join('\n')
+}
+
+/** The expression of a workflow that reads a secret. */
+function fromSecret(name: string): string {
+  return `\${{ secrets.${name} }}`
 }
 
 function formUrl(place: SummaryPlace): string | null {

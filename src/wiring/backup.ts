@@ -9,9 +9,11 @@ import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
 import { freeBytesIn } from '../clients/run-folder.ts'
 import { openDatabase } from './database.ts'
+import { healthAfter, type OpenedProject, openProject, withPoolerRemedy } from './management.ts'
 import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
 import { compressionOf, encryptionOf, signWith } from './sealing.ts'
+import { openStorage } from './storage.ts'
 
 /** Runs `command: backup` with the real sources, packer and prover. */
 export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace): Promise<Result> {
@@ -22,7 +24,8 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
     .filter((name) => !inputs.include.sources.includes(name))
     .map((source) => ({ source, status: 'skipped', reason: inputs.include.reasons[source], counts: {} }))
   let programs: ClientPrograms | undefined
-  return runBackup(
+  let project: OpenedProject | undefined
+  const result = await runBackup(
     {
       project: inputs.project,
       type: inputs.type,
@@ -34,24 +37,31 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
     },
     {
       ...ports,
-      openSources: async () => {
+      openSources: async (destinations) => {
+        const storage = await openStorage(inputs, destinations, describeEncryption(encryption), context)
+        // First of all: a project that is paused is told as that, not as a database that does not answer.
+        project = await openProject(inputs, context, encryption.scheme !== 'none')
         const sources: Source<unknown>[] = []
         let about: Manifest['source'] = {}
-        if (inputs.source !== undefined) {
-          const database = await openDatabase(inputs, inputs.source, context, encryption.scheme !== 'none')
+        const access = inputs.source
+        if (access !== undefined) {
+          const database = await withPoolerRemedy(project, () => openDatabase(inputs, access, context, encryption.scheme !== 'none', (connection) => storage?.listIn(connection) ?? Promise.resolve()))
           sources.push(database.source)
           about = database.about
           programs = database.programs
         }
+        if (storage !== undefined) sources.push(storage)
+        sources.push(...(project?.sources ?? []))
         return { sources, skipped, about }
       },
-      createPacker: (dir, onProgress) =>
-        createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      createPacker: (dir) => createPacker({ dir, encryption, compression, signal: context.signal }),
       freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(inputs, context, () => programs),
       sign: signWith(inputs.signingKey)
     }
   )
+  const fallen = await healthAfter(project, context.signal)
+  return fallen.length === 0 ? result : { ...result, warnings: [...result.warnings, ...fallen] }
 }
 
 function kindOf(eventName: string | undefined): Manifest['kind'] {

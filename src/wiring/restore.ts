@@ -138,8 +138,7 @@ async function backUpTarget(
           about: opened.about
         }
       },
-      createPacker: (dir, onProgress) =>
-        createPacker({ dir, encryption, compression, signal: context.signal, onProgress }),
+      createPacker: (dir) => createPacker({ dir, encryption, compression, signal: context.signal }),
       freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(
         { verify: 'read', pgBin: inputs.pgBin, jobs: inputs.jobs, verifyDatabase: undefined, checkSql: undefined },

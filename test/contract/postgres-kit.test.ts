@@ -7,7 +7,7 @@ import { loadSupabase } from '../kit/fixture/load.ts'
 import { loadPgbench } from '../kit/fixture/samples.ts'
 import { binDirOf, majors, run } from '../kit/postgres/programs.ts'
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
-import { type Proxy, startProxy } from '../kit/proxy.ts'
+import { type Proxy as TcpProxy, startProxy } from '../kit/proxy.ts'
 
 const running: { stop(): Promise<void> }[] = []
 afterEach(async () => {
@@ -20,7 +20,7 @@ async function postgres(options: PostgresOptions): Promise<PostgresServer> {
   return server
 }
 
-async function proxyTo(server: PostgresServer): Promise<Proxy> {
+async function proxyTo(server: PostgresServer): Promise<TcpProxy> {
   const proxy = await startProxy({ target: server })
   running.push({ stop: () => proxy.close() })
   return proxy
@@ -220,7 +220,7 @@ describe('the servers', () => {
 
 describe('the proxy', () => {
   const select = 'select string_agg(md5(n::text), $$$$) as text from generate_series(1, 100000) n'
-  const through = (server: PostgresServer, proxy: Proxy, sql = select) =>
+  const through = (server: PostgresServer, proxy: TcpProxy, sql = select) =>
     server.run('psql', ['-XAtc', sql], { env: { PGPORT: String(proxy.port) } })
 
   it('passes everything on unchanged and counts it', async () => {

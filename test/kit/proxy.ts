@@ -149,10 +149,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     },
     stall() {
       if (stalled !== undefined) return
-      let end = () => {}
-      const over = new Promise<void>((resolve) => {
-        end = resolve
-      })
+      const { promise: over, resolve: end } = Promise.withResolvers<void>()
       stalled = { over, end }
     },
     flow,
