@@ -54,6 +54,8 @@ export function connectManagement(options: ManagementOptions): Management {
   const base = `${options.url}/v1/projects/${encodeURIComponent(options.ref)}`
   /** On the monotonic clock: the limit is used up until then. */
   let openAgainAt = 0
+  /** A call got no answer, however often it was tried: the next ones are tried once, so that an address that is dead costs its wait only once. */
+  let isSilent = false
 
   async function waitForLimit(): Promise<void> {
     const wait = Math.min(openAgainAt - clock.monotonic(), longestWaitMs)
@@ -94,12 +96,17 @@ export function connectManagement(options: ManagementOptions): Management {
       if (signal.aborted) throw cancelled(signal)
       await waitForLimit()
       try {
-        return await once(method, path, init, query)
+        const answer = await once(method, path, init, query)
+        isSilent = false
+        return answer
       } catch (thrown) {
         const failed = thrown as ManagementError
         // A request that a limit refused took no effect.
         const again = failed.mayPass === true && (repeatable || failed.status === 429)
-        if (!again || attempt >= retries) throw thrown
+        if (!again || attempt >= (isSilent ? 0 : retries)) {
+          isSilent = failed.status === null
+          throw thrown
+        }
         const waitMs = backoffMs(attempt, (context.randomBytes(1)[0] ?? 0) / 256)
         context.log.debug(`${method} ${path}: ${failed.status ?? 'no answer'}, again in ${waitMs} ms`)
         await clock.sleep(waitMs, signal)
