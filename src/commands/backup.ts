@@ -1,21 +1,26 @@
 import { join } from 'node:path'
 import type { Encryption } from '../archive/encryption.ts'
+import { databaseFactsSchema } from '../archive/contents-database.ts'
 import type { CompressionMethod } from '../archive/compression.ts'
 import type { Contents } from '../archive/contents.ts'
-import { formatVersion, type Manifest, minReader, type Part, type Verification } from '../archive/manifest.ts'
+import { formatVersion, type Manifest, minReader, type Part, type Shape, type Verification } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
 import { errorCodes } from '../error-codes.ts'
 import { UserError } from '../errors.ts'
+import type { Alarm } from '../history/comparison.ts'
 import { makeBackupId } from '../history/backup-id.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import type { RetentionRules } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
 import type { Destination } from '../destinations/destination.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Captured, Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
 import { guardPlaintext, type PlaintextRule } from './guard.ts'
+import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase } from './look-back.ts'
 import type { Ports, Prove } from './ports.ts'
+import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
@@ -29,6 +34,12 @@ export interface BackupOptions {
   readonly encryption: Encryption
   readonly encryptionFacts: Manifest['encryption']
   readonly compression: CompressionMethod
+  /** Fraction of rows, users, objects or bytes that may go before it is an anomaly; nothing is compared when left out. */
+  readonly shrinkLimit?: number
+  /** Id of an earlier anomalous backup whose change was intended. */
+  readonly acknowledge?: string
+  /** Rules by which earlier backups are removed when this one is complete. */
+  readonly keep?: RetentionRules
 }
 
 export interface BackupPorts extends Ports {
@@ -75,14 +86,14 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   try {
     if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
     const reachable = await readHistories(ports, options.project, stored, warnings)
-    entries = reachable.entries
+    entries = [...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))]
     const opened = await ports.openSources(reachable.destinations)
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
     await checkFreeSpace(sources, ports, warnings)
 
     packer = ports.createPacker(join(context.temp, 'staging'))
-    const parts: Part[] = [...opened.skipped]
+    let parts: Part[] = [...opened.skipped]
     const facts = new Map<SourceName, unknown>()
     const lists = new Map<SourceName, FactLists>()
     let shared: SharedPacks | undefined
@@ -101,16 +112,22 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       { files: packer.files, type: options.type, ...(facts.has('database') ? { database: facts.get('database') } : {}) },
       context.signal
     )
+    const described = describeDatabase(parts, facts.get('database'), entries, options)
+    parts = [...described.parts]
+    if (described.changes !== undefined) draft.changes = [...described.changes]
     draft.verified = proof.verification.level
     draft.verification = proof.verification
-    draft.findings = [...proof.findings]
+    draft.findings = [...proof.findings, ...notCapturedNotes(facts.get('database'))]
     draft.backup = backupOf(options, backup.id, startedAt, parts, packer, opened.about)
     const differences = proof.findings.filter((finding) => finding.kind === 'difference')
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
-    await packContents(options, backup.id, startedAt, facts, lists, shared, packer)
+    await packContents({ ...options, ...(described.changes === undefined ? {} : { changes: described.changes }) }, backup.id, startedAt, facts, lists, shared, packer)
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
+    const measures = { parts, sizeBytes: draft.backup.sizeBytes, durationMs: Math.round(clock.monotonic() - started) }
+    const alarms = alarmsBeside(entries, measures, options.type, options.shrinkLimit, startedAt)
+    if (alarms.length > 0) draft.alarms = alarms
     const frame = frameOf({
       options,
       id: backup.id,
@@ -120,7 +137,8 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       parts,
       about: opened.about,
       verification: proof.verification,
-      status: incomplete ? 'partial' : 'complete'
+      status: statusOf(alarms, incomplete),
+      ...(described.shape === undefined ? {} : { shape: described.shape })
     })
     for (const destination of reachable.destinations) {
       try {
@@ -150,10 +168,18 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       }
     }
     entries = after
+    if (alarms.length > 0) return finish('anomalous', anomaly(backup.id, alarms))
     if (failures.length > 0)
       return finish('partial', new UserError('SB408', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
     if (incomplete)
       return finish('partial', new UserError('SB215', `The backup does not hold everything: ${incompleteText(parts)}.`))
+    if (options.keep !== undefined) {
+      const pruned = await pruneAfterBackup(options.project, options.keep, { ...ports, destinations: reachable.destinations })
+      for (const warning of pruned.warnings) log.warning(warning)
+      warnings.push(...pruned.warnings)
+      draft.retention = pruned.retention
+      entries = withoutRemoved(entries, pruned.retention)
+    }
     return finish('complete')
   } catch (thrown) {
     if (thrown instanceof UserError) return finish('failed', thrown)
@@ -162,6 +188,17 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     packer?.close()
     for (const source of sources) await source.close()
   }
+}
+
+/** An open alarm weighs more than what is missing: it freezes pruning. */
+function statusOf(alarms: readonly Alarm[], incomplete: boolean): Manifest['status'] {
+  if (alarms.length > 0) return 'anomalous'
+  return incomplete ? 'partial' : 'complete'
+}
+
+function withoutRemoved(entries: readonly HistoryEntry[], retention: NonNullable<Result['retention']>): HistoryEntry[] {
+  const gone = new Set(retention.filter((one) => one.removed === true).map((one) => `${one.destination} ${one.id}`))
+  return entries.filter((entry) => !gone.has(`${entry.destination} ${entry.ref.id}`))
 }
 
 /** Reads what lies in each destination before any work, so that a token that does not reach it is noticed first. */
@@ -240,6 +277,14 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
   }
 }
 
+/** What the backup does not hold although it lies in the database, by name: shown, so that nobody believes it to be there. */
+function notCapturedNotes(database: unknown): Finding[] {
+  const parsed = databaseFactsSchema.shape.notCaptured.safeParse(
+    typeof database === 'object' && database !== null ? Reflect.get(database, 'notCaptured') : undefined
+  )
+  return (parsed.success ? parsed.data : []).map(({ what, reason }) => ({ kind: 'note', subject: what, detail: `not in the backup: ${reason}` }))
+}
+
 /** What the database takes on its server, where that is known. */
 function sizeOf(sources: readonly Source<unknown>[]): { databaseBytes?: number } {
   const size = sources.find((source) => source.name === 'database')?.sizeBytes
@@ -247,7 +292,7 @@ function sizeOf(sources: readonly Source<unknown>[]): { databaseBytes?: number }
 }
 
 async function packContents(
-  options: BackupOptions,
+  options: BackupOptions & { readonly changes?: readonly string[] },
   id: string,
   createdAt: Date,
   facts: ReadonlyMap<SourceName, unknown>,
@@ -274,7 +319,8 @@ async function packContents(
     project: options.project,
     createdAt: createdAt.toISOString(),
     files: Object.fromEntries(packer.staged.map((file) => [file.name, file.sha256])),
-    ...Object.fromEntries([...facts].filter(([name]) => !lists.has(name)))
+    ...Object.fromEntries([...facts].filter(([name]) => !lists.has(name))),
+    ...(options.changes === undefined ? {} : { changes: [...options.changes] })
   }
   await packer.add('contents.json', { bytes: textOf(contents, facts, lists) })
 }
@@ -336,6 +382,7 @@ interface FrameFacts {
   readonly about: Manifest['source']
   readonly verification: Verification
   readonly status: Manifest['status']
+  readonly shape?: Shape
 }
 
 function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
@@ -356,6 +403,7 @@ function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
     compression: options.compression,
     source: facts.about,
     parts: [...facts.parts],
+    ...(facts.shape === undefined ? {} : { shape: facts.shape }),
     shared: [],
     verification: facts.verification
   }

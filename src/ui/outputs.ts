@@ -2,11 +2,13 @@ import type { Result } from '../result.ts'
 
 /** The outputs of the action, by name; what does not apply is empty. */
 export function outputsOf(result: Result, resultPath: string): Readonly<Record<string, string>> {
+  // A backup that no place took does not exist: its id would lead nowhere.
+  const exists = result.command !== 'backup' || result.destinations.some((one) => one.stored)
   return {
-    'backup-id': result.backup?.id ?? '',
+    'backup-id': exists ? (result.backup?.id ?? '') : '',
     status: result.status,
     verified: result.verified,
-    'size-bytes': result.backup === undefined ? '' : String(result.backup.sizeBytes),
+    'size-bytes': result.backup === undefined || !exists ? '' : String(result.backup.sizeBytes),
     'duration-ms': String(result.durationMs),
     url: result.url ?? '',
     path: result.path ?? '',
