@@ -33,14 +33,17 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       plaintext: inputs.plaintext,
       encryption,
       encryptionFacts: describeEncryption(encryption),
-      compression: inputs.compression.method
+      compression: inputs.compression.method,
+      shrinkLimit: inputs.shrinkLimit,
+      ...(inputs.acknowledge === undefined ? {} : { acknowledge: inputs.acknowledge }),
+      ...(inputs.keep === undefined ? {} : { keep: inputs.keep })
     },
     {
       ...ports,
       openSources: async (destinations) => {
-        const storage = await openStorage(inputs, destinations, describeEncryption(encryption), context)
         // First of all: a project that is paused is told as that, not as a database that does not answer.
         project = await openProject(inputs, context, encryption.scheme !== 'none')
+        const storage = await openStorage(inputs, destinations, describeEncryption(encryption), context)
         const sources: Source<unknown>[] = []
         let about: Manifest['source'] = {}
         const access = inputs.source
