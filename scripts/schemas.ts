@@ -1,6 +1,7 @@
 /** The JSON Schemas in docs/, made from the schemas that the program itself checks with. Pure. */
 import { z } from 'zod'
 import { projectsFileSchema } from '../src/inputs/projects-file.ts'
+import { noticeSchema } from '../src/notify/notice.ts'
 
 export interface DocumentedSchema {
   /** File under docs/. */
@@ -12,7 +13,8 @@ export interface DocumentedSchema {
 }
 
 export const documentedSchemas: readonly DocumentedSchema[] = [
-  { file: 'projects.schema.json', title: 'File of `command: plan`', schema: projectsFileSchema, io: 'input' }
+  { file: 'projects.schema.json', title: 'File of `command: plan`', schema: projectsFileSchema, io: 'input' },
+  { file: 'notification.schema.json', title: 'Body of `notify-webhook`', schema: noticeSchema, io: 'output' }
 ]
 
 /** The text of one schema file. */

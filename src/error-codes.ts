@@ -808,6 +808,11 @@ const catalogue = {
     cause: 'GitHub takes 1 to 256 jobs in a matrix.',
     remedy: 'Enable at least one project, or spread them over several files and workflows.'
   },
+  SB930: {
+    title: 'A notification could not be sent',
+    cause: 'The webhook, mail server or ping address did not take it, or its address is not allowed. The run is not affected.',
+    remedy: 'Check the address and what it is reachable for; private addresses need `notify-webhook-private: true`.'
+  },
   SB999: {
     title: 'A fault of the action itself',
     cause: 'Something happened that the action does not expect.',

@@ -8,6 +8,7 @@ import { collectProblems, type Problem, throwProblems } from './inputs/problems.
 import { oneOf } from './inputs/values.ts'
 
 export type * from './inputs/commands.ts'
+export { type NotifyInputs, readNotifyInputs } from './inputs/read-notify.ts'
 export { secretsOf } from './inputs/secrets.ts'
 
 /**

@@ -7,13 +7,14 @@ import { systemClock, systemRandomBytes } from './clients/system.ts'
 import type { Context } from './context.ts'
 import { asError, UserError } from './errors.ts'
 import { compactTime } from './history/backup-id.ts'
-import { type Inputs, readInputs, secretsOf } from './inputs.ts'
+import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs.ts'
 import { createRedact, type Redact } from './redact.ts'
 import type { Result } from './result.ts'
 import { needed, type RunnerEnvironment, readEvent, readRunnerEnvironment, refuseUntrustedEvent } from './runner-environment.ts'
 import { outputsOf } from './ui/outputs.ts'
 import { renderSummary } from './ui/summary.ts'
 import { tool } from './version.ts'
+import { openNotifications, type RunNotifier } from './wiring/notify.ts'
 import { runCommand } from './wiring/run-command.ts'
 
 const get = (name: string): string => core.getInput(name, { trimWhitespace: false })
@@ -34,10 +35,12 @@ async function main(): Promise<number> {
 
   let environment: RunnerEnvironment | undefined
   let inputs: Inputs | undefined
+  let notifier: RunNotifier | undefined
+  const notifyInputs = readNotifyInputs(get)
   let result: Result
   let bug: Error | undefined
   const failed = (error: UserError): Result => ({
-    command: inputs?.command ?? 'backup',
+    command: inputs?.command ?? notifyInputs.command ?? 'backup',
     status: 'failed',
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(systemClock.monotonic() - started),
@@ -54,7 +57,9 @@ async function main(): Promise<number> {
   try {
     environment = readRunnerEnvironment(process.env)
     refuseUntrustedEvent(environment, readEvent(environment))
-    refuseUntrustedEvent(environment, readEvent(environment))
+    // Before the inputs are looked at: that one of them is missing must be told, too.
+    notifier = openNotifications(notifyInputs, environment, { clock: systemClock, randomBytes: systemRandomBytes, log })
+    notifier.start()
     // Before the inputs are looked at, so that a refusal of theirs finds its place in the result file, too.
     folder = await openRunFolder(needed(environment, 'runnerTemp', 'for temporary files'), systemRandomBytes)
     inputs = readInputs(get)
@@ -83,6 +88,7 @@ async function main(): Promise<number> {
     folder?.remove()
   }
   await report(redactResult(result, redact), folder, environment, log, redactWhole)
+  await notifier?.tell(result)
   if (bug !== undefined) log.bug(bug)
   else if (result.error !== undefined) log.error(result.error)
   return result.status === 'complete' ? 0 : 1

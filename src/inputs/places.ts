@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { refOfApiHost } from '../supabase-host.ts'
 import { isLoopback } from '../tls-policy.ts'
 import { accepted, hasControl, type Parse, refused } from './parsed.ts'
@@ -74,9 +75,17 @@ export const parseHook: Parse<URL> = (text) => {
 function webUrl(text: string): URL | undefined {
   if (hasControl(text) || text.length > 4096) return undefined
   const url = URL.parse(text)
-  if (url === null || url.hostname === '') return undefined
+  if (url === null || url.hostname === '' || isDisguised(text, url)) return undefined
   if (url.protocol === 'https:') return url
   return url.protocol === 'http:' && isLoopback(url.hostname) ? url : undefined
+}
+
+/** An IP address in another spelling than its usual one (`0x7f.1`, `2130706433`): nobody types that but to get past a check. */
+function isDisguised(text: string, url: URL): boolean {
+  if (isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0) return false
+  const authority = /^[a-z]{1,10}:\/\/([^/?#\\]{1,4096})/i.exec(text)?.[1] ?? ''
+  const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d{0,5}$/, '')
+  return host.toLowerCase() !== url.hostname
 }
 
 export const parseSmtp: Parse<SmtpServer> = (text) => {

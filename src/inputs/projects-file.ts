@@ -46,7 +46,10 @@ export const projectsFileSchema = z.strictObject({
       z.strictObject({
         project: z
           .string({ error: 'allowed is the label of the project' })
-          .regex(/^[A-Za-z0-9-]{1,40}$/, 'allowed are letters, digits and hyphens, at most 40')
+          .regex(
+            /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?$/,
+            'allowed are letters, digits and hyphens, at most 40'
+          )
           .describe('Label under which the backups are kept'),
         ...settings
       }),
