@@ -103,6 +103,8 @@ export const resultSchema = z.object({
     .optional(),
   /** Alarms of `backup` and `check`. */
   alarms: z.array(z.object({ kind: z.string(), detail: z.string(), project: z.string().optional() })).optional(),
+  /** What changed in the shape of the database since the backup before, by kinds of objects. Absent when nothing is known. */
+  changes: z.array(z.string()).optional(),
   /** Output of `plan`. */
   matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
 })

@@ -50,6 +50,23 @@ export type Verification = z.infer<typeof verificationSchema>
 export const backupStatuses = ['complete', 'partial', 'anomalous', 'failed', 'nothing'] as const
 export type BackupStatus = (typeof backupStatuses)[number]
 
+const shapeKind = /^[a-z][a-z -]{0,39}$/
+
+/** Whether a word may stand as a kind of objects in `shape`. */
+export function isShapeKind(text: string): boolean {
+  return shapeKind.test(text)
+}
+
+export const shapeSchema = z.record(
+  z.string().regex(shapeKind),
+  z.object({ count, digest: z.string().regex(/^[0-9a-f]{16}$/) })
+)
+/**
+ * What shapes and guards the database, by kind of objects in the plural: how many there are, and the first 16 hexadecimal digits of a SHA-256 over all of
+ * their names and definitions together, so that the next backup can say what kinds have changed. No name can be read from it.
+ */
+export type Shape = z.infer<typeof shapeSchema>
+
 export const manifestSchema = z.object({
   format: count,
   minReader: count,
@@ -76,9 +93,10 @@ export const manifestSchema = z.object({
     tls: z.string().optional()
   }),
   parts: z.array(partSchema),
+  shape: shapeSchema.optional(),
   files: z.array(storedFileSchema),
   /** Files of the pool that this backup needs. */
-  shared: z.array(volumeSchema),
+  shared: z.array(storedFileSchema),
   verification: verificationSchema,
   signature: z.object({ algorithm: z.literal('ed25519'), key: z.string(), value: z.string() }).optional(),
   /** See `withDigest`. */

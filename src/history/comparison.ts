@@ -1,0 +1,123 @@
+import type { Manifest, Part } from '../archive/manifest.ts'
+import { formatBytes, formatCount, formatDuration } from '../ui/format.ts'
+import { type HistoryEntry, newestFirst } from './entries.ts'
+import { isFromTheFuture } from './select.ts'
+
+// Alarms by comparison: a new backup against the median of the recent good ones, by the numbers in the plain manifests
+// alone. A backup with an alarm is kept and marked as anomalous, and freezes pruning until somebody has looked at it.
+
+export interface Alarm {
+  readonly kind: 'tables' | 'rows' | 'bytes' | 'users' | 'objects' | 'functions' | 'source' | 'size' | 'duration'
+  /** Numbers only: no name from inside the project. */
+  readonly detail: string
+}
+
+/** What is compared of a backup. */
+export interface Measures {
+  readonly parts: readonly Part[]
+  readonly sizeBytes: number
+  readonly durationMs: number
+}
+
+/** Backups that a new one is compared with. */
+const mostCompared = 5
+/** Leaps upwards mean little before so many backups are known. */
+const leastForLeaps = 3
+const leap = 3
+const leastLeapBytes = 1_000_000
+const leastLeapMs = 5 * 60 * 1000
+
+/**
+ * The recent good backups of one project and one `type`, newest first: complete, not damaged, no safety copies, each once. Where an
+ * anomaly was acknowledged, that state is the new normal, and nothing before it is compared with any more.
+ */
+export function baselineOf(entries: readonly HistoryEntry[], type: Manifest['type'], now: Date): Manifest[] {
+  const seen = new Set<string>()
+  const found: Manifest[] = []
+  for (const entry of entries.toSorted(newestFirst)) {
+    const { manifest } = entry
+    if (manifest === null || seen.has(manifest.id) || isFromTheFuture(entry, now)) continue
+    seen.add(manifest.id)
+    if (manifest.kind === 'safety' || manifest.type !== type || entry.damaged) continue
+    const acknowledged =
+      manifest.status === 'anomalous' && entries.some((one) => one.ref.id === manifest.id && one.acknowledged)
+    if (manifest.status !== 'complete' && !acknowledged) continue
+    found.push(manifest)
+    if (acknowledged || found.length === mostCompared) break
+  }
+  return found
+}
+
+/** The same measures of a stored backup. */
+export function measuresOf(manifest: Manifest): Measures {
+  return {
+    parts: manifest.parts,
+    sizeBytes: [...manifest.files, ...manifest.shared].reduce((sum, file) => sum + file.bytes, 0),
+    durationMs: manifest.durationMs
+  }
+}
+
+/** What is alarming about a backup beside the ones before it. `shrinkLimit` is a fraction: 0.5 lets half of something go. */
+export function alarmsOf(current: Measures, baseline: readonly Measures[], shrinkLimit: number): Alarm[] {
+  const alarms: Alarm[] = []
+  const count = (measures: Measures, source: Part['source'], name: string) =>
+    measures.parts.find((part) => part.source === source && isTaken(part))?.counts[name]
+  const usual = (source: Part['source'], name: string) =>
+    median(baseline.map((measures) => count(measures, source, name)).filter((value) => value !== undefined))
+  const fallen = (kind: Alarm['kind'], source: Part['source'], name: string, words: string, most: number) => {
+    const before = usual(source, name)
+    const now = count(current, source, name)
+    if (before === null || now === undefined || before <= 0 || now >= before) return
+    if ((before - now) / before > most || now === 0)
+      alarms.push({ kind, detail: `${formatCount(now)} ${words} instead of ${formatCount(Math.round(before))}` })
+  }
+  const newest = baseline[0]
+  for (const part of newest?.parts ?? []) {
+    const now = current.parts.find((one) => one.source === part.source)
+    if (isTaken(part) && now?.status === 'skipped')
+      alarms.push({
+        kind: 'source',
+        detail: `${part.source} was backed up before, and is not now: ${now.reason ?? 'left out'}`
+      })
+  }
+  // A table that is gone is one too many; rows, users and objects come and go.
+  fallen('tables', 'database', 'userTables', 'tables', 0)
+  fallen('rows', 'database', 'rows', 'rows', shrinkLimit)
+  fallen('users', 'database', 'authUsers', 'Auth users', shrinkLimit)
+  fallen('objects', 'storage', 'objects', 'Storage objects', shrinkLimit)
+  fallen('functions', 'functions', 'functions', 'Edge Functions', shrinkLimit)
+
+  const size = median(baseline.map((measures) => measures.sizeBytes))
+  if (size !== null && size > 0) {
+    if ((size - current.sizeBytes) / size > shrinkLimit)
+      alarms.push({ kind: 'bytes', detail: `${formatBytes(current.sizeBytes)} stored instead of ${formatBytes(size)}` })
+    if (
+      baseline.length >= leastForLeaps &&
+      current.sizeBytes > size * leap &&
+      current.sizeBytes - size > leastLeapBytes
+    )
+      alarms.push({ kind: 'size', detail: `${formatBytes(current.sizeBytes)} stored, usually ${formatBytes(size)}` })
+  }
+  const duration = median(baseline.map((measures) => measures.durationMs))
+  if (
+    duration !== null &&
+    baseline.length >= leastForLeaps &&
+    current.durationMs > duration * leap &&
+    current.durationMs - duration > leastLeapMs
+  )
+    alarms.push({
+      kind: 'duration',
+      detail: `took ${formatDuration(current.durationMs)}, usually ${formatDuration(duration)}`
+    })
+  return alarms
+}
+
+function isTaken(part: Part): boolean {
+  return part.status === 'captured' || part.status === 'partial'
+}
+
+/** The middle value, the lower one of two; null of nothing. */
+export function median(values: readonly number[]): number | null {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? null
+}
