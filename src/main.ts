@@ -10,7 +10,13 @@ import { compactTime } from './history/backup-id.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs.ts'
 import { createRedact, type Redact } from './redact.ts'
 import type { Result } from './result.ts'
-import { needed, type RunnerEnvironment, readEvent, readRunnerEnvironment, refuseUntrustedEvent } from './runner-environment.ts'
+import {
+  needed,
+  type RunnerEnvironment,
+  readEvent,
+  readRunnerEnvironment,
+  refuseUntrustedEvent
+} from './runner-environment.ts'
 import { outputsOf } from './ui/outputs.ts'
 import { renderSummary } from './ui/summary.ts'
 import { tool } from './version.ts'
@@ -99,7 +105,11 @@ async function main(): Promise<number> {
  * string, the lines of a key file. Whole inputs are left to the runner.
  */
 function maskDerived(secrets: readonly string[]): void {
-  const given = new Set(Object.keys(process.env).filter((name) => name.startsWith('INPUT_')).map((name) => process.env[name]?.trim()))
+  const given = new Set(
+    Object.keys(process.env)
+      .filter((name) => name.startsWith('INPUT_'))
+      .map((name) => process.env[name]?.trim())
+  )
   for (const secret of secrets) if (!given.has(secret) && secret.length >= 8) core.setSecret(secret)
 }
 
@@ -113,8 +123,16 @@ function redactResult(result: Result, redact: Redact): Result {
       : { error: { ...result.error, message: redact(result.error.message), remedy: redact(result.error.remedy) } }),
     ...(result.findings === undefined
       ? {}
-      : { findings: result.findings.map((finding) => ({ ...finding, subject: redact(finding.subject), detail: redact(finding.detail) })) }),
-    destinations: result.destinations.map((one) => (one.error === undefined ? one : { ...one, error: redact(one.error) }))
+      : {
+          findings: result.findings.map((finding) => ({
+            ...finding,
+            subject: redact(finding.subject),
+            detail: redact(finding.detail)
+          }))
+        }),
+    destinations: result.destinations.map((one) =>
+      one.error === undefined ? one : { ...one, error: redact(one.error) }
+    )
   }
 }
 
@@ -135,7 +153,10 @@ function listenToSignals(cancel: AbortController, log: RunnerLog, removeFiles: (
 function startTimer(timeoutMs: number | undefined, cancel: AbortController): NodeJS.Timeout | undefined {
   if (timeoutMs === undefined) return undefined
   return setTimeout(
-    () => cancel.abort(new UserError('SB301', `The run took longer than \`timeout\` allows (${Math.round(timeoutMs / 1000)} s).`)),
+    () =>
+      cancel.abort(
+        new UserError('SB301', `The run took longer than \`timeout\` allows (${Math.round(timeoutMs / 1000)} s).`)
+      ),
     Math.min(timeoutMs, 2_147_483_647)
   ).unref()
 }
@@ -150,7 +171,10 @@ async function report(
 ): Promise<void> {
   let resultPath = ''
   if (folder !== undefined) {
-    const path = join(folder.kept, `result-${result.backup?.id ?? compactTime(new Date(result.startedAt))}-${result.command}.json`)
+    const path = join(
+      folder.kept,
+      `result-${result.backup?.id ?? compactTime(new Date(result.startedAt))}-${result.command}.json`
+    )
     try {
       await writeFile(`${path}.part`, `${redact(JSON.stringify(result, null, 2))}\n`, { mode: 0o600 })
       await rename(`${path}.part`, path)

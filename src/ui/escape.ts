@@ -1,5 +1,6 @@
 /** Control, format and separator characters that would move the cursor, start a line, or turn the reading direction. */
-const invisible = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+const invisible =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 
 /** Shows a character that cannot be seen by its number, as in `\x0d` or `\u202e`. */
 function byNumber(character: string): string {

@@ -180,7 +180,7 @@ function proof(result: Result): string {
   const { verification, findings } = result
   if (verification === undefined || (verification.level === 'none' && (findings ?? []).length === 0)) return ''
   const { tables } = verification
-  const lines = ['### What was proven', '']
+  const lines = [verification.level === 'none' ? '### Notes' : '### What was proven', '']
   if (tables.restore + tables.read + tables.differing > 0)
     lines.push(
       '| Tables | |',

@@ -61,7 +61,10 @@ for (const major of [15, 17, 18] as const satisfies readonly Major[]) {
       ])
       const work = await mkdtemp(join(tmpdir(), 'sb-hand-'))
       await writeFile(join(work, 'key.txt'), `${identity}\n`)
-      await runOk('sh', ['-c', `age -d -i '${work}/key.txt' '${dir}/database.dump.zst.age' | zstd -d -q > '${work}/database.dump'`])
+      await runOk('sh', [
+        '-c',
+        `age -d -i '${work}/key.txt' '${dir}/database.dump.zst.age' | zstd -d -q > '${work}/database.dump'`
+      ])
       await server.query(`drop database if exists copy`)
       await server.query(`create database copy`)
       const restored = await server.run('pg_restore', ['--dbname=copy', '--exit-on-error', join(work, 'database.dump')])
@@ -70,7 +73,9 @@ for (const major of [15, 17, 18] as const satisfies readonly Major[]) {
       const after = await server.query(fingerprint, [], undefined, 'copy')
       expect(after).toEqual(before)
       expect(await readdir(run.temp)).toEqual(['supabase-backup'])
-      expect((await readdir(join(run.temp, 'supabase-backup'))).filter((name) => !name.startsWith('result-'))).toEqual([])
+      expect((await readdir(join(run.temp, 'supabase-backup'))).filter((name) => !name.startsWith('result-'))).toEqual(
+        []
+      )
       await rm(work, { recursive: true, force: true })
       await run.cleanUp()
     })
@@ -83,9 +88,13 @@ for (const major of [15, 17, 18] as const satisfies readonly Major[]) {
       expect({ code: download.code, error: download.result?.error }).toEqual({ code: 0 })
       const contents = JSON.parse(await readFile(join(download.outputs['path'] ?? '', 'contents.json'), 'utf8'))
       expect(contents.id).toBe(second.outputs['backup-id'])
-      expect((await readFile(join(download.outputs['path'] ?? '', 'database.dump'))).subarray(0, 5).toString()).toBe('PGDMP')
+      expect((await readFile(join(download.outputs['path'] ?? '', 'database.dump'))).subarray(0, 5).toString()).toBe(
+        'PGDMP'
+      )
       const id = second.outputs['backup-id'] ?? ''
-      const deleted = await runAction({ inputs: { command: 'delete', destinations: 'folder', folder, backup: id, 'confirm-target': id } })
+      const deleted = await runAction({
+        inputs: { command: 'delete', destinations: 'folder', folder, backup: id, 'confirm-target': id }
+      })
       expect({ code: deleted.code, error: deleted.result?.error }).toEqual({ code: 0 })
       const listed = await runAction({ inputs: { command: 'list', destinations: 'folder', folder } })
       expect(JSON.parse(listed.outputs['backups'] ?? '')).toHaveLength(1)

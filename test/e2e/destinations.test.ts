@@ -24,13 +24,22 @@ describe('every destination through the bundle', () => {
   const runs: ActionRun[] = []
 
   const run = async (inputs: Readonly<Record<string, string>>): Promise<ActionRun> => {
-    const done = await runAction({ inputs: { token: github.token, folder: join(root, 'folder'), ...inputs }, env: github.env })
+    const done = await runAction({
+      inputs: { token: github.token, folder: join(root, 'folder'), ...inputs },
+      env: github.env
+    })
     runs.push(done)
     expect(github.defects).toEqual([])
     return done
   }
   const backup = (inputs: Readonly<Record<string, string>>) =>
-    run({ 'database-url': server.url('postgres', 'postgres'), project: 'shop', 'pg-bin': binDirOf(15), verify: 'none', ...inputs })
+    run({
+      'database-url': server.url('postgres', 'postgres'),
+      project: 'shop',
+      'pg-bin': binDirOf(15),
+      verify: 'none',
+      ...inputs
+    })
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'sb-places-'))
@@ -68,7 +77,11 @@ describe('every destination through the bundle', () => {
       const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))
       expect(manifest.id).toBe(id)
       for (const file of manifest.files)
-        expect(createHash('sha256').update(await readFile(join(folder, file.name))).digest('hex')).toBe(file.sha256)
+        expect(
+          createHash('sha256')
+            .update(await readFile(join(folder, file.name)))
+            .digest('hex')
+        ).toBe(file.sha256)
       const opened = await run({ command: 'download', destinations: destination, identity, backup: id })
       expect({ code: opened.code, error: opened.result?.error }).toEqual({ code: 0 })
       expect((await readdir(opened.outputs['path'] ?? '')).sort()).toEqual([
@@ -79,7 +92,10 @@ describe('every destination through the bundle', () => {
         'roles.sql',
         'vault.json'
       ])
-      const listing = execFileSync(join(binDirOf(15), 'pg_restore'), ['--list', join(opened.outputs['path'] ?? '', 'database.dump')])
+      const listing = execFileSync(join(binDirOf(15), 'pg_restore'), [
+        '--list',
+        join(opened.outputs['path'] ?? '', 'database.dump')
+      ])
       expect(listing.toString()).toContain('TABLE DATA auth users')
     })
   }

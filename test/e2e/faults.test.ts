@@ -59,11 +59,15 @@ describe('the worst days, through the bundle', () => {
   }
   const nothingLeft = async (run: ActionRun) => {
     expect((await readdir(join(run.temp, 'supabase-backup'))).filter((name) => !name.startsWith('result-'))).toEqual([])
-    expect((await readdir(folder, { recursive: true })).filter((name) => name.includes('dump') || name.includes('manifest'))).toEqual([])
+    expect(
+      (await readdir(folder, { recursive: true })).filter((name) => name.includes('dump') || name.includes('manifest'))
+    ).toEqual([])
   }
 
   test('F1: nobody listens', async () => {
-    const run = await backup({ 'database-url': `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${await freePort()}/postgres` })
+    const run = await backup({
+      'database-url': `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${await freePort()}/postgres`
+    })
     expect(run.code).toBe(1)
     expect(run.outputs['status']).toBe('failed')
     expect(run.log).toMatch(/^::error title=SB1\d\d::/m)
@@ -83,7 +87,10 @@ describe('the worst days, through the bundle', () => {
   })
 
   test('F3: the transaction pooler is refused before anything is asked', async () => {
-    const run = await backup({ 'database-url': 'postgresql://postgres.abcdefghijklmnopqrst:pw-of-nobody@aws-0-eu-central-1.pooler.supabase.com:6543/postgres' })
+    const run = await backup({
+      'database-url':
+        'postgresql://postgres.abcdefghijklmnopqrst:pw-of-nobody@aws-0-eu-central-1.pooler.supabase.com:6543/postgres'
+    })
     expect(run.code).toBe(1)
     expect(run.result?.error?.remedy).toContain('5432')
   })
@@ -137,7 +144,8 @@ describe('the worst days, through the bundle', () => {
       expect({ after, code: run.code === 1 || run.signal === 'SIGINT' }).toEqual({ after, code: true })
       if (sent > started) expect(performance.now() - sent).toBeLessThan(7_500)
       expect((await readdir(place, { recursive: true })).filter((name) => name.includes('manifest'))).toEqual([])
-      if (run.signal === null) expect((await readdir(join(run.temp, 'supabase-backup'))).filter((name) => name.startsWith('run-'))).toEqual([])
+      if (run.signal === null)
+        expect((await readdir(join(run.temp, 'supabase-backup'))).filter((name) => name.startsWith('run-'))).toEqual([])
     }
     await sessionsGone(server)
   })
@@ -166,9 +174,15 @@ describe('the worst days, through the bundle', () => {
   test('F23: hostile names give no commands to the runner and no markup to the summary', async () => {
     const run = await backup({ 'database-url': server.url('postgres', 'postgres') })
     expect({ code: run.code, error: run.result?.error }).toEqual({ code: 0 })
-    const commands = run.log.split(/[\r\n]+/).filter((line) => /^\s*::(?!(add-mask|group|endgroup|debug|warning|error|notice)\b)/.test(line) || line.includes('##['))
+    const commands = run.log
+      .split(/[\r\n]+/)
+      .filter(
+        (line) => /^\s*::(?!(add-mask|group|endgroup|debug|warning|error|notice)\b)/.test(line) || line.includes('##[')
+      )
     expect(commands).toEqual([])
-    expect(run.summary).not.toMatch(/<(?!\/?(h[1-6]|table|thead|tbody|tr|td|th|details|summary|code|pre|br|sub|sup|a)\b)[a-z]/i)
+    expect(run.summary).not.toMatch(
+      /<(?!\/?(h[1-6]|table|thead|tbody|tr|td|th|details|summary|code|pre|br|sub|sup|a)\b)[a-z]/i
+    )
   })
 
   test('T6: no secret stands in an argument of any process', async () => {
@@ -198,7 +212,20 @@ describe('the worst days, through the bundle', () => {
     const home = await mkdtemp(join(root, 'home-'))
     await writeFile(join(home, '.pgpass'), '*:*:*:*:not-the-password\n', { mode: 0o600 })
     await writeFile(join(home, '.psqlrc'), '\\! touch pwned\n')
-    const run = await backup({}, { env: { HOME: home, PGOPTIONS: '-c statement_timeout=1', PGSERVICE: 'nowhere', PGHOST: '192.0.2.1', LC_ALL: 'tr_TR.UTF-8', TZ: 'Pacific/Apia', NODE_OPTIONS: '' } })
+    const run = await backup(
+      {},
+      {
+        env: {
+          HOME: home,
+          PGOPTIONS: '-c statement_timeout=1',
+          PGSERVICE: 'nowhere',
+          PGHOST: '192.0.2.1',
+          LC_ALL: 'tr_TR.UTF-8',
+          TZ: 'Pacific/Apia',
+          NODE_OPTIONS: ''
+        }
+      }
+    )
     expect({ code: run.code, error: run.result?.error }).toEqual({ code: 0 })
   })
 })
@@ -206,7 +233,9 @@ describe('the worst days, through the bundle', () => {
 /** The server's sessions of a killed run end by themselves within seconds. */
 async function sessionsGone(server: PostgresServer): Promise<void> {
   for (let waited = 0; waited < 100; waited++) {
-    const { rows } = await server.query(`select count(*)::int as n from pg_stat_activity where application_name like 'supabase-backup%' or application_name = 'pg_dump'`)
+    const { rows } = await server.query(
+      `select count(*)::int as n from pg_stat_activity where application_name like 'supabase-backup%' or application_name = 'pg_dump'`
+    )
     if (rows[0]?.n === 0) return
     await delay(100)
   }

@@ -69,7 +69,12 @@ export async function runAction(options: RunOptions): Promise<ActionRun> {
   }
   for (const [name, value] of Object.entries({ ...defaultsOfAction(), ...options.inputs }))
     env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] = value
-  const child = spawn(process.execPath, [bundle], { env, cwd: files, stdio: ['ignore', 'pipe', 'pipe'], detached: false })
+  const child = spawn(process.execPath, [bundle], {
+    env,
+    cwd: files,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: false
+  })
   let log = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     log += text
@@ -86,7 +91,10 @@ export async function runAction(options: RunOptions): Promise<ActionRun> {
   })
   const outputs = parseOutputs(await readFile(outputFile, 'utf8'))
   const resultPath = outputs['result'] ?? ''
-  const result = resultPath !== '' && existsSync(resultPath) ? resultSchema.parse(JSON.parse(await readFile(resultPath, 'utf8'))) : null
+  const result =
+    resultPath !== '' && existsSync(resultPath)
+      ? resultSchema.parse(JSON.parse(await readFile(resultPath, 'utf8')))
+      : null
   return {
     code,
     signal,

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/history/backup-id.ts'
+import type { HistoryEntry } from '../../../src/history/entries.ts'
+import { selectBackup, soleProject } from '../../../src/history/select.ts'
+import { version } from '../../../src/version.ts'
+
+const now = new Date('2026-11-22T12:00:00Z')
+const manifest = {} as NonNullable<HistoryEntry['manifest']>
+
+function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
+  const createdAt = new Date(time)
+  return {
+    ref: { project: 'shop', id: `${createdAt.toISOString().replace(/[-:]|\.\d+/g, '')}-aaaaaaaa` },
+    destination: 'folder',
+    createdAt,
+    manifest,
+    records: [],
+    verified: 'none',
+    verifiedAt: null,
+    damaged: false,
+    pinned: false,
+    ...rest
+  }
+}
+
+const chosen = (entries: readonly HistoryEntry[], choice: Parameters<typeof selectBackup>[1]) =>
+  selectBackup(entries, choice, now)[0]?.createdAt.toISOString()
+
+test('latest is the newest that can be used, never one of the future while there is another', () => {
+  const entries = [
+    entry('2026-11-20T00:00:00Z'),
+    entry('2026-11-21T00:00:00Z'),
+    entry('2026-11-21T12:00:00Z', { damaged: true }),
+    entry('2026-11-22T00:00:00Z', { manifest: null, unreadable: 'newer' }),
+    entry('2027-01-01T00:00:00Z')
+  ]
+  expect(chosen(entries, { kind: 'latest' })).toBe('2026-11-21T00:00:00.000Z')
+  expect(chosen([entry('2027-01-01T00:00:00Z')], { kind: 'latest' })).toBe('2027-01-01T00:00:00.000Z')
+  expect(() => chosen([], { kind: 'latest' })).toThrow('There is no backup at all')
+})
+
+test('a time takes the newest at or before it', () => {
+  const entries = [entry('2026-11-20T00:00:00Z'), entry('2026-11-21T00:00:00Z')]
+  expect(chosen(entries, { kind: 'at', time: new Date('2026-11-20T23:59:59Z') })).toBe('2026-11-20T00:00:00.000Z')
+  expect(chosen(entries, { kind: 'at', time: new Date('2026-11-21T00:00:00Z') })).toBe('2026-11-21T00:00:00.000Z')
+  expect(() => chosen(entries, { kind: 'at', time: new Date('2026-11-19T00:00:00Z') })).toThrow('at or before')
+})
+
+test('an id takes every copy of that backup, and one that cannot be read says why', () => {
+  const here = entry('2026-11-20T00:00:00Z')
+  const there = { ...here, destination: 'release' as const }
+  expect(selectBackup([here, there], { kind: 'id', id: here.ref.id }, now)).toHaveLength(2)
+  expect(() =>
+    selectBackup([{ ...here, manifest: null, unreadable: 'install 9.0.0' }], { kind: 'id', id: here.ref.id }, now)
+  ).toThrow('install 9.0.0')
+})
+
+test('several projects are never mixed silently', () => {
+  expect(() =>
+    soleProject([entry('2026-11-20T00:00:00Z'), entry('2026-11-20T00:00:00Z', { ref: { project: 'blog', id: 'x' } })])
+  ).toThrow('blog, shop')
+})
+
+test('ids carry their time and differ within one second', () => {
+  const clock = { now: () => now, monotonic: () => 0, sleep: async () => {} }
+  let byte = 0
+  const make = () => makeBackupId(clock, (length) => Uint8Array.from({ length }, () => byte++))
+  const [first, second] = [make(), make()]
+  expect(first).not.toBe(second)
+  expect(isBackupId(first)).toBe(true)
+  expect(timeOfBackupId(first)?.toISOString()).toBe('2026-11-22T12:00:00.000Z')
+})
+
+test('the program says the version of its package', () => {
+  expect(version).toBe(packageJson.version)
+})

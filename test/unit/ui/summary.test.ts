@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest'
+import type { BackupRow, Result } from '../../../src/result.ts'
+import { formatAge, formatBytes, formatCount, formatDuration } from '../../../src/ui/format.ts'
+import { largestSummaryBytes, renderSummary } from '../../../src/ui/summary.ts'
+
+const evil =
+  '</td><img src=x onerror=alert(1)>```mermaid\n[a](javascript:x) @org/team #1 $$x$$ | ::error::y ##[add-mask]z'
+
+const row = (n: number): BackupRow => ({
+  id: `20261122T1619${String(n % 60).padStart(2, '0')}Z-k2m7q5xa`,
+  project: 'shop',
+  createdAt: new Date(Date.UTC(2026, 10, 22) - n * 86_400_000).toISOString(),
+  type: 'full',
+  kind: 'scheduled',
+  status: 'complete',
+  verified: 'restore',
+  verifiedAt: null,
+  sizeBytes: 1_000_000 + n,
+  rows: 5,
+  durationMs: 5,
+  destination: 'release',
+  url: 'https://github.com/acme/shop/releases/tag/x',
+  pinned: false,
+  expiresAt: null
+})
+
+const result = (rest: Partial<Result>): Result => ({
+  command: 'backup',
+  status: 'complete',
+  startedAt: '2026-11-22T16:19:00.000Z',
+  durationMs: 5_000,
+  tool: 'supabase-backup 0.1.0',
+  project: 'shop',
+  verified: 'restore',
+  destinations: [],
+  backups: [],
+  url: null,
+  path: null,
+  warnings: [],
+  ...rest
+})
+const place = {
+  serverUrl: 'https://github.com',
+  repository: 'acme/shop',
+  workflow: 'backup.yml',
+  now: new Date('2026-11-22T17:00:00Z')
+}
+
+test('T4: what comes from outside is inert, wherever it stands', () => {
+  const text = renderSummary(
+    result({
+      status: 'failed',
+      project: evil,
+      warnings: [evil],
+      error: { code: 'SB201', message: evil, remedy: evil },
+      findings: [{ kind: 'difference', subject: evil, detail: evil }],
+      verification: { level: 'read', at: null, tables: { restore: 0, read: 1, differing: 1 }, notProven: [evil] },
+      destinations: [{ name: 'folder', place: evil, stored: false, url: null, error: evil }],
+      backups: [{ ...row(1), note: evil, url: 'https://evil.example/' }]
+    }),
+    place
+  )
+  expect(text).not.toMatch(/<(?!\/?(?:h[1-6]|table|tr|td|th|details|summary|code|pre|br|sub|sup|a)\b)[a-z!]/i)
+  for (const piece of ['```mermaid', '](', '@org', ' #1', '$$', 'evil.example"', '::error'])
+    expect(text).not.toContain(piece)
+})
+
+test('it stays under the size that the runner takes, newest first', () => {
+  const text = renderSummary(
+    result({
+      backups: Array.from({ length: 10_000 }, (_, n) => row(n)),
+      warnings: Array.from({ length: 5_000 }, () => 'x'.repeat(5_000)),
+      findings: Array.from({ length: 50_000 }, () => ({
+        kind: 'difference' as const,
+        subject: 'y'.repeat(3_000),
+        detail: 'z'.repeat(3_000)
+      })),
+      verification: {
+        level: 'read',
+        at: null,
+        tables: { restore: 0, read: 1, differing: 1 },
+        notProven: Array.from({ length: 9_999 }, () => 'n'.repeat(999))
+      }
+    }),
+    place
+  )
+  expect(Buffer.byteLength(text)).toBeLessThan(largestSummaryBytes)
+  expect(text).toContain('10\u202f000 backups')
+  expect(text.indexOf('2026-11-22')).toBeLessThan(text.indexOf('2026-11-20'))
+})
+
+test('numbers are written as people read them', () => {
+  expect([0, 999, 1_000, 1_500_000, 999_950_000].map(formatBytes)).toEqual([
+    '0 B',
+    '999 B',
+    '1.00 kB',
+    '1.50 MB',
+    '1.00 GB'
+  ])
+  expect([850, 12_300, 245_000, 7_620_000].map(formatDuration)).toEqual([
+    '850 ms',
+    '12.3 s',
+    '4 min 05 s',
+    '2 h 07 min'
+  ])
+  expect(formatCount(1_234_567)).toBe('1\u202f234\u202f567')
+  expect([60_000, 7_200_000, 300_000_000].map(formatAge)).toEqual(['1 minute', '2 hours', '3 days'])
+})
