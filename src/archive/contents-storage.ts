@@ -30,7 +30,10 @@ export const storedObjectSchema = z.object({
   /** Bytes; null where the project does not say it and the file was not fetched this time. */
   size: z.number().int().nonnegative().nullable(),
   /** SHA-256 of the file in lower-case hex, where it was fetched for this backup; else it stands in the pack's `index.jsonl`. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/).optional(),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   version: text,
   contentType: text,
   cacheControl: text,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { configFactsSchema } from './contents-config.ts'
 import { databaseFactsSchema } from './contents-database.ts'
 import { functionsFactsSchema } from './contents-functions.ts'
+import { storageFactsSchema } from './contents-storage.ts'
 
 /** The (encrypted) list of everything inside by name. */
 export const contentsSchema = z.object({
@@ -13,7 +14,7 @@ export const contentsSchema = z.object({
   /** Every stored file but the manifest and this one: SHA-256 of the whole stored file. */
   files: z.record(z.string(), z.string()),
   database: databaseFactsSchema.optional(),
-  storage: z.unknown().optional(),
+  storage: storageFactsSchema.optional(),
   functions: functionsFactsSchema.optional(),
   config: configFactsSchema.optional(),
   /** What changed since the earlier backup, in words. */

@@ -90,9 +90,9 @@ export function createPacker(options: PackerOptions): Packer {
             await file.write(seal === null ? [chunk] : seal.payload.push(chunk))
           })
           if (seal !== null) await file.write(seal.payload.end())
-          const { bytes } = await keep(storedName, file)
+          const { bytes, sha256 } = await keep(storedName, file)
           if (seal !== null) fileKeys.set(storedName, seal.fileKey)
-          return { storedName, plainBytes, storedBytes: bytes } satisfies AddedFile
+          return { storedName, plainBytes, storedBytes: bytes, sha256 } satisfies AddedFile
         } catch (error) {
           await file.discard()
           throw error

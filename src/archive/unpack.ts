@@ -139,20 +139,36 @@ export function compareWithManifest(contents: Contents, manifest: Manifest): voi
   if (Date.parse(contents.createdAt) !== Date.parse(manifest.createdAt)) {
     throw mixed(`contents.json was made at ${contents.createdAt}, the manifest says ${manifest.createdAt}`)
   }
-  const listed = new Map(Object.entries(contents.files))
-  const shared = new Map(manifest.shared.map((file) => [file.name, file.sha256]))
+  // Which packs of Storage files belong to the backup differs with the place: all are known, and none has to be there but those that are needed.
+  const packs = new Map((contents.storage?.packs ?? []).map((pack) => [pack.name, pack.sha256]))
+  const listed = new Map(Object.entries(contents.files).filter(([name]) => !packs.has(name)))
+  comparePacks(contents, manifest)
   for (const file of manifest.files) {
-    if (splitStoredName(file.name).plainName === 'contents.json') continue
+    if (splitStoredName(file.name).plainName === 'contents.json' || packs.has(file.name)) continue
     const sha256 = listed.get(file.name)
     if (sha256 === undefined) throw mixed(`the manifest names ${file.name}, which contents.json does not know`)
     if (sha256 !== file.sha256) throw mixed(`${file.name} is not the file that contents.json was written with`)
     listed.delete(file.name)
   }
-  for (const [name, sha256] of listed) {
-    const pooled = shared.get(name)
-    if (pooled === undefined) throw mixed(`contents.json knows ${name}, which the manifest leaves out`)
-    if (pooled !== sha256) throw mixed(`${name} is not the file that contents.json was written with`)
+  for (const name of listed.keys()) throw mixed(`contents.json knows ${name}, which the manifest leaves out`)
+}
+
+/** Every pack that the manifest names is the one that the contents mean, and no object is without one. */
+function comparePacks(contents: Contents, manifest: Manifest): void {
+  const packs = contents.storage?.packs ?? []
+  const known = new Map(packs.map((pack) => [pack.name, pack.sha256]))
+  for (const { name } of manifest.shared) {
+    if (!known.has(name)) throw mixed(`the manifest names the shared file ${name}, which contents.json does not know`)
   }
+  const here = new Set<string>()
+  for (const { name, sha256 } of [...manifest.files, ...manifest.shared]) {
+    const meant = known.get(name)
+    if (meant === undefined) continue
+    if (meant !== sha256) throw mixed(`${name} is not the file that contents.json was written with`)
+    here.add(name)
+  }
+  const orphan = contents.storage?.objects.find((object) => !object.in.some((number) => here.has(packs[number]?.name ?? '')))
+  if (orphan !== undefined) throw mixed(`a Storage file that contents.json lists lies in no pack that the manifest names (${orphan.entry})`)
 }
 
 async function store(

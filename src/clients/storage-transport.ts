@@ -150,13 +150,18 @@ export function unwrapped(error: unknown, base: string): Error {
       return refusal(error.status, { status: own > 0 ? own : null, text: asError(error).message }, base)
     }
   }
-  return new UserError('SB803', `${base} gave an answer that cannot be read: ${asError(error).message}.`, { cause: error })
+  return new UserError('SB803', `${base} gave an answer that cannot be read: ${asError(error).message}.`, {
+    cause: error
+  })
 }
 
 function unreachable(base: string, thrown: unknown): UserError {
   const error = asError(thrown)
   const cause = error.cause instanceof Error ? error.cause.message : ''
-  return new UserError('SB802', `${base} cannot be reached: ${cause === '' ? error.message : cause}.`, { cause: thrown, mayPass: true })
+  return new UserError('SB802', `${base} cannot be reached: ${cause === '' ? error.message : cause}.`, {
+    cause: thrown,
+    mayPass: true
+  })
 }
 
 /** The wait that an answer asks for, in seconds or as a date. */

@@ -1,22 +1,42 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { openStorageTransport, type StorageTransport, type StorageTransportOptions, unwrapped } from './storage-transport.ts'
+import {
+  openStorageTransport,
+  type StorageTransport,
+  type StorageTransportOptions,
+  unwrapped
+} from './storage-transport.ts'
 
-const text = z.string().nullish().transform((value) => value ?? null)
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? null)
 const bucketShape = z.object({
   id: z.string(),
   name: z.string(),
   public: z.boolean(),
   owner: text,
-  type: z.string().nullish().transform((value) => value ?? 'STANDARD'),
-  file_size_limit: z.number().nullish().transform((value) => value ?? null),
-  allowed_mime_types: z.array(z.string()).nullish().transform((value) => value ?? null),
+  type: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? 'STANDARD'),
+  file_size_limit: z
+    .number()
+    .nullish()
+    .transform((value) => value ?? null),
+  allowed_mime_types: z
+    .array(z.string())
+    .nullish()
+    .transform((value) => value ?? null),
   created_at: text,
   updated_at: text
 })
 const metadataShape = z.object({
   eTag: text,
-  size: z.number().nullish().transform((value) => value ?? null),
+  size: z
+    .number()
+    .nullish()
+    .transform((value) => value ?? null),
   mimetype: text,
   cacheControl: text
 })
@@ -33,11 +53,17 @@ const infoShape = z.object({
   id: text,
   version: text,
   etag: text,
-  size: z.number().nullish().transform((value) => value ?? null),
+  size: z
+    .number()
+    .nullish()
+    .transform((value) => value ?? null),
   content_type: text,
   cache_control: text,
   created_at: text,
-  metadata: z.record(z.string(), z.unknown()).nullish().transform((value) => value ?? null)
+  metadata: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .transform((value) => value ?? null)
 })
 
 export interface StorageBucket {
@@ -102,7 +128,11 @@ export interface SupabaseStorage {
   createBucket(id: string, isPublic: boolean): Promise<void>
   updateBucket(
     id: string,
-    settings: { readonly public: boolean; readonly fileSizeLimit: number | null; readonly allowedMimeTypes: readonly string[] | null }
+    settings: {
+      readonly public: boolean
+      readonly fileSizeLimit: number | null
+      readonly allowedMimeTypes: readonly string[] | null
+    }
   ): Promise<void>
   /** Every object of a bucket in the order of keys, each once. */
   listObjects(bucket: string): AsyncIterable<ApiObject>
@@ -113,7 +143,13 @@ export interface SupabaseStorage {
   /** Stores a file, over one that is there. */
   upload(bucket: string, key: string, body: Uint8Array<ArrayBuffer>, settings: UploadSettings): Promise<void>
   /** Stores a large file piece by piece; a piece that broke off is continued where the API says it ended. */
-  uploadPieces(bucket: string, key: string, bytes: number, pieces: AsyncIterable<Uint8Array<ArrayBuffer>>, settings: UploadSettings): Promise<void>
+  uploadPieces(
+    bucket: string,
+    key: string,
+    bytes: number,
+    pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
+    settings: UploadSettings
+  ): Promise<void>
 }
 
 /** Whether an address can name the key: clients and proxies resolve `.` and `..` where they are a whole address. */
@@ -154,7 +190,10 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       const buckets: StorageBucket[] = []
       const limit = 1000
       for (;;) {
-        const page = checked(await client.listBuckets({ limit, offset: buckets.length, sortColumn: 'id', sortOrder: 'asc' }), z.array(bucketShape))
+        const page = checked(
+          await client.listBuckets({ limit, offset: buckets.length, sortColumn: 'id', sortOrder: 'asc' }),
+          z.array(bucketShape)
+        )
         const known = new Set(buckets.map((bucket) => bucket.id))
         const fresh = page.filter((bucket) => !known.has(bucket.id))
         for (const { id, name, public: isPublic, owner, type, ...rest } of fresh)
@@ -219,7 +258,8 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
         if (!page.hasNext) return
         before = seen
         const next = page.nextCursor ?? undefined
-        if (next === undefined || next === cursor) throw new UserError('SB803', `${base} lists objects without saying how to go on.`)
+        if (next === undefined || next === cursor)
+          throw new UserError('SB803', `${base} lists objects without saying how to go on.`)
         cursor = next
       }
     },
@@ -259,7 +299,9 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
         headers: {
           'content-type': settings.contentType ?? 'application/octet-stream',
           ...(settings.cacheControl === null ? {} : { 'cache-control': settings.cacheControl }),
-          ...(settings.userMetadata === null ? {} : { 'x-metadata': Buffer.from(JSON.stringify(settings.userMetadata)).toString('base64') }),
+          ...(settings.userMetadata === null
+            ? {}
+            : { 'x-metadata': Buffer.from(JSON.stringify(settings.userMetadata)).toString('base64') }),
           'x-upsert': 'true'
         },
         body
@@ -267,7 +309,8 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       if (response === null) throw new UserError('SB805', `The target has no bucket ${bucket}.`)
       await response.body?.cancel()
     },
-    uploadPieces: (bucket, key, bytes, pieces, settings) => uploadPieces(transport, bucket, key, bytes, pieces, settings)
+    uploadPieces: (bucket, key, bytes, pieces, settings) =>
+      uploadPieces(transport, bucket, key, bytes, pieces, settings)
   }
 }
 
@@ -295,25 +338,30 @@ async function uploadPieces(
     headers: {
       ...tus,
       'upload-length': String(bytes),
-      'upload-metadata': Object.entries(told).map(([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`).join(','),
+      'upload-metadata': Object.entries(told)
+        .map(([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`)
+        .join(','),
       'x-upsert': 'true'
     }
   })
   const location = created?.headers.get('location')
   await created?.body?.cancel()
-  if (location === null || location === undefined) throw new UserError('SB803', `${transport.base} gave no address for a large upload.`)
+  if (location === null || location === undefined)
+    throw new UserError('SB803', `${transport.base} gave no address for a large upload.`)
   // Only the id is taken: the address that the API knows itself by may be one that is not reached from here.
   const path = `/upload/resumable/${location.split('/').at(-1) ?? ''}`
   let offset = 0
   for await (const piece of pieces) {
     const end = offset + piece.byteLength
     for (let attempt = 0; offset < end; attempt++) {
-      if (attempt > transport.retries) throw new UserError('SB805', `A large file stopped at ${offset} of ${bytes} bytes.`)
+      if (attempt > transport.retries)
+        throw new UserError('SB805', `A large file stopped at ${offset} of ${bytes} bytes.`)
       if (attempt > 0) {
         await transport.pause(attempt - 1)
         const state = await transport.send({ method: 'HEAD', path, headers: tus })
         const reached = Number(state?.headers.get('upload-offset') ?? Number.NaN)
-        if (!(reached >= end - piece.byteLength && reached <= end)) throw new UserError('SB805', `A large upload was lost at ${offset} of ${bytes} bytes.`)
+        if (!(reached >= end - piece.byteLength && reached <= end))
+          throw new UserError('SB805', `A large upload was lost at ${offset} of ${bytes} bytes.`)
         offset = reached
         if (offset === end) break
       }
@@ -353,5 +401,8 @@ function shaped<T>(shape: z.ZodType<T>, value: unknown, base: string): T {
   const parsed = shape.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new UserError('SB803', `${base} answered in another shape: ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}.`)
+  throw new UserError(
+    'SB803',
+    `${base} answered in another shape: ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}.`
+  )
 }

@@ -1,10 +1,13 @@
 import { type Manifest, renderManifest, type StoredFile, withDigest } from '../archive/manifest.ts'
 import type { StagedFile } from '../archive/pack.ts'
+import { poolIndexName, renderPoolIndex } from '../archive/pool-index.ts'
 import type { Context } from '../context.ts'
-import type { BackupRef, Destination, Volume } from '../destinations/destination.ts'
-import { cutIntoVolumes } from '../destinations/volumes.ts'
+import type { BackupRef, Destination, Pool, Volume } from '../destinations/destination.ts'
+import { cutIntoVolumes, memoryVolume } from '../destinations/volumes.ts'
 import { UserError } from '../errors.ts'
+import { isWhole } from '../history/pool.ts'
 import type { DestinationResult } from '../result.ts'
+import type { SharedPacks } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
 
 /** What a manifest says but the files, whose volumes differ with the limits of the place. */
@@ -23,34 +26,58 @@ export async function publish(
   backup: BackupRef,
   frame: ManifestFrame,
   staged: readonly StagedFile[],
-  sign: Sign
+  sign: Sign,
+  packs: SharedPacks = { fresh: new Map(), again: new Set(), old: new Map() }
 ): Promise<DestinationResult> {
+  const { pool } = destination
   const files: StoredFile[] = []
-  const puts: { name: string; body: Volume }[] = []
+  const fresh: StoredFile[] = []
+  const puts: { name: string; body: Volume; pooled: boolean }[] = []
   for (const file of staged) {
+    if (pool !== undefined && packs.again.has(file.name)) continue
+    const entries = pool === undefined ? undefined : packs.fresh.get(file.name)
+    const pooled = entries !== undefined
     const volumes = await cutIntoVolumes(file.name, file, destination.limits.largestFile, context.signal)
-    for (const volume of volumes) puts.push(volume)
-    files.push({
+    for (const volume of volumes) puts.push({ ...volume, pooled })
+    const stored = {
       name: file.name,
       bytes: file.bytes,
       sha256: file.sha256,
       ...(volumes.length === 1
         ? {}
         : { volumes: volumes.map(({ name, body }) => ({ name, bytes: body.bytes, sha256: body.sha256 })) })
-    })
+    }
+    if (entries === undefined) files.push(stored)
+    else {
+      fresh.push(stored)
+      // After its pack: a list never speaks of what is not there.
+      const index = renderPoolIndex({ format: 1, pack: stored, encryption: frame.encryption, entries: [...entries] })
+      puts.push({ name: poolIndexName(file.name), body: memoryVolume(index), pooled })
+    }
   }
   const { mostFiles } = destination.limits
-  if (mostFiles !== null && puts.length + 1 > mostFiles)
+  if (mostFiles !== null && puts.filter(({ pooled }) => !pooled).length + 1 > mostFiles)
     throw new UserError('SB406', `The backup has ${puts.length + 1} files and ${destination.place} takes ${mostFiles}.`)
   let done = 0
   const total = puts.reduce((sum, put) => sum + put.body.bytes, 0)
-  for (const { name, body } of puts) {
+  for (const { name, body, pooled } of puts) {
     context.signal.throwIfAborted()
-    await destination.put(backup, name, body)
+    if (pooled && pool !== undefined) await pool.put(backup.project, name, body)
+    else await destination.put(backup, name, body)
     done += body.bytes
     context.log.progress(() => `${destination.place}: ${formatBytes(done)} of ${formatBytes(total)} stored`)
   }
   context.signal.throwIfAborted()
-  const { url } = await destination.commit(backup, renderManifest(withDigest(sign({ ...frame, files }))))
+  const old = packs.old.get(destination.name) ?? []
+  if (old.length > 0 && pool !== undefined) await assertStillThere(pool, backup.project, old, destination.place)
+  const shared = [...fresh, ...old]
+  const { url } = await destination.commit(backup, renderManifest(withDigest(sign({ ...frame, files, shared }))))
   return { name: destination.name, place: destination.place, stored: true, url: url ?? null }
+}
+
+/** Another run may have removed, in the meantime, packs of earlier backups that this one was made to rely on. */
+async function assertStillThere(pool: Pool, project: string, packs: readonly StoredFile[], place: string): Promise<void> {
+  const listed = new Map((await pool.list(project)).map((file) => [file.name, file]))
+  const gone = packs.filter((pack) => !isWhole(pack, listed))
+  if (gone.length > 0) throw new UserError('SB506', `${gone.length} shared packs of earlier backups were removed from ${place} while this backup was made.`, { remedy: 'Run the backup again: it takes the files that are missing anew.' })
 }

@@ -1,4 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
+import type { StoredFile } from '../archive/manifest.ts'
+import type { DestinationName } from '../destinations/destination.ts'
 
 /** The parts of a project that can be captured. */
 export const sourceNames = ['database', 'storage', 'functions', 'config'] as const
@@ -37,6 +39,8 @@ export interface AddedFile {
   /** Bytes before compression; null where they did not pass through this process. */
   readonly plainBytes: number | null
   readonly storedBytes: number
+  /** SHA-256 of the stored bytes, in lower-case hex. */
+  readonly sha256: string
 }
 
 /** Reads packed files back, opened and decompressed. */
@@ -68,6 +72,20 @@ export interface Captured<F> {
   /** Numbers only, for manifest and summary: `tables`, `rows`, `objects`, `bytes`, `functions`, ... */
   readonly counts: Readonly<Record<string, number>>
   readonly warnings: readonly string[]
+  /** Lists of the facts that may be too long for memory, by their key: one JSON text an item, read once when contents.json is written. */
+  readonly lists?: Readonly<Record<string, () => AsyncIterable<string>>>
+  /** Which of the added files go to the pool of a place that has one. */
+  readonly shared?: SharedPacks
+}
+
+/** Files that outlive the backup that made them, in places with a pool. */
+export interface SharedPacks {
+  /** Stored names of new packs, each with what the next backup has to know of it: the hashes of its entries. */
+  readonly fresh: ReadonlyMap<string, readonly string[]>
+  /** Stored names of packs whose content the pools hold already: for places without a pool alone. */
+  readonly again: ReadonlySet<string>
+  /** Packs of earlier backups that this one needs, by the place whose pool they lie in. */
+  readonly old: ReadonlyMap<DestinationName, readonly StoredFile[]>
 }
 
 /** A part of a project that can be captured. `F` are the facts kept in contents.json (schemas in archive/contents*.ts). */

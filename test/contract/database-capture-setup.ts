@@ -75,7 +75,7 @@ export function plainPacker(folder: string, signal: AbortSignal): AddFile {
         )
       }
     }
-    return { storedName: name, plainBytes: null, storedBytes: 0 }
+    return { storedName: name, plainBytes: null, storedBytes: 0, sha256: '' }
   }
 }
 

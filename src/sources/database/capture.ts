@@ -38,6 +38,8 @@ export interface DatabaseSourceOptions {
   readonly inactivityMs?: number
   /** Milliseconds between looks at waiting sessions (5 s). */
   readonly watchEveryMs?: number
+  /** Called once the dump is taken, in its own snapshot, on a connection with an open read-only transaction. It must not throw but when cancelled. */
+  readonly inSnapshot?: (connection: Connection) => Promise<void>
   readonly connect?: typeof connect
 }
 
@@ -85,6 +87,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
         const [first, last] = [before[index], after[index]]
         return first === undefined || last === undefined ? [] : [{ schema, name, before: first, after: last }]
       })
+      await options.inSnapshot?.(snapshot.control)
       const captured = assemble(taken, sequences, inventory, snapshot, attempts)
       await addText(add, 'roles.sql', rolesSql(captured.facts, { supabase: isSupabase(captured.facts) }))
       if (taken.measured.vault !== null) await addText(add, 'vault.json', `${JSON.stringify(taken.measured.vault, null, 2)}\n`)

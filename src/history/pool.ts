@@ -1,0 +1,75 @@
+import type { Manifest, StoredFile } from '../archive/manifest.ts'
+import {
+  largestPoolIndex,
+  packOfPoolIndex,
+  parsePoolIndex,
+  poolIndexName,
+  sealedForTheSame
+} from '../archive/pool-index.ts'
+import type { Body, Pool, PooledFile } from '../destinations/destination.ts'
+
+/** A pack that nobody needs stays this long: a backup that is being made may be about to name it. */
+const spareMs = 24 * 60 * 60 * 1000
+
+/** What the pool of one place holds, as far as a new backup may rely on it. */
+export interface KnownPacks {
+  /** The pack that holds an entry. */
+  find(entry: string): StoredFile | undefined
+}
+
+/**
+ * Reads what earlier backups left in a pool. Packs that are not whole in the listing, whose list cannot be read, or that others can open than
+ * those whom the new backup is for, are left aside. A listing that fails throws.
+ */
+export async function readKnownPacks(
+  pool: Pool,
+  project: string,
+  encryption: Manifest['encryption']
+): Promise<KnownPacks> {
+  const pooled = await pool.list(project)
+  const listed = new Map(pooled.map((file) => [file.name, file]))
+  const packs = new Map<string, StoredFile>()
+  for (const { name, bytes } of pooled) {
+    const packName = packOfPoolIndex(name)
+    if (packName === null || bytes > largestPoolIndex) continue
+    const index = parsePoolIndex(await readBody(await pool.get(project, name)), packName)
+    if (index === null || !sealedForTheSame(encryption, index.encryption) || !isWhole(index.pack, listed)) continue
+    for (const entry of index.entries) packs.set(entry, index.pack)
+  }
+  return { find: (entry) => packs.get(entry) }
+}
+
+/** Whether every volume of a pack lies in the pool with the length, and where it is told the digest, that it should have. */
+export function isWhole(pack: StoredFile, listed: ReadonlyMap<string, PooledFile>): boolean {
+  return (pack.volumes ?? [pack]).every(({ name, bytes, sha256 }) => {
+    const file = listed.get(name)
+    return file !== undefined && file.bytes === bytes && (file.sha256 === undefined || file.sha256 === sha256)
+  })
+}
+
+/**
+ * Names of pooled files that no manifest needs and that are older than 24 hours; lists of packs go with their packs. `manifests` must be those of
+ * all backups of the project in the place, from a listing that was complete and where every manifest could be read: otherwise nothing may be removed.
+ */
+export function unusedPackNames(
+  manifests: readonly Manifest[],
+  pooled: readonly PooledFile[],
+  now: Date
+): readonly string[] {
+  const needed = new Set<string>()
+  for (const { shared } of manifests) {
+    for (const pack of shared) {
+      needed.add(poolIndexName(pack.name))
+      for (const { name } of pack.volumes ?? [pack]) needed.add(name)
+    }
+  }
+  return pooled
+    .filter(({ name, createdAt }) => !needed.has(name) && now.getTime() - createdAt.getTime() > spareMs)
+    .map(({ name }) => name)
+}
+
+async function readBody(body: Body): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body.open()) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,404 @@
+import { join } from 'node:path'
+import type { PackRecord, StorageFacts, StoredObject } from '../archive/contents-storage.ts'
+import type { StoredFile } from '../archive/manifest.ts'
+import type { Connection } from '../clients/postgres/connection.ts'
+import { isAddressable, type SupabaseStorage } from '../clients/supabase-storage.ts'
+import type { Context } from '../context.ts'
+import type { DestinationName } from '../destinations/destination.ts'
+import { asError, UserError } from '../errors.ts'
+import type { Glob } from '../glob.ts'
+import type { KnownPacks } from '../history/pool.ts'
+import type { SharedPacks, Source } from './source.ts'
+import { type DownloadedObject, downloadObject } from './storage/download.ts'
+import { inParallel } from './storage/in-parallel.ts'
+import {
+  entryOf,
+  holdsFiles,
+  type ListedObject,
+  type Listing,
+  listedObjectSchema,
+  listFromApi,
+  listFromDatabase
+} from './storage/listing.ts'
+import { type LineFile, openLineFile } from './storage/object-lines.ts'
+import { openPackWriter, type StoredPack } from './storage/pack-writer.ts'
+
+/** A place that the backup goes to. */
+export interface StoragePlace {
+  readonly name: DestinationName
+  /** What its pool holds already; null where it keeps nothing across runs and gets every file with each backup. */
+  readonly known: KnownPacks | null
+}
+
+export interface StorageSourceOptions {
+  readonly context: Context
+  readonly storage: SupabaseStorage
+  readonly url: string
+  readonly ref: string | null
+  /** Empty: all buckets. */
+  readonly buckets: readonly Glob[]
+  /** Downloads at a time. */
+  readonly jobs: number
+  /** Bytes that may be downloaded; undefined without a limit. */
+  readonly maxDownloadBytes: number | undefined
+  readonly places: readonly StoragePlace[]
+}
+
+/** The files of a project: packs `objects-<random>.tar`, and a list of objects too long for memory. */
+export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
+  /** Takes the list of objects in an open transaction: the snapshot that the dump is taken in. What fails here is asked of the API later. */
+  listIn(connection: Connection): Promise<void>
+}
+
+/** Deleted while the backup ran, without making it incomplete: this many, or one in a hundred. */
+const fewVanished = 10
+
+/** A pack of an earlier backup, in the pool of a place. */
+interface PlacedPack {
+  readonly place: DestinationName
+  readonly pack: StoredFile
+}
+
+type Outcome =
+  | {
+      readonly kind: 'unchanged'
+      readonly object: ListedObject
+      readonly entry: string
+      readonly packs: readonly PlacedPack[]
+    }
+  | {
+      readonly kind: 'fetched'
+      readonly object: ListedObject
+      readonly entry: string
+      readonly fetched: DownloadedObject
+      /** Pools that hold it already, where only places without a pool made the download necessary. */
+      readonly packs: readonly PlacedPack[]
+    }
+  | { readonly kind: 'vanished' | 'overBudget' | 'unaddressable'; readonly object: ListedObject }
+
+export function openStorageSource(options: StorageSourceOptions): StorageSource {
+  const { context, storage } = options
+  let fromDatabase: { readonly listing: Listing; readonly objects: LineFile } | null = null
+  let refused: UserError | null = null
+  let spools = 0
+
+  const list = async (): Promise<{ listing: Listing; objects: LineFile }> => {
+    if (fromDatabase !== null) return fromDatabase
+    const objects = openLineFile(join(context.temp, 'storage-listed'))
+    const listing = await listFromApi(storage, options.buckets, objects)
+    await objects.end()
+    return { listing, objects }
+  }
+
+  const decide = async (object: ListedObject, budget: Budget, signal: AbortSignal): Promise<Outcome> => {
+    const entry = entryOf(object)
+    const pools = options.places.filter(({ known }) => known !== null).length
+    const packs = options.places.flatMap(({ name, known }): PlacedPack[] => {
+      const pack = known?.find(entry)
+      return pack === undefined ? [] : [{ place: name, pack }]
+    })
+    const everywhere = pools > 0 && packs.length === pools
+    if (everywhere && pools === options.places.length) return { kind: 'unchanged', object, entry, packs }
+    if (!isAddressable(object.key)) return { kind: 'unaddressable', object }
+    if (!budget.take(object.size ?? 0)) return { kind: 'overBudget', object }
+    spools += 1
+    const outcome = await downloadObject({
+      storage,
+      object,
+      spool: join(context.temp, `storage-object-${spools}`),
+      onBytes: (bytes) => budget.spend(bytes),
+      signal
+    })
+    budget.giveBack(object.size ?? 0)
+    if (outcome.kind === 'vanished') return { kind: 'vanished', object }
+    const fetched = outcome.object
+    if (!fetched.changed) return { kind: 'fetched', object, entry, fetched, packs: everywhere ? packs : [] }
+    const { info } = fetched
+    const now =
+      info === null
+        ? object
+        : { ...object, version: info.version ?? `${info.etag}`, etag: info.etag, size: fetched.bytes }
+    return { kind: 'fetched', object: now, entry: entryOf(now), fetched, packs: [] }
+  }
+
+  return {
+    name: 'storage',
+    async preflight() {
+      // A key that is refused here costs this part only; the rest is still captured.
+      try {
+        await storage.listBuckets()
+      } catch (thrown) {
+        if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+        refused = thrown
+      }
+    },
+    async listIn(connection) {
+      if (refused !== null) return
+      const objects = openLineFile(join(context.temp, 'storage-listed'))
+      fromDatabase = null
+      try {
+        const listing = await listFromDatabase(connection, options.buckets, objects)
+        await objects.end()
+        if (listing !== null) fromDatabase = { listing, objects }
+      } catch (thrown) {
+        await objects.end()
+        context.signal.throwIfAborted()
+        context.log.warning(
+          `The Storage objects cannot be listed in the snapshot of the dump, the API is asked instead: ${asError(thrown).message}`
+        )
+      }
+    },
+    async capture(add, signal) {
+      if (refused !== null) throw refused
+      const { listing, objects: listed } = await list()
+      const fresh = openPackWriter(add, context.randomBytes)
+      // For places without a pool alone: what the pools of the others hold already.
+      const again = openPackWriter(add, context.randomBytes)
+      const kept = openLineFile(join(context.temp, 'storage-kept'))
+      const budget = openBudget(options.maxDownloadBytes)
+      const old = new Map<DestinationName, Map<string, StoredFile>>()
+      const oldNumbers = new Map<string, number>()
+      const tally = {
+        objects: 0,
+        bytes: 0,
+        downloaded: 0,
+        unchanged: 0,
+        vanished: 0,
+        changed: 0,
+        overBudget: 0,
+        unaddressable: 0
+      }
+      const notCaptured: StorageFacts['notCaptured'] = []
+      const miss = (object: ListedObject, reason: string) => {
+        if (notCaptured.length < 10_000) notCaptured.push({ what: `${object.bucket}/${object.key}`, reason })
+      }
+      const parsed = async function* (): AsyncGenerator<ListedObject> {
+        for await (const line of listed.lines()) yield listedObjectSchema.parse(JSON.parse(line))
+      }
+
+      for await (const outcome of inParallel(parsed(), options.jobs, (object) => decide(object, budget, signal))) {
+        signal.throwIfAborted()
+        const { object } = outcome
+        switch (outcome.kind) {
+          case 'vanished':
+            tally.vanished += 1
+            miss(object, 'deleted while the backup ran')
+            break
+          case 'overBudget':
+            tally.overBudget += 1
+            miss(object, 'left out: `max-download` was used up')
+            break
+          case 'unaddressable':
+            tally.unaddressable += 1
+            miss(object, 'no client can ask for this name')
+            break
+          case 'unchanged':
+          case 'fetched': {
+            const places: string[] = []
+            for (const { place, pack } of outcome.packs) {
+              const there = old.get(place) ?? new Map<string, StoredFile>()
+              old.set(place, there.set(pack.name, pack))
+              places.push(`old ${numberOf(oldNumbers, pack.name)}`)
+            }
+            const fetched = outcome.kind === 'fetched' ? outcome.fetched : null
+            if (outcome.kind === 'fetched') {
+              const writer = outcome.packs.length > 0 ? again : fresh
+              const number = await writer.put(recordOf(outcome), outcome.fetched.body)
+              places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
+              tally.downloaded += 1
+              if (outcome.fetched.changed) tally.changed += 1
+            } else tally.unchanged += 1
+            tally.objects += 1
+            tally.bytes += fetched?.bytes ?? object.size ?? 0
+            await kept.add({ places, object: storedObject(outcome) } satisfies KeptLine)
+          }
+        }
+        context.log.progress(() => `storage: ${tally.objects} of ${listed.count} files, ${tally.downloaded} downloaded`)
+      }
+      const freshPacks = await fresh.end()
+      const againPacks = await again.end()
+      await kept.end()
+
+      const packs = [...freshPacks, ...againPacks].map(({ storedName, sha256 }) => ({ name: storedName, sha256 }))
+      const oldHashes = new Map(
+        [...old.values()].flatMap((there) => [...there.values()].map(({ name, sha256 }) => [name, sha256] as const))
+      )
+      for (const name of oldNumbers.keys()) packs.push({ name, sha256: oldHashes.get(name) ?? '' })
+      const offsets = { fresh: 0, again: freshPacks.length, old: freshPacks.length + againPacks.length }
+      const lines = async function* (): AsyncGenerator<string> {
+        for await (const line of kept.lines()) yield stored(line, offsets)
+      }
+      const reasons = reasonsOf(tally, listing, options)
+      for (const bucket of listing.buckets.filter((each) => !holdsFiles(each)))
+        notCaptured.push({
+          what: `bucket ${bucket.id}`,
+          reason: `its kind (${bucket.type}) holds nothing that the object API gives`
+        })
+      return {
+        status: reasons.length === 0 ? 'captured' : 'partial',
+        ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
+        facts: {
+          url: options.url,
+          ref: options.ref,
+          listedFrom: listing.from,
+          buckets: [...listing.buckets],
+          packs,
+          notCaptured
+        },
+        lists: { objects: lines },
+        shared: sharedOf(freshPacks, againPacks, old),
+        counts: {
+          buckets: listing.buckets.length,
+          objects: tally.objects,
+          bytes: tally.bytes,
+          unchanged: tally.unchanged,
+          downloaded: tally.downloaded,
+          downloadedBytes: budget.spent,
+          ...(tally.vanished === 0 ? {} : { vanished: tally.vanished }),
+          ...(tally.changed === 0 ? {} : { changed: tally.changed }),
+          ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget })
+        },
+        warnings: warningsOf(tally, listing, budget.spent, options)
+      }
+    },
+    close: () => Promise.resolve()
+  }
+}
+
+interface KeptLine {
+  /** `fresh 0`, `again 1`, `old 2`: the numbers of packs are known at the end. */
+  readonly places: readonly string[]
+  readonly object: Omit<StoredObject, 'in'>
+}
+
+function stored(line: string, offsets: Readonly<Record<string, number>>): string {
+  const { places, object } = JSON.parse(line) as KeptLine
+  const numbers = places.map((place) => {
+    const [group = '', number = ''] = place.split(' ')
+    return (offsets[group] ?? 0) + Number(number)
+  })
+  return JSON.stringify({ ...object, in: [...new Set(numbers)] })
+}
+
+function numberOf(numbers: Map<string, number>, name: string): number {
+  const known = numbers.get(name)
+  if (known !== undefined) return known
+  numbers.set(name, numbers.size)
+  return numbers.size - 1
+}
+
+/** Bytes that may still be downloaded. What is under way counts with its listed size, what came with what came. */
+interface Budget {
+  readonly spent: number
+  /** False from the first object on that would pass the limit. */
+  take(bytes: number): boolean
+  giveBack(bytes: number): void
+  spend(bytes: number): void
+}
+
+function openBudget(most: number | undefined): Budget {
+  let spent = 0
+  let underWay = 0
+  let closed = false
+  return {
+    get spent() {
+      return spent
+    },
+    take(bytes) {
+      if (most !== undefined && spent + underWay + bytes > most) closed = true
+      if (!closed) underWay += bytes
+      return !closed
+    },
+    giveBack(bytes) {
+      underWay -= bytes
+    },
+    spend(bytes) {
+      spent += bytes
+    }
+  }
+}
+
+type Taken = Extract<Outcome, { readonly kind: 'unchanged' | 'fetched' }>
+
+function recordOf({ object, entry, fetched }: Extract<Outcome, { readonly kind: 'fetched' }>): PackRecord {
+  return {
+    entry,
+    size: fetched.bytes,
+    sha256: fetched.sha256,
+    contentType: fetched.info?.contentType ?? object.contentType,
+    cacheControl: fetched.info?.cacheControl ?? object.cacheControl,
+    userMetadata: fetched.info === null ? object.userMetadata : { ...fetched.info.userMetadata }
+  }
+}
+
+function storedObject(taken: Taken): Omit<StoredObject, 'in'> {
+  const { etag: _, ...object } = taken.object
+  const rest = { ...object, entry: taken.entry }
+  if (taken.kind === 'unchanged') return rest
+  const { entry, size, sha256, contentType, cacheControl, userMetadata } = recordOf(taken)
+  return {
+    ...rest,
+    entry,
+    size,
+    sha256,
+    contentType,
+    cacheControl,
+    userMetadata,
+    version: object.version ?? taken.fetched.info?.version ?? null,
+    ...(taken.fetched.changed ? { changed: true as const } : {})
+  }
+}
+
+interface Tally {
+  readonly objects: number
+  readonly bytes: number
+  readonly downloaded: number
+  readonly vanished: number
+  readonly overBudget: number
+  readonly unaddressable: number
+}
+
+/** Why the part is not whole, without names. */
+function reasonsOf(tally: Tally, listing: Listing, options: StorageSourceOptions): string[] {
+  const reasons: string[] = []
+  if (tally.overBudget > 0)
+    reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
+  if (tally.unaddressable > 0) reasons.push(`${tally.unaddressable} files have names that no client can ask for`)
+  if (tally.vanished > Math.max(fewVanished, (tally.objects + tally.vanished) / 100))
+    reasons.push(
+      `${tally.vanished} of ${tally.objects + tally.vanished} files were not there any more when they were fetched`
+    )
+  const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
+  if (others > 0)
+    reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
+  return reasons
+}
+
+function warningsOf(tally: Tally, listing: Listing, spent: number, options: StorageSourceOptions): string[] {
+  const warnings: string[] = []
+  if (listing.buckets.length === 0)
+    warnings.push(options.buckets.length === 0 ? 'The project has no Storage buckets.' : 'No bucket fits `buckets`.')
+  if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
+  if (listing.olderVersions > 0)
+    warnings.push(
+      `${listing.olderVersions} earlier versions of Storage files are not in the backup: the API gives the current ones.`
+    )
+  const forgetful = options.places.filter(({ known }) => known === null).map(({ name }) => name)
+  if (forgetful.length > 0 && tally.downloaded > 0)
+    warnings.push(
+      `${forgetful.join(', ')} keeps nothing across runs: every Storage file is downloaded and stored with each backup (${spent} bytes of egress this time). release, repository and folder take only what changed.`
+    )
+  return warnings
+}
+
+function sharedOf(
+  fresh: readonly StoredPack[],
+  again: readonly StoredPack[],
+  old: ReadonlyMap<DestinationName, ReadonlyMap<string, StoredFile>>
+): SharedPacks {
+  return {
+    fresh: new Map(fresh.map(({ storedName, entries }) => [storedName, entries])),
+    again: new Set(again.map(({ storedName }) => storedName)),
+    old: new Map([...old].map(([place, packs]) => [place, [...packs.values()]]))
+  }
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
+import type { Connection } from '../../clients/postgres/connection.ts'
+import { plainEtag, type SupabaseStorage } from '../../clients/supabase-storage.ts'
+import { type Glob, globMatches } from '../../glob.ts'
+import type { LineFile } from './object-lines.ts'
+
+const nullable = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? null)
+
+/** An object as it is to be captured. */
+export const listedObjectSchema = z.object({
+  bucket: z.string(),
+  key: z.string(),
+  id: z.string().nullable(),
+  /** As storage.objects has it; null where only the API was asked. */
+  version: z.string().nullable(),
+  etag: z.string().nullable(),
+  size: z.number().nullable(),
+  contentType: z.string().nullable(),
+  cacheControl: z.string().nullable(),
+  userMetadata: z.record(z.string(), z.unknown()).nullable(),
+  ownerId: z.string().nullable(),
+  createdAt: z.string().nullable(),
+  updatedAt: z.string().nullable(),
+  lastAccessedAt: z.string().nullable()
+})
+export type ListedObject = z.infer<typeof listedObjectSchema>
+
+/** What there is to capture; the objects themselves are in a file, since there may be any number. */
+export interface Listing {
+  readonly from: 'database' | 'api'
+  readonly buckets: readonly StorageBucketFacts[]
+  /** Earlier versions of objects, which the API does not give. */
+  readonly olderVersions: number
+}
+
+/** The buckets that the input `buckets` means: all without a pattern. */
+export function isChosen(patterns: readonly Glob[], bucket: string): boolean {
+  return patterns.length === 0 || patterns.some((pattern) => globMatches(pattern, bucket))
+}
+
+/** Only these hold files. */
+export function holdsFiles(bucket: StorageBucketFacts): boolean {
+  return bucket.type === 'STANDARD'
+}
+
+/**
+ * Name of an object's file in a pack, and its key in the plain list of what lies in the pool: a hash of bucket, key and version. Versions are
+ * random uuids; where the API does not tell them, the object's random id stands with what changes at an upload. So nobody can try out names.
+ */
+export function entryOf(
+  object: Pick<ListedObject, 'bucket' | 'key' | 'version' | 'id' | 'etag' | 'size' | 'updatedAt'>
+): string {
+  const version = object.version ?? [object.id, object.etag, object.size, object.updatedAt].join('\u0001')
+  return createHash('sha256').update([object.bucket, object.key, version].join('\0')).digest('hex').slice(0, 32)
+}
+
+const bucketRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  public: z.boolean().nullish(),
+  type: z.string().nullish(),
+  file_size_limit: z.number().nullish(),
+  allowed_mime_types: z.array(z.string()).nullish(),
+  owner_id: nullable,
+  owner: nullable,
+  created_at: nullable,
+  updated_at: nullable
+})
+const objectRow = z.object({
+  id: nullable,
+  bucket_id: z.string(),
+  name: z.string(),
+  version: nullable,
+  owner_id: nullable,
+  owner: nullable,
+  created_at: nullable,
+  updated_at: nullable,
+  last_accessed_at: nullable,
+  user_metadata: z.record(z.string(), z.unknown()).nullish(),
+  metadata: z
+    .object({ eTag: nullable, size: z.number().nullish(), mimetype: nullable, cacheControl: nullable })
+    .nullish(),
+  archived_at: nullable,
+  is_delete_marker: z.boolean().nullish()
+})
+
+/**
+ * Lists buckets and objects in the snapshot of an open transaction, in batches. Null where the database has no `storage.objects`. Columns differ
+ * between versions of the platform: rows come as JSON and what is missing is null.
+ */
+export async function listFromDatabase(
+  connection: Connection,
+  patterns: readonly Glob[],
+  objects: LineFile
+): Promise<Listing | null> {
+  const [there] = await connection.query<{ there: boolean }>(
+    `select pg_catalog.to_regclass('storage.objects') is not null and pg_catalog.to_regclass('storage.buckets') is not null as there`
+  )
+  if (there?.there !== true) return null
+  const rows = await connection.query<{ row: string }>(
+    'select pg_catalog.to_jsonb(b)::text as row from storage.buckets b order by b.id collate "C"'
+  )
+  const buckets = rows
+    .map(({ row }) => bucketRow.parse(JSON.parse(row)))
+    .filter((bucket) => isChosen(patterns, bucket.id))
+    .map(
+      (bucket): StorageBucketFacts => ({
+        id: bucket.id,
+        name: bucket.name,
+        public: bucket.public ?? false,
+        type: bucket.type ?? 'STANDARD',
+        fileSizeLimit: bucket.file_size_limit ?? null,
+        allowedMimeTypes: bucket.allowed_mime_types ?? null,
+        ownerId: bucket.owner_id ?? bucket.owner,
+        createdAt: bucket.created_at,
+        updatedAt: bucket.updated_at
+      })
+    )
+  const wanted = new Set(buckets.filter(holdsFiles).map((bucket) => bucket.id))
+  let olderVersions = 0
+  const select =
+    'select pg_catalog.to_jsonb(o)::text as row from storage.objects o order by o.bucket_id collate "C", o.name collate "C"'
+  for await (const { row } of connection.stream<{ row: string }>(select, [], 2000)) {
+    const object = objectRow.parse(JSON.parse(row))
+    if (!wanted.has(object.bucket_id)) continue
+    if (object.archived_at !== null || object.is_delete_marker === true) {
+      olderVersions += 1
+      continue
+    }
+    await objects.add({
+      bucket: object.bucket_id,
+      key: object.name,
+      id: object.id,
+      version: object.version,
+      etag: plainEtag(object.metadata?.eTag),
+      size: object.metadata?.size ?? null,
+      contentType: object.metadata?.mimetype ?? null,
+      cacheControl: object.metadata?.cacheControl ?? null,
+      userMetadata: object.user_metadata ?? null,
+      ownerId: object.owner_id ?? object.owner,
+      createdAt: object.created_at,
+      updatedAt: object.updated_at,
+      lastAccessedAt: object.last_accessed_at
+    } satisfies ListedObject)
+  }
+  return { from: 'database', buckets, olderVersions }
+}
+
+/** Lists buckets and objects through the API: versions and the users' own metadata are only known object by object. */
+export async function listFromApi(
+  storage: SupabaseStorage,
+  patterns: readonly Glob[],
+  objects: LineFile
+): Promise<Listing> {
+  const buckets = (await storage.listBuckets())
+    .filter((bucket) => isChosen(patterns, bucket.id))
+    .map(
+      ({ owner, allowedMimeTypes, ...bucket }): StorageBucketFacts => ({
+        ...bucket,
+        allowedMimeTypes: allowedMimeTypes === null ? null : [...allowedMimeTypes],
+        ownerId: owner
+      })
+    )
+  for (const bucket of buckets.filter(holdsFiles)) {
+    for await (const object of storage.listObjects(bucket.id)) {
+      await objects.add({
+        bucket: bucket.id,
+        version: null,
+        userMetadata: null,
+        ownerId: null,
+        ...object
+      } satisfies ListedObject)
+    }
+  }
+  return { from: 'api', buckets, olderVersions: 0 }
+}

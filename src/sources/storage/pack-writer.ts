@@ -1,0 +1,106 @@
+import { createReadStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Pack, pack as startTar } from 'tar-stream'
+import { type PackRecord, packIndexEntry } from '../../archive/contents-storage.ts'
+import type { RandomBytes } from '../../context.ts'
+import type { AddedFile, AddFile } from '../source.ts'
+import type { DownloadedObject } from './download.ts'
+
+/** A pack is closed when it holds this many bytes, or this many files. */
+const packBytes = 64 * 1024 * 1024
+const packFiles = 8192
+
+/** A pack as it was stored. */
+export interface StoredPack extends AddedFile {
+  readonly entries: readonly string[]
+}
+
+/** Puts objects into tar archives of bounded size. One object after the other. */
+export interface PackWriter {
+  /** Takes the object's bytes; a large one's file is removed. Returns the number of its pack, counted from 0. */
+  put(record: PackRecord, body: DownloadedObject['body']): Promise<number>
+  /** Closes the last pack and gives all, in the order of their numbers. */
+  end(): Promise<readonly StoredPack[]>
+}
+
+interface OpenPack {
+  readonly tar: Pack
+  readonly adding: Promise<AddedFile>
+  readonly records: PackRecord[]
+  bytes: number
+}
+
+/** Names of packs are random: one name never stands for two contents, in whatever pool it lies. */
+export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWriter {
+  const done: StoredPack[] = []
+  let current: OpenPack | null = null
+
+  const open = (): OpenPack => {
+    const tar = startTar()
+    const name = `objects-${Buffer.from(randomBytes(10)).toString('hex')}.tar`
+    const adding = add(name, { bytes: Readable.from(tar) })
+    // Looked at by every step below.
+    adding.catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))))
+    return { tar, adding, records: [], bytes: 0 }
+  }
+  /** A failure of the packer (disk, compressor) is told instead of the broken archive that follows from it. */
+  const step = async ({ adding }: OpenPack, work: Promise<void>): Promise<void> => {
+    const failed = adding.then(() => new Promise<never>(() => undefined))
+    try {
+      await Promise.race([work, failed])
+    } catch (error) {
+      await Promise.allSettled([work])
+      await adding
+      throw error
+    }
+  }
+  const close = async (pack: OpenPack): Promise<void> => {
+    const index = Buffer.from(pack.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+    await step(pack, writeEntry(pack.tar, packIndexEntry, index.byteLength, { chunks: [index] }))
+    pack.tar.finalize()
+    done.push({ ...(await pack.adding), entries: pack.records.map((record) => record.entry) })
+  }
+
+  return {
+    async put(record, body) {
+      if (current !== null && (current.bytes + record.size > packBytes || current.records.length >= packFiles)) {
+        const full = current
+        current = null
+        await close(full)
+      }
+      current ??= open()
+      const pack = current
+      try {
+        await step(pack, writeEntry(pack.tar, record.entry, record.size, body))
+      } finally {
+        if ('path' in body) await rm(body.path, { force: true })
+      }
+      pack.records.push(record)
+      pack.bytes += record.size
+      return done.length
+    },
+    async end() {
+      if (current !== null) {
+        const last = current
+        current = null
+        await close(last)
+      }
+      return done
+    }
+  }
+}
+
+async function writeEntry(tar: Pack, name: string, size: number, body: DownloadedObject['body']): Promise<void> {
+  const header = { name, size, mode: 0o600, mtime: new Date(0) }
+  if ('path' in body) {
+    await pipeline(createReadStream(body.path, { highWaterMark: 256 * 1024 }), tar.entry(header))
+    return
+  }
+  await new Promise<void>((resolve, reject) => {
+    const entry = tar.entry(header, (error) => (error === null || error === undefined ? resolve() : reject(error)))
+    for (const chunk of body.chunks) if (chunk.byteLength > 0) entry.write(chunk)
+    entry.end(null)
+  })
+}

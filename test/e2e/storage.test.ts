@@ -1,0 +1,222 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { StorageFacts } from '../../src/archive/contents-storage.ts'
+import { type ActionRun, runAction } from '../kit/action.ts'
+import { loadSupabase } from '../kit/fixture/load.ts'
+import { type Github, startGithub } from '../kit/github/server.ts'
+import { binDirOf } from '../kit/postgres/programs.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { type StorageDouble, startStorage } from '../kit/supabase/storage.ts'
+import { writeStorageRows } from '../kit/supabase/storage-rows.ts'
+
+const key = 'sb_secret_3Qm7tTzL0pKc9vXy2WbNq5RsDfGhJk_8aBcDeF'
+const hostileKeys = [
+  'a/../b',
+  '.git/hooks/post-checkout',
+  "a:b?*=&+$@;'()!.txt",
+  'CON',
+  'A',
+  'a',
+  '-rf',
+  'x//y',
+  `${'long/'.repeat(40)}end`,
+  '.emptyFolderPlaceholder'
+]
+
+describe('database and Storage through the bundle', () => {
+  let server: PostgresServer
+  let storage: StorageDouble
+  let github: Github
+  let root: string
+  let identity: string
+  let recipients: string
+  const runs: ActionRun[] = []
+  const run = async (inputs: Readonly<Record<string, string>>): Promise<ActionRun> => {
+    const done = await runAction({
+      inputs: { token: github.token, folder: join(root, 'folder'), ...inputs },
+      env: github.env,
+      ...(process.env['SB_BUNDLE'] === undefined ? {} : { bundle: process.env['SB_BUNDLE'] })
+    })
+    runs.push(done)
+    return done
+  }
+  const backup = (inputs: Readonly<Record<string, string>> = {}) =>
+    run({
+      'database-url': server.url('postgres', 'postgres'),
+      'supabase-url': storage.url,
+      'service-role-key': key,
+      project: 'shop',
+      'pg-bin': binDirOf(15),
+      verify: 'read',
+      destinations: 'folder',
+      recipients,
+      ...inputs
+    })
+  const counts = (done: ActionRun) => done.result?.backup?.parts.find((part) => part.source === 'storage')?.counts
+  const opened = async (inputs: Readonly<Record<string, string>> = {}) => {
+    const done = await run({ command: 'download', destinations: 'folder', identity, ...inputs })
+    expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+    const path = done.outputs['path'] ?? ''
+    const facts: StorageFacts = JSON.parse(await readFile(join(path, 'contents.json'), 'utf8')).storage
+    return { path, facts }
+  }
+  /** As RESTORE.md tells a person to do it: tar, and the list in contents.json. */
+  const filesIn = async ({ path, facts }: { path: string; facts: StorageFacts }) => {
+    const into = join(path, 'objects')
+    await mkdir(into)
+    for (const name of await readdir(path))
+      if (/^objects-.*\.tar$/.test(name)) execFileSync('tar', ['-xf', join(path, name), '-C', into])
+    const found = new Map<string, string>()
+    for (const object of facts.objects) {
+      const bytes = await readFile(join(into, object.entry))
+      if (object.sha256 !== undefined) expect(createHash('sha256').update(bytes).digest('hex')).toBe(object.sha256)
+      found.set(`${object.bucket}\0${object.key}`, bytes.toString('base64'))
+    }
+    return found
+  }
+  const inProject = () =>
+    new Map(
+      [...storage.objects.values()].map((object) => [
+        `${object.bucket}\0${object.key}`,
+        object.bytes?.toString('base64') ?? ''
+      ])
+    )
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'sb-storage-'))
+    server = await startPostgres({ major: 15, auth: 'scram', password: 'correct horse battery staple' })
+    await loadSupabase(server, { user: false })
+    storage = await startStorage({ key })
+    github = await startGithub({ repository: 'acme/shop', visibility: 'private', artifacts: true })
+    identity = await generateIdentity()
+    recipients = await identityToRecipient(identity)
+    storage.addBucket('avatars', { public: true })
+    storage.addBucket('papers')
+    storage.addBucket('limited', { file_size_limit: 9_000_000, allowed_mime_types: ['text/plain', 'image/png'] })
+    storage.addBucket('empty')
+    for (let number = 0; number < 1980; number++)
+      storage.put(
+        ['avatars', 'papers', 'limited'][number % 3] ?? '',
+        `folder ${number % 7}/file-${number}.txt`,
+        Buffer.from(`content ${number} `.repeat(number % 50)),
+        {
+          contentType: number % 2 === 0 ? 'text/plain' : 'image/png',
+          userMetadata: number % 5 === 0 ? { note: `Größe ${number}`, deep: { a: [1, null] } } : null
+        }
+      )
+    for (const name of hostileKeys)
+      storage.put('papers', name, Buffer.from(`hostile ${name}`), { cacheControl: 'max-age=60' })
+    storage.put('limited', 'large.png', Buffer.alloc(8_000_000, 'large '), { contentType: 'image/png' })
+    await writeStorageRows(server, storage)
+  })
+  afterAll(async () => {
+    for (const done of runs) await done.cleanUp()
+    await server?.stop()
+    await storage?.stop()
+    await github?.stop()
+    await rm(root, { recursive: true, force: true })
+  })
+
+  test('F31, F32: every file is in the backup, whatever its name, and standard programs take it out', async () => {
+    const done = await backup()
+    expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+    expect(counts(done)).toMatchObject({ buckets: 4, objects: storage.objects.size, downloaded: storage.objects.size })
+    const { path, facts } = await opened()
+    expect(facts.listedFrom).toBe('database')
+    expect(await filesIn({ path, facts })).toEqual(inProject())
+    expect(
+      facts.buckets.map(({ id, public: isPublic, fileSizeLimit, allowedMimeTypes }) => [
+        id,
+        isPublic,
+        fileSizeLimit,
+        allowedMimeTypes
+      ])
+    ).toEqual([
+      ['avatars', true, null, null],
+      ['empty', false, null, null],
+      ['limited', false, 9_000_000, ['text/plain', 'image/png']],
+      ['papers', false, null, null]
+    ])
+    // Nothing of the project stands in what can be read without a key.
+    const stored = await readdir(join(root, 'folder', 'shop', 'objects'))
+    expect(stored.filter((name) => name.endsWith('.index.json'))).toHaveLength(1)
+    for (const name of stored.filter((each) => each.endsWith('.json')))
+      expect(await readFile(join(root, 'folder', 'shop', 'objects', name), 'utf8')).not.toMatch(/avatars|hostile|file-/)
+  })
+
+  test('a second run downloads nothing, and one percent of change only what changed', async () => {
+    const before = storage.downloads()
+    const same = await backup()
+    expect({ code: same.code, error: same.result?.error }).toEqual({ code: 0 })
+    expect(storage.downloads()).toBe(before)
+    expect(counts(same)).toMatchObject({
+      objects: storage.objects.size,
+      downloaded: 0,
+      downloadedBytes: 0,
+      unchanged: storage.objects.size
+    })
+    let changed = 0
+    for (let number = 0; number < 20; number++)
+      changed += storage.put(
+        'avatars',
+        `folder ${(number * 3) % 7}/file-${number * 3}.txt`,
+        Buffer.from(`new ${number}`.repeat(90))
+      ).size
+    storage.remove('papers', 'A')
+    await writeStorageRows(server, storage)
+    const next = await backup()
+    expect({ code: next.code, error: next.result?.error }).toEqual({ code: 0 })
+    expect(counts(next)).toMatchObject({ objects: storage.objects.size, downloaded: 20, downloadedBytes: changed })
+    expect(await filesIn(await opened())).toEqual(inProject())
+  })
+
+  test('a place that forgets gets every file again, one that keeps takes nothing twice', async () => {
+    const before = (await readdir(join(root, 'folder', 'shop', 'objects'))).length
+    const both = await backup({ destinations: 'artifact,folder' })
+    expect({ code: both.code, error: both.result?.error }).toEqual({ code: 0 })
+    expect(counts(both)).toMatchObject({ downloaded: storage.objects.size })
+    expect(both.result?.warnings.join()).toContain('artifact keeps nothing across runs')
+    expect(await readdir(join(root, 'folder', 'shop', 'objects'))).toHaveLength(before)
+    for (const destinations of ['artifact', 'folder'])
+      expect(await filesIn(await opened({ destinations }))).toEqual(inProject())
+  })
+
+  test('packs that others can open are not relied on', async () => {
+    const before = storage.downloads()
+    const other = await backup({
+      recipients: await identityToRecipient(await generateIdentity()),
+      'accept-recipients': recipients
+    })
+    expect(other.result?.backup?.id).toBeDefined()
+    expect(storage.downloads() - before).toBe(storage.objects.size)
+  })
+
+  test('max-download stops in time and the database is still kept', async () => {
+    const least = await backup({ folder: join(root, 'other'), 'max-download': '50kB' })
+    expect(least.code).toBe(1)
+    expect(least.outputs['status']).toBe('partial')
+    expect(counts(least)?.['downloadedBytes']).toBeLessThanOrEqual(50_000)
+    expect(least.result?.backup?.parts).toMatchObject([
+      { source: 'functions' },
+      { source: 'config' },
+      { source: 'database', status: 'captured' },
+      { source: 'storage', status: 'partial' }
+    ])
+  })
+
+  test('a refused key costs the files alone and is named', async () => {
+    const refused = await backup({
+      folder: join(root, 'refused'),
+      'service-role-key': 'sb_secret_another_0000000000000000000000'
+    })
+    expect(refused.code).toBe(1)
+    expect(refused.outputs['status']).toBe('partial')
+    expect(refused.result?.warnings.join()).toContain('The key is refused')
+    expect(refused.result?.backup?.parts.find((part) => part.source === 'database')?.status).toBe('captured')
+  })
+})

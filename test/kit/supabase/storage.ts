@@ -1,0 +1,390 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Fault, type Faults, makeFaults } from '../github/faults.ts'
+import { listen, receive } from '../github/http.ts'
+
+/** A bucket with the columns of storage.buckets. */
+export interface FakeBucket {
+  id: string
+  name: string
+  public: boolean
+  owner: string | null
+  type: 'STANDARD' | 'ANALYTICS' | 'VECTOR'
+  file_size_limit: number | null
+  allowed_mime_types: string[] | null
+  created_at: string
+  updated_at: string
+}
+
+/** An object with its bytes; the bytes are null where only the row was restored. */
+export interface FakeObject {
+  id: string
+  bucket: string
+  key: string
+  version: string
+  /** Where there are bytes, under which version they lie. */
+  bytes: Buffer | null
+  etag: string
+  size: number
+  contentType: string
+  cacheControl: string
+  userMetadata: Record<string, unknown> | null
+  ownerId: string | null
+  createdAt: string
+  updatedAt: string
+}
+
+export interface StorageDouble {
+  readonly url: string
+  readonly buckets: Map<string, FakeBucket>
+  readonly objects: Map<string, FakeObject>
+  /** Paths and methods of all calls. */
+  readonly calls: { method: string; path: string; bytes: number }[]
+  readonly faults: Faults
+  addBucket(id: string, settings?: Partial<FakeBucket>): FakeBucket
+  put(bucket: string, key: string, bytes: Buffer, settings?: Partial<FakeObject>): FakeObject
+  remove(bucket: string, key: string): void
+  get(bucket: string, key: string): FakeObject | undefined
+  /** Downloads of objects so far. */
+  downloads(): number
+  /** Runs before each call: changes between listing and download. */
+  onCall: ((method: string, path: string) => void) | null
+  stop(): Promise<void>
+}
+
+export interface StorageDoubleOptions {
+  readonly key: string
+  /** Largest page of a list. */
+  readonly page?: number
+}
+
+/** Keys that the API takes (supabase/storage, src/storage/limits.ts). */
+const keyForm = /^[A-Za-z0-9_/!.*'() &$=@;:+,?-]*$/
+
+/** The Storage API as a stateful server: shapes and errors as measured on the real one. */
+export async function startStorage(options: StorageDoubleOptions): Promise<StorageDouble> {
+  const buckets = new Map<string, FakeBucket>()
+  const objects = new Map<string, FakeObject>()
+  const uploads = new Map<
+    string,
+    { bucket: string; key: string; length: number; bytes: Buffer; settings: Partial<FakeObject> }
+  >()
+  const faults = makeFaults()
+  const calls: StorageDouble['calls'] = []
+  const idOf = (bucket: string, key: string) => `${bucket}\0${key}`
+
+  const put = (bucket: string, key: string, bytes: Buffer, settings: Partial<FakeObject> = {}): FakeObject => {
+    const before = objects.get(idOf(bucket, key))
+    const now = new Date().toISOString()
+    const object: FakeObject = {
+      id: before?.id ?? randomUUID(),
+      bucket,
+      key,
+      version: randomUUID(),
+      bytes,
+      etag: createHash('md5').update(bytes).digest('hex'),
+      size: bytes.length,
+      contentType: 'text/plain;charset=UTF-8',
+      cacheControl: 'max-age=3600',
+      userMetadata: null,
+      ownerId: before?.ownerId ?? null,
+      createdAt: before?.createdAt ?? now,
+      updatedAt: now,
+      ...settings
+    }
+    objects.set(idOf(bucket, key), object)
+    return object
+  }
+  const addBucket = (id: string, settings: Partial<FakeBucket> = {}): FakeBucket => {
+    const now = new Date().toISOString()
+    const bucket: FakeBucket = {
+      id,
+      name: id,
+      public: false,
+      owner: null,
+      type: 'STANDARD',
+      file_size_limit: null,
+      allowed_mime_types: null,
+      created_at: now,
+      updated_at: now,
+      ...settings
+    }
+    buckets.set(id, bucket)
+    return bucket
+  }
+
+  const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) => {
+    response
+      .writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers })
+      .end(JSON.stringify(body))
+  }
+  /** The API answers 400 for most of its own errors; the status that it means stands in the body. */
+  const problem = (response: ServerResponse, statusCode: string, error: string, message: string) =>
+    json(response, 400, { statusCode, error, message })
+  const missing = (response: ServerResponse) => problem(response, '404', 'not_found', 'Object not found')
+  const refusedUpload = (
+    bucket: FakeBucket | undefined,
+    key: string,
+    size: number,
+    type: string
+  ): [string, string, string] | null => {
+    if (bucket === undefined) return ['404', 'Bucket not found', 'Bucket not found']
+    if (key === '' || !keyForm.test(key)) return ['400', 'InvalidKey', `Invalid key: ${key}`]
+    if (bucket.file_size_limit !== null && size > bucket.file_size_limit)
+      return ['413', 'Payload too large', 'The object exceeded the maximum allowed size']
+    const [mime = ''] = type.split(';')
+    if (bucket.allowed_mime_types !== null && !bucket.allowed_mime_types.includes(mime))
+      return ['415', 'invalid_mime_type', `mime type ${mime} is not supported`]
+    return null
+  }
+
+  const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const method = incoming.method ?? 'GET'
+    const [raw = '', query = ''] = (incoming.url ?? '').split('?')
+    // As a proxy in front does: what is left of dot segments is resolved before the API sees it.
+    const path = raw.split('/').includes('..') ? new URL(raw, 'http://x').pathname : raw
+    onEveryCall?.(method, path)
+    const fault = faults.take(method, path)
+    const { bytes, whole } = await receive(
+      incoming,
+      fault?.cut !== undefined && method !== 'GET' ? fault.cut : undefined
+    )
+    calls.push({ method, path, bytes: bytes.length })
+    if (fault?.hang === true) return
+    if (fault?.status !== undefined) {
+      if (fault.headers?.['content-type'] === 'text/html')
+        response.writeHead(fault.status, fault.headers).end(String(fault.body))
+      else
+        json(
+          response,
+          fault.status,
+          fault.body ?? { statusCode: String(fault.status), error: 'Fault', message: 'A fault of the test' },
+          { ...fault.headers }
+        )
+      return
+    }
+    const transfer = fault?.breakAfter !== undefined || fault?.cut !== undefined || fault?.flip !== undefined
+    if (fault !== undefined && (!transfer || !whole)) {
+      if (fault.cut === undefined || !path.includes('/upload/resumable/')) return void response.destroy()
+    }
+    const bearer = incoming.headers.authorization
+    const keyed =
+      incoming.headers['apikey'] === options.key &&
+      (options.key.startsWith('sb_') ? bearer === undefined : bearer === `Bearer ${options.key}`)
+    if (!keyed) return problem(response, '403', 'Unauthorized', 'signature verification failed')
+    const rest = path.replace(/^\/storage\/v1\//, '')
+    const segments = rest.split('/')
+
+    if (rest === 'bucket' && method === 'GET') {
+      const asked = new URLSearchParams(query)
+      const all = [...buckets.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+      const offset = Number(asked.get('offset') ?? 0)
+      return json(response, 200, all.slice(offset, offset + Number(asked.get('limit') ?? 100)))
+    }
+    if (segments[0] === 'bucket') {
+      const body = JSON.parse(bytes.toString() || '{}')
+      if (method === 'POST') {
+        if (buckets.has(body.id)) return problem(response, '409', 'Duplicate', 'The resource already exists')
+        addBucket(body.id, { public: body.public === true })
+        return json(response, 200, { name: body.id })
+      }
+      const bucket = buckets.get(decodeURIComponent(segments[1] ?? ''))
+      if (bucket === undefined) return problem(response, '404', 'Bucket not found', 'Bucket not found')
+      if (method === 'PUT') {
+        for (const name of ['public', 'file_size_limit', 'allowed_mime_types'] as const)
+          if (name in body) Object.assign(bucket, { [name]: body[name] })
+        return json(response, 200, { message: 'Successfully updated' })
+      }
+    }
+    if (rest.startsWith('object/list-v2/') && method === 'POST') {
+      const bucket = decodeURIComponent(segments[2] ?? '')
+      const body = JSON.parse(bytes.toString())
+      const limit = Math.min(body.limit ?? 1000, options.page ?? 1000)
+      const after = body.cursor === undefined ? '' : Buffer.from(body.cursor, 'base64').toString()
+      const found = [...objects.values()]
+        .filter((object) => object.bucket === bucket)
+        .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
+        .filter((object) => Buffer.compare(Buffer.from(object.key), Buffer.from(after)) > 0)
+      const page = found.slice(0, limit)
+      return json(response, 200, {
+        hasNext: found.length > limit,
+        ...(found.length > limit ? { nextCursor: Buffer.from(page.at(-1)?.key ?? '').toString('base64') } : {}),
+        folders: [],
+        objects: page.map((object) => ({
+          id: object.id,
+          name: object.key,
+          created_at: object.createdAt,
+          updated_at: object.updatedAt,
+          last_accessed_at: object.updatedAt,
+          metadata: {
+            eTag: `"${object.etag}"`,
+            size: object.size,
+            mimetype: object.contentType,
+            cacheControl: object.cacheControl
+          }
+        }))
+      })
+    }
+    if (rest.startsWith('upload/resumable')) return resumable(incoming, response, method, segments[2], bytes, fault)
+    const isInfo = rest.startsWith('object/info/')
+    const named = isInfo ? segments.slice(2) : segments.slice(1)
+    const bucketId = decodeURIComponent(named[0] ?? '')
+    let key: string
+    try {
+      key = decodeURIComponent(named.slice(1).join('/'))
+    } catch {
+      return json(response, 400, { error: 'FST_ERR_BAD_URL', message: 'is not a valid url component' })
+    }
+    const object = objects.get(idOf(bucketId, key))
+    if (segments[0] === 'object' && method === 'GET') {
+      if (isInfo) {
+        if (object === undefined) return missing(response)
+        return json(response, 200, {
+          id: object.id,
+          name: object.key,
+          version: object.version,
+          size: object.size,
+          content_type: object.contentType,
+          cache_control: object.cacheControl,
+          etag: `"${object.etag}"`,
+          metadata: object.userMetadata,
+          last_modified: object.updatedAt,
+          created_at: object.createdAt
+        })
+      }
+      if (object === undefined || object.bytes === null) return missing(response)
+      return sendObject(incoming, response, object, object.bytes, fault)
+    }
+    if (segments[0] === 'object' && (method === 'POST' || method === 'PUT')) {
+      const type = incoming.headers['content-type'] ?? 'application/octet-stream'
+      const refused = refusedUpload(buckets.get(bucketId), key, bytes.length, type)
+      if (refused !== null) return problem(response, ...refused)
+      if (object !== undefined && incoming.headers['x-upsert'] !== 'true')
+        return problem(response, '409', 'Duplicate', 'The resource already exists')
+      const metadata = incoming.headers['x-metadata']
+      put(bucketId, key, bytes, {
+        contentType: type,
+        cacheControl: incoming.headers['cache-control'] ?? 'no-cache',
+        userMetadata: typeof metadata === 'string' ? JSON.parse(Buffer.from(metadata, 'base64').toString()) : null
+      })
+      return json(response, 200, { Key: `${bucketId}/${key}`, Id: objects.get(idOf(bucketId, key))?.id })
+    }
+    json(response, 404, { message: `Route ${method}:${path} not found`, error: 'Not Found', statusCode: 404 })
+  }
+
+  const resumable = (
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    method: string,
+    id: string | undefined,
+    bytes: Buffer,
+    fault: Fault | undefined
+  ) => {
+    const tus = { 'tus-resumable': '1.0.0' }
+    if (method === 'POST') {
+      const told = Object.fromEntries(
+        String(incoming.headers['upload-metadata'])
+          .split(',')
+          .map((pair) => {
+            const [name = '', value = ''] = pair.split(' ')
+            return [name, Buffer.from(value, 'base64').toString()]
+          })
+      )
+      const { bucketName = '', objectName = '', contentType = '' } = told
+      const length = Number(incoming.headers['upload-length'])
+      const refused = refusedUpload(buckets.get(bucketName), objectName, length, contentType)
+      if (refused !== null) return void response.writeHead(Number(refused[0]), tus).end(refused[2])
+      const fresh = randomUUID()
+      uploads.set(fresh, {
+        bucket: bucketName,
+        key: objectName,
+        length,
+        bytes: Buffer.alloc(0),
+        settings: {
+          contentType,
+          cacheControl: `max-age=${told['cacheControl']}`,
+          userMetadata: told['metadata'] === undefined ? null : JSON.parse(told['metadata'])
+        }
+      })
+      return void response
+        .writeHead(201, { ...tus, location: `http://storage.internal/upload/resumable/${fresh}` })
+        .end()
+    }
+    const upload = uploads.get(id ?? '')
+    if (upload === undefined) return void response.writeHead(404, tus).end('Not found')
+    if (method === 'PATCH') {
+      if (Number(incoming.headers['upload-offset']) !== upload.bytes.length)
+        return void response.writeHead(409, tus).end('Conflict')
+      upload.bytes = Buffer.concat([upload.bytes, bytes])
+      // Torn off: what came is kept, and no answer is given.
+      if (fault?.cut !== undefined) return void response.destroy()
+      if (upload.bytes.length === upload.length) put(upload.bucket, upload.key, upload.bytes, upload.settings)
+    }
+    response
+      .writeHead(method === 'HEAD' ? 200 : 204, {
+        ...tus,
+        'upload-offset': String(upload.bytes.length),
+        'upload-length': String(upload.length)
+      })
+      .end()
+  }
+
+  let onEveryCall: StorageDouble['onCall'] = null
+  const server = createServer((incoming, response) => {
+    handle(incoming, response).catch((error: unknown) => {
+      response
+        .writeHead(500, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ statusCode: '500', error: 'Bug', message: String(error) }))
+    })
+  })
+  server.keepAliveTimeout = 60_000
+  const port = await listen(server)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    buckets,
+    objects,
+    calls,
+    faults,
+    addBucket,
+    put,
+    remove: (bucket, key) => void objects.delete(idOf(bucket, key)),
+    get: (bucket, key) => objects.get(idOf(bucket, key)),
+    downloads: () => calls.filter(({ method, path }) => method === 'GET' && /\/object\/(?!info\/)/.test(path)).length,
+    get onCall() {
+      return onEveryCall
+    },
+    set onCall(call) {
+      onEveryCall = call
+    },
+    stop: async () => {
+      server.closeAllConnections()
+      await new Promise((done) => server.close(done))
+    }
+  }
+}
+
+function sendObject(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  object: FakeObject,
+  whole: Buffer,
+  fault: Fault | undefined
+): void {
+  const range = /^bytes=(\d+)-$/.exec(incoming.headers.range ?? '')
+  const from = range === null ? 0 : Number(range[1])
+  let bytes = whole.subarray(from)
+  if (fault?.flip !== undefined) {
+    bytes = Buffer.from(bytes)
+    bytes[fault.flip] = (bytes[fault.flip] ?? 0) ^ 1
+  }
+  if (fault?.cut !== undefined) bytes = bytes.subarray(0, fault.cut)
+  response.writeHead(range === null ? 200 : 206, {
+    'content-type': object.contentType,
+    'content-length': String(bytes.length),
+    etag: `"${object.etag}"`,
+    'cache-control': object.cacheControl,
+    ...(range === null ? {} : { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` })
+  })
+  if (fault?.breakAfter === undefined) return void response.end(bytes)
+  response.write(bytes.subarray(0, fault.breakAfter), () => setTimeout(() => response.destroy(), 20))
+}
