@@ -104,8 +104,9 @@ async function allowedAddresses(
     throw refused(host, 'the name cannot be resolved', { mayPass: true, cause: thrown })
   }
   if (addresses.length === 0) throw refused(host, 'the name has no address')
+  // Typed as such; a mapped or translated spelling of it is a private address like others.
   const toThisMachine =
-    host === 'localhost' || host.endsWith('.localhost') || (version !== 0 && addressKind(host) === 'loopback')
+    host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (version === 4 && host.startsWith('127.'))
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && toThisMachine))
     throw refused(host, 'only https is taken')
   for (const { address } of addresses) {
