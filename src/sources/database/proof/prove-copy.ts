@@ -71,17 +71,23 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   context.log.info('Comparing the copy with the source')
   // Opened now: settings of the database hold from the login on, and policies may read them.
   const comparing = await place.connect()
+  const helpers: Connection[] = []
   try {
     await beginReading(comparing, lockTimeoutMs)
+    for (let more = 1; more < options.jobs; more += 1) {
+      const helper = await place.connect()
+      helpers.push(helper)
+      await beginReading(helper, lockTimeoutMs)
+    }
     const comparable = comparableFacts(facts, toc, leftOut, missing)
-    const state = await readDatabaseState(comparing, comparable.facts, context.clock)
+    const state = await readDatabaseState(comparing, comparable.facts, context.clock, helpers)
     const findings = compareCopy(comparable, state, toc, leftOut)
     const roles = narrowed ? [] : await compareRoles(comparing, facts, own, roleFindings)
     await comparing.query('rollback')
     const checks = await runCheckSql(comparing, options.checkSql)
     return [...findings, ...roleFindings, ...roles, ...checks]
   } finally {
-    await comparing.close()
+    for (const connection of [comparing, ...helpers]) await connection.close()
   }
 }
 
