@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import { loadSupabase } from '../kit/fixture/load.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { capture, type Desk, openDesk } from './database-capture-setup.ts'
+import { clientOf, damagingRestore, leftovers, prove } from './proof-setup.ts'
+
+/** A change that a restore could make by mistake, and what must be said about it. */
+const damages: readonly (readonly [title: string, sql: string, subject: string, detail: RegExp])[] = [
+  [
+    'one row changed',
+    `update public.todos set done = not done where id = (select min(id) from public.todos)`,
+    'table public.todos',
+    /content differs/
+  ],
+  [
+    'one password hash changed',
+    `update auth.users set encrypted_password = '$2a$10$x' where id = (select min(id::text)::uuid from auth.users)`,
+    'table auth.users',
+    /content differs/
+  ],
+  [
+    'one row gone',
+    `delete from app.no_columns where ctid = (select min(ctid) from app.no_columns)`,
+    'table app.no_columns',
+    /rows: \d+ in the source, \d+ in the copy/
+  ],
+  [
+    'a policy dropped',
+    `drop policy "own todos" on public.todos`,
+    'policy "own todos" on public.todos',
+    /missing in the copy/
+  ],
+  [
+    'a policy on storage.objects dropped',
+    `drop policy "Avatars are public" on storage.objects`,
+    'policy "Avatars are public" on storage.objects',
+    /missing/
+  ],
+  ['a grant added', `grant delete on app.teams to anon`, 'grants on table app.teams', /anon=SELECT.*anon=DELETE/],
+  [
+    'row level security off',
+    `alter table public.profiles disable row level security`,
+    'row security public.profiles',
+    /enabled.*disabled/
+  ],
+  [
+    'a function body changed',
+    `create or replace function app.add_one(value integer) returns integer language sql immutable parallel safe as $$ select value + 2 $$`,
+    'function app.add_one(integer)',
+    /value \+ 1.*value \+ 2/
+  ],
+  [
+    'the trigger on auth.users missing',
+    `drop trigger on_auth_user_created on auth.users`,
+    'trigger on_auth_user_created on auth.users',
+    /missing/
+  ],
+  [
+    'an event trigger missing',
+    `drop event trigger user_enable_row_security`,
+    'event trigger user_enable_row_security',
+    /missing/
+  ],
+  [
+    'a sequence behind',
+    `select setval('public.invoice_numbers', 1, true)`,
+    'sequence public.invoice_numbers',
+    /in the source, 1 in the copy/
+  ],
+  [
+    'a materialized view empty',
+    `refresh materialized view app.order_totals with no data`,
+    'materialized view app.order_totals',
+    /no data/
+  ],
+  [
+    'an index invalid',
+    `update pg_index set indisvalid = false where indexrelid = 'public.todos_open_idx'::regclass`,
+    'index public.todos_open_idx',
+    /missing|not valid/
+  ],
+  [
+    'a constraint gone',
+    `alter table app.teams drop constraint teams_lead_fkey`,
+    'constraint teams_lead_fkey on app.teams',
+    /missing/
+  ],
+  [
+    'a table out of a publication',
+    `alter publication supabase_realtime drop table public.todos`,
+    'publication supabase_realtime',
+    /todos/
+  ],
+  [
+    'default privileges gone',
+    `alter default privileges for role postgres in schema app revoke select on tables from app_reader`,
+    'default privileges',
+    /./
+  ],
+  [
+    'a large object changed',
+    `select lo_put((select min(oid) from pg_largeobject_metadata), 0, 'X')`,
+    'large objects',
+    /content differs/
+  ],
+  ['a role that may log in', `alter role app_reader login`, 'role app_reader', /login false; copy: login true/],
+  ['a membership gone', `revoke app_reader from app_login`, 'membership of app_login in app_reader', /missing/],
+  [
+    'what a role sees',
+    `alter policy "Profiles are public" on public.profiles using (false)`,
+    'rows of public.profiles that anon sees',
+    /\d+ in the source, 0 in the copy/
+  ]
+]
+
+describe.each([15, 17] as const)('the proof of a Supabase-like project on PostgreSQL %i', (major) => {
+  let server: PostgresServer
+  let desk: Desk
+  let facts: DatabaseFacts
+
+  beforeAll(async () => {
+    server = await startPostgres({ major })
+    await loadSupabase(server)
+    desk = await openDesk()
+    facts = (await capture(desk, server, 'postgres', { user: 'postgres' })).facts
+  })
+  afterAll(async () => {
+    await server.stop('immediate')
+    await desk.remove()
+  })
+
+  const damaged = async (sql: string) => {
+    const program = await damagingRestore(desk, major, sql)
+    return prove(desk, facts, major, { clientPrograms: async () => clientOf(major, program) })
+  }
+
+  test('restores it whole, finds no difference, and leaves nothing behind', async () => {
+    const proof = await prove(desk, facts, major)
+    expect(proof.findings).toEqual([])
+    expect(proof).toMatchObject({ level: 'restore', tables: { restore: 90, read: 0, differing: 0 }, notRestored: null })
+    expect(desk.warnings).toEqual([])
+    expect(await leftovers(desk)).toEqual([])
+  })
+
+  test('finds each of many changes to the copy at once and names them, with both sides', async () => {
+    const proof = await damaged(damages.map(([, sql]) => `${sql};`).join('\n'))
+    const said = proof.findings.filter((finding) => finding.kind === 'difference')
+    for (const [title, , subject, detail] of damages) {
+      const found = said.find((finding) => finding.subject.startsWith(subject) && detail.test(finding.detail))
+      expect(
+        found === undefined
+          ? `${title}: ${JSON.stringify(said.filter((finding) => finding.subject.startsWith(subject)))}`
+          : ''
+      ).toBe('')
+    }
+    expect(proof.level).toBe('none')
+    expect(proof.tables.differing).toBe(4)
+  })
+
+  test.each(damages.filter(([title]) => /password|invalid|may log in/.test(title)))(
+    'finds %s alone',
+    async (_, sql, subject, detail) => {
+      const said = (await damaged(sql)).findings.filter((finding) => finding.kind === 'difference')
+      expect(said.some((finding) => finding.subject.startsWith(subject) && detail.test(finding.detail))).toBe(true)
+      expect(said.length).toBeLessThanOrEqual(2)
+    }
+  )
+
+  test('does not mind another order of rows', async () => {
+    const proof = await damaged(
+      'create table public.moved as table app.teams; truncate app.teams cascade; drop table public.moved'
+    )
+    expect(proof.level).toBe('none')
+    const reordered = await damaged(
+      `create temp table kept as table public.todos order by id desc; set session_replication_role = replica;
+       delete from public.todos; insert into public.todos (id, user_id, title, done, due, parent) overriding system value select id, user_id, title, done, due, parent from kept`
+    )
+    expect(reordered.findings).toEqual([])
+    expect(reordered.level).toBe('restore')
+  })
+
+  test('runs the statements of check-sql on the copy', async () => {
+    const proof = await prove(desk, facts, major, {
+      checkSql: [
+        'select count(*) > 0 from auth.users',
+        'select count(*) >= 0 from todos -- in public',
+        'with x as (select 1 as n) select n = 1 from x;',
+        'select false',
+        'select null::boolean',
+        'select true where false',
+        'select true union all select true',
+        'select true as a, true as b',
+        `select 'true'`,
+        'select 1 / 0 = 1',
+        'delete from public.todos returning true',
+        'select true; drop table public.todos'
+      ]
+    })
+    const said = proof.findings
+      .filter((finding) => finding.kind === 'difference')
+      .map((finding) => `${finding.subject} => ${finding.detail}`)
+    expect(said.slice(0, 6)).toEqual([
+      'check-sql statement 4: select false => it returned false instead of true',
+      'check-sql statement 5: select null::boolean => it returned null instead of true',
+      'check-sql statement 6: select true where false => it returned no row',
+      'check-sql statement 7: select true union all select true => it returned 2 rows instead of one',
+      'check-sql statement 8: select true as a, true as b => it returned 2 columns instead of one',
+      "check-sql statement 9: select 'true' => it returned true instead of true"
+    ])
+    expect(said.slice(6).map((line) => /statement (\d+)/.exec(line)?.[1])).toEqual(['10', '11', '12'])
+    expect(proof.level).toBe('none')
+  })
+})
