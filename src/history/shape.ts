@@ -38,8 +38,15 @@ export function countsOf(facts: DatabaseFacts): Record<string, number> {
   return { userTables: userTables.length, ...(users === undefined ? {} : { authUsers: users }) }
 }
 
+/** What of the facts the shape is made of. */
+export interface ShapedFacts {
+  readonly extensions: readonly { readonly name: string; readonly version: string; readonly schema: string }[]
+  readonly roles: readonly { readonly name: string }[]
+  readonly guards: DatabaseFacts['guards']
+}
+
 /** `salt` keeps digests of two projects apart. Kinds that nothing is known of are left out. */
-export function shapeOf(facts: DatabaseFacts, salt: string): Shape {
+export function shapeOf(facts: ShapedFacts, salt: string): Shape {
   const kinds = new Map<string, string[]>()
   const add = (kind: string, item: readonly string[]) => {
     const items = kinds.get(kind) ?? []

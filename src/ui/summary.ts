@@ -27,9 +27,11 @@ export function renderSummary(result: Result, place: SummaryPlace): string {
   const blocks = [
     verdict(result, place),
     failure(result),
+    alarms(result),
     warnings(result),
     restoreBlock(result),
     parts(result),
+    changes(result),
     proof(result),
     destinations(result, place),
     retention(result),
@@ -128,6 +130,18 @@ function warnings(result: Result): string {
   const shown = result.warnings.slice(0, 20).map((warning) => `- ${inert(warning, 400)}`)
   const more = result.warnings.length - shown.length
   return `### Warnings\n\n${shown.join('\n')}${more > 0 ? `\n- and ${more} more` : ''}`
+}
+
+function alarms(result: Result): string {
+  const found = result.alarms ?? []
+  if (found.length === 0) return ''
+  return `### Alarms\n\n${found.map((alarm) => `- ${inert(alarm.kind)}: ${inert(alarm.detail, 300)}`).join('\n')}`
+}
+
+function changes(result: Result): string {
+  const found = result.changes ?? []
+  if (found.length === 0) return ''
+  return `### What changed in the schema since the backup before\n\n${found.map((change) => `- ${inert(change, 200)}`).join('\n')}`
 }
 
 function databasePart(result: Result): Part | undefined {

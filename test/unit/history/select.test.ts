@@ -20,6 +20,7 @@ function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
     verifiedAt: null,
     damaged: false,
     pinned: false,
+    acknowledged: false,
     ...rest
   }
 }
