@@ -35,6 +35,8 @@ export interface RestorePart {
   readonly name: Exclude<SourceName, 'database'>
   /** Brings it back; what it could not is among the findings. Throws a UserError when it cannot go on. */
   restore(backup: FetchableBackup, contents: Contents): Promise<readonly Finding[]>
+  /** What `restore` would do; changes nothing. */
+  preview?(backup: FetchableBackup, contents: Contents): Promise<readonly Finding[]>
 }
 
 export interface RestorePorts extends Ports {
@@ -152,7 +154,10 @@ async function restoreInto(
         })
     }
   }
-  if (options.dryRun) return undefined
+  if (options.dryRun) {
+    const unknown = await restoreParts(options, ports, draft, backup, contents)
+    return unknown.length > 0 ? new UserError('SB716', unknown.join(' ')) : undefined
+  }
 
   if (options.safetyBackup) {
     const safety = await log.group('Backing the target up first', () =>
@@ -266,9 +271,13 @@ async function restoreParts(
       continue
     }
     try {
-      draft.findings.push(
-        ...(await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents)))
-      )
+      const findings = options.dryRun
+        ? ((await part.preview?.(backup, contents)) ?? [])
+        : await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents))
+      draft.findings.push(...findings)
+      const differences = findings.filter(({ kind }) => kind === 'difference')
+      if (differences.length > 0)
+        failures.push(`${name} came back, but not equal: ${differences.slice(0, 5).map(({ subject, detail }) => `${subject}: ${detail}`).join('; ')}.`)
     } catch (thrown) {
       if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
       failures.push(`${name}: ${thrown.code}: ${thrown.message} ${thrown.remedy}`)

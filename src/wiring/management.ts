@@ -1,11 +1,15 @@
 import { connectManagement, type Management } from '../clients/supabase-management.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
-import type { BackupInputs } from '../inputs.ts'
+import type { FetchableBackup } from '../commands/fetch-backup.ts'
+import type { RestorePart } from '../commands/restore.ts'
+import type { BackupInputs, RestoreInputs } from '../inputs.ts'
 import { openConfigSource } from '../sources/config.ts'
+import { restoreConfig } from '../sources/config/restore.ts'
 import { openFunctionsSource } from '../sources/functions.ts'
+import { restoreFunctions } from '../sources/functions/restore.ts'
 import { lookUpProject, type ProjectState, sessionPooler, unhealthyServices } from '../sources/look-up-project.ts'
-import type { Source } from '../sources/source.ts'
+import type { Files, Finding, Source } from '../sources/source.ts'
 
 /** The project as the Management API shows it. */
 export interface OpenedProject {
@@ -60,4 +64,56 @@ export async function healthAfter(project: OpenedProject | undefined, signal: Ab
   const { unhealthy } = await unhealthyServices(project.management)
   const fallen = (unhealthy ?? []).filter((name) => !before.includes(name))
   return fallen.length === 0 ? [] : [`Services of the project that were healthy before the backup and are not now: ${fallen.join(', ')}.`]
+}
+
+/** The parts of a restore that go through the Management API of the target; none where no token for it was given. */
+export function managementParts(inputs: RestoreInputs, context: Context): readonly RestorePart[] {
+  const access = inputs.target.management
+  if (access === undefined) return []
+  const target = connectManagement({ ...access, retries: inputs.retries, context })
+  return [partOf('functions', (dryRun) => functionsPart(target, context, dryRun)), partOf('config', (dryRun) => configPart(target, context, dryRun))]
+}
+
+type BringBack = RestorePart['restore']
+
+function partOf(name: RestorePart['name'], make: (dryRun: boolean) => BringBack): RestorePart {
+  return { name, restore: make(false), preview: make(true) }
+}
+
+function functionsPart(target: Management, context: Context, dryRun: boolean): BringBack {
+  return async (backup, { functions: facts }) => {
+    if (facts === undefined) return []
+    const files = await filesOf(backup, 'functions.tar', facts.functions.length > 0)
+    const { deployed, equal, findings } = await restoreFunctions({ context, target, files, facts, dryRun })
+    return [
+      ...deployed.map((slug) => note(`Edge Function ${slug}`, dryRun ? 'would be deployed' : 'deployed')),
+      ...equal.map((slug) => note(`Edge Function ${slug}`, 'is there already and equal')),
+      ...findings
+    ]
+  }
+}
+
+function configPart(target: Management, context: Context, dryRun: boolean): BringBack {
+  return async (backup, { config: facts }) => {
+    if (facts === undefined) return []
+    const kept = facts.sections.some(({ status }) => status === 'captured')
+    if (!kept) return [note('config', 'the backup holds no settings')]
+    const files = await filesOf(backup, 'config.json', true)
+    const { changes, findings } = await restoreConfig({ context, target, files, facts, dryRun })
+    return [
+      ...changes
+        .filter(({ action }) => action === 'applied' || action === 'would be applied')
+        .map(({ setting, inBackup, inTarget, action }) => note(setting, `${action}: ${inBackup} instead of ${inTarget}`)),
+      ...findings
+    ]
+  }
+}
+
+function note(subject: string, detail: string): Finding {
+  return { kind: 'note', subject, detail }
+}
+
+async function filesOf(backup: FetchableBackup, name: string, needed: boolean): Promise<Files> {
+  if (needed) await backup.opened.fetch([name])
+  return backup.opened.files
 }

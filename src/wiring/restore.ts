@@ -17,6 +17,7 @@ import { openDatabaseRestore } from '../sources/database/restore/restore-databas
 import { everything } from '../sources/database/selection.ts'
 import { sourceNames } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
+import { managementParts } from './management.ts'
 import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
 import { compressionOf, encryptionOf, keysFor, recipientsOf, signWith, trustedKeys } from './sealing.ts'
@@ -56,7 +57,7 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
           retries: inputs.retries
         })
       },
-      parts: [],
+      parts: managementParts(inputs, context),
       backUpTarget: (project) => backUpTarget(inputs, ports, place, project),
       freeBytes: () => freeBytesIn(context.temp)
     }

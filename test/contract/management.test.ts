@@ -347,6 +347,38 @@ describe('the Management API', () => {
     expect(restored.findings[0]?.detail).toContain('Maximum number of functions reached')
   })
 
+  test('every difference of a function is seen: it is deployed again, and what is not equal afterwards is told', async () => {
+    const taken = await functions()
+    const restore = (dryRun: boolean) => restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun })
+    double.fail({ path: /^\/functions\/hello\/body$/, status: 200, body: '<html>', times: 2 })
+    expect((await restore(false)).findings).toContainEqual({
+      kind: 'difference',
+      subject: 'Edge Function hello',
+      detail: 'its source files could not be compared'
+    })
+    expect((await restore(true)).deployed).toEqual([])
+    const hello = target.functions.get('hello')
+    const files = hello?.files ?? new Map<string, Buffer>()
+    const changes: readonly (() => void)[] = [
+      () => files.set('index.ts', Buffer.from('other')),
+      () => files.delete('lib/empty.ts'),
+      () => files.set('more.ts', Buffer.from('')),
+      () => Object.assign(hello ?? {}, { verify_jwt: false }),
+      () => Object.assign(hello ?? {}, { name: 'other' }),
+      () => Object.assign(hello ?? {}, { entrypoint_path: 'deno.json' })
+    ]
+    const good = { ...hello, files: new Map(files) }
+    for (const change of changes) {
+      change()
+      expect((await restore(true)).deployed).toEqual(['hello'])
+      files.clear()
+      for (const [name, content] of good.files) files.set(name, content)
+      Object.assign(hello ?? {}, { ...good, files })
+    }
+    Object.assign(target.functions.get('packed') ?? {}, { bundle: Buffer.from('ESZIP other') })
+    expect((await restore(true)).deployed).toEqual(['packed'])
+  })
+
   test('a function whose stored files were changed is not deployed', async () => {
     const taken = await functions()
     const facts = structuredClone(taken.facts)
