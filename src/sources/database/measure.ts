@@ -110,6 +110,8 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
                 : undefined
     return {
       ...factsOf(table),
+      // A dump of definitions alone makes them `with no data`.
+      ...(selection.type === 'schema' && table.kind === 'm' ? { populated: false } : {}),
       rows: sum?.rows ?? null,
       hash: sum === undefined || sum.hash === null ? null : { method, value: sum.hash },
       ...(skipped === undefined ? {} : { hashSkipped: skipped })
@@ -135,6 +137,20 @@ function factsOf(table: CatalogTable): Omit<TableFacts, 'rows' | 'hash' | 'hashS
 
 /** The whole fingerprint; of a narrowed dump what belongs to its tables. */
 function guardsOf(guards: Guard[], { selected }: Inventory, selection: Selection): Guard[] {
+  if (selection.type === 'schema') return withoutContent(narrowed(guards, selected, selection))
+  return narrowed(guards, selected, selection)
+}
+
+/** What a dump of definitions alone brings back: no large objects, and materialized views without their rows. */
+function withoutContent(guards: readonly Guard[]): Guard[] {
+  return guards.flatMap((guard) => {
+    if (guard.kind === 'large objects') return []
+    if (guard.kind !== 'materialized view') return [guard]
+    return [{ ...guard, definition: guard.definition.replace(/^populated$/m, 'not populated') }]
+  })
+}
+
+function narrowed(guards: Guard[], selected: Inventory['selected'], selection: Selection): Guard[] {
   const all = [selection.schemas, selection.excludeSchemas, selection.tables, selection.excludeTables].every((list) => list.length === 0)
   if (all) return guards
   const names = new Set(selected.tables.map((table) => table.quoted))

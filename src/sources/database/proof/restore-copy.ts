@@ -37,7 +37,12 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut>
   await writeFile(list, restoreList(toc, options.leftOut), { mode: 0o600 })
   const environment = await libpqEnvironment(place.target, context.temp, { applicationName: 'supabase-backup-proof' })
   const signal = AbortSignal.any([context.signal, place.ended])
+  // Where errors are to be told apart: several workers mix up their messages and count some errors twice.
+  const oneByOne = options.setting.narrowed || options.setting.extensionsMissing
   let said = ''
+  const hear = onLines((line) => {
+    if (!isProgress(line) && said.length < keptErrors) said += line
+  })
   try {
     const child = startChild({
       command: programs.pgRestore,
@@ -46,19 +51,20 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut>
         `--dbname=${dbnameArgument(place.target.database)}`,
         '--no-password',
         `--use-list=${list}`,
-        ...('file' in from ? [`--jobs=${options.jobs}`, from.file] : [])
+        // Only then does it say which entry an error belongs to.
+        '--verbose',
+        ...('file' in from ? [...(oneByOne ? [] : [`--jobs=${options.jobs}`]), from.file] : [])
       ],
       // Its messages are read by a program.
       env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
       stdin: 'stream' in from ? 'pipe' : 'ignore',
       signal,
-      onStderr: (text) => {
-        if (said.length < keptErrors) said += text
-      }
+      onStderr: hear.text
     })
     try {
       const fed = 'stream' in from && child.stdin !== null ? feed(from.stream, child.stdin) : Promise.resolve()
       const [exit] = await Promise.all([child.done, fed])
+      hear.end()
       return leftOutBy(said, exit, options)
     } finally {
       await child.dispose()
@@ -86,20 +92,35 @@ async function feed(source: Readable, target: NodeJS.WritableStream): Promise<vo
   })
 }
 
+/** Hands over whole lines, however the text is cut; `end` hands over the rest. */
+function onLines(take: (line: string) => void): { text(text: string): void; end(): void } {
+  let rest = ''
+  return {
+    text(text) {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) take(`${line}\n`)
+    },
+    end() {
+      if (rest !== '') take(rest)
+      rest = ''
+    }
+  }
+}
+
+/** Whether a line tells only how far pg_restore has come. */
+function isProgress(line: string): boolean {
+  return /^pg_restore: (?!error: |warning: |detail: |hint: |from TOC entry \d|while )/.test(line)
+}
+
 function leftOutBy(
   said: string,
-  exit: { readonly code: number | null; readonly signal: string | null; readonly stderr: string },
+  exit: { readonly code: number | null; readonly signal: string | null },
   options: RestoreCopyOptions
 ): LeftOut {
   if (exit.code === 0) return options.leftOut
   const { errors, counted } = parseRestoreErrors(said)
   const failed = (why: string) => new UserError('SB602', `The backup cannot be restored: ${why}`)
-  // It went on after errors (exit code 1, counted); anything else is an end before the end.
-  if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) {
-    throw failed(
-      `pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(exit.stderr) || 'it said nothing'}`
-    )
-  }
   const entries = new Map(options.toc.entries.map((entry) => [entry.id, entry]))
   const nameOf = (id: number | null) => {
     const entry = id === null ? undefined : entries.get(id)
@@ -114,5 +135,11 @@ function leftOutBy(
   }
   if (bad.length > 0)
     throw failed(`${bad.slice(0, 5).join('; ')}${bad.length > 5 ? `; and ${bad.length - 5} more errors` : ''}.`)
+  // It went on after errors (exit code 1, counted); anything else is an end before the end.
+  if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) {
+    throw failed(
+      `pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(said) || 'it said nothing'}`
+    )
+  }
   return withDependants(options.toc, roots)
 }

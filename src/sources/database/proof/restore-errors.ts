@@ -27,13 +27,14 @@ export type Verdict =
  * The errors that a proof by restoring lets pass; every other one fails it.
  *
  * 1. A pg_restore of 17 or later sets `transaction_timeout`, which older servers do not know. Nothing depends on it.
- * 2. Where an extension is missing, or the backup was narrowed to a part of the database: objects that need what is not there (`... does
+ *    Each worker of a parallel restore sets it, while it is at whatever entry.
+ * 2. A dump of chosen schemas makes the schema public, which every new database has.
+ * 3. Where an extension is missing, or the backup was narrowed to a part of the database: objects that need what is not there (`... does
  *    not exist`; never a role). They are named, and what holds rows among them counts as read, not as restored.
- * 3. In the same two cases: a foreign key whose other side's rows are not there. It is named.
+ * 4. In the same two cases: a foreign key whose other side's rows are not there. It is named.
  */
 export function judge(error: RestoreError, setting: RestoreSetting): Verdict {
   if (
-    error.entry === null &&
     setting.clientMajor >= 17 &&
     setting.serverMajor < 17 &&
     error.message === 'unrecognized configuration parameter "transaction_timeout"' &&
@@ -42,6 +43,13 @@ export function judge(error: RestoreError, setting: RestoreSetting): Verdict {
     return { kind: 'harmless' }
   }
   if (error.entry === null) return { kind: 'failed' }
+  if (
+    setting.narrowed &&
+    error.message === 'schema "public" already exists' &&
+    error.command.startsWith('CREATE SCHEMA public;')
+  ) {
+    return { kind: 'harmless' }
+  }
   if (
     (setting.extensionsMissing || setting.narrowed) &&
     / does not exist$/.test(error.message) &&

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest'
+import {
+  judge,
+  parseRestoreErrors,
+  type RestoreSetting
+} from '../../../../src/sources/database/proof/restore-errors.ts'
+
+const whole: RestoreSetting = { clientMajor: 15, serverMajor: 15, extensionsMissing: false, narrowed: false }
+const narrowed: RestoreSetting = { ...whole, narrowed: true }
+
+const said = [
+  'pg_restore: while INITIALIZING:',
+  'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"',
+  'Command was: SET transaction_timeout = 0;',
+  'pg_restore: while PROCESSING TOC:',
+  'pg_restore: from TOC entry 6; 2615 2200 SCHEMA public postgres',
+  'pg_restore: error: could not execute query: ERROR:  schema "public" already exists',
+  'Command was: CREATE SCHEMA public;',
+  '',
+  'pg_restore: from TOC entry 3222; 2606 16579 FK CONSTRAINT notes notes_u_fkey postgres',
+  'pg_restore: error: could not execute query: ERROR:  schema "app" does not exist',
+  'Command was: ALTER TABLE ONLY public.notes',
+  '    ADD CONSTRAINT notes_u_fkey FOREIGN KEY (u) REFERENCES app.users(id);',
+  'pg_restore: warning: errors ignored on restore: 3'
+].join('\n')
+
+describe('errors of a restore into a copy', () => {
+  test('each belongs to the entry that pg_restore named before it', () => {
+    const { errors, counted } = parseRestoreErrors(said)
+    expect(counted).toBe(3)
+    expect(errors.map(({ entry }) => entry)).toEqual([null, 6, 3222])
+  })
+
+  test('a narrowed backup goes without what needs the rest, and finds the schema public made', () => {
+    const { errors } = parseRestoreErrors(said)
+    const verdicts = errors.map((error) => judge(error, { ...narrowed, clientMajor: 17 }).kind)
+    expect(verdicts).toEqual(['harmless', 'harmless', 'leftOut'])
+  })
+
+  test('a whole backup has to do without any of these errors', () => {
+    const { errors } = parseRestoreErrors(said)
+    expect(errors.map((error) => judge(error, whole).kind)).toEqual(['failed', 'failed', 'failed'])
+  })
+
+  test('what only reads like a harmless error is none', () => {
+    const error = { entry: 7, message: 'schema "public" already exists', command: 'CREATE TRIGGER x' }
+    expect(judge(error, narrowed).kind).toBe('failed')
+    expect(judge({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed).kind).toBe('failed')
+  })
+})
