@@ -52,7 +52,7 @@ export function isWhole(pack: StoredFile, listed: ReadonlyMap<string, PooledFile
  * all backups of the project in the place, from a listing that was complete and where every manifest could be read: otherwise nothing may be removed.
  */
 export function unusedPackNames(
-  manifests: readonly Manifest[],
+  manifests: readonly Pick<Manifest, 'shared'>[],
   pooled: readonly PooledFile[],
   now: Date
 ): readonly string[] {

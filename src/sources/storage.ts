@@ -327,8 +327,12 @@ function recordOf({ object, entry, fetched }: Extract<Outcome, { readonly kind: 
     sha256: fetched.sha256,
     contentType: fetched.info?.contentType ?? object.contentType,
     cacheControl: fetched.info?.cacheControl ?? object.cacheControl,
-    userMetadata: fetched.info === null ? object.userMetadata : { ...fetched.info.userMetadata }
+    userMetadata: copied(fetched.info === null ? object.userMetadata : fetched.info.userMetadata)
   }
+}
+
+function copied(metadata: Readonly<Record<string, unknown>> | null): Record<string, unknown> | null {
+  return metadata === null ? null : { ...metadata }
 }
 
 function storedObject(taken: Taken): Omit<StoredObject, 'in'> {

@@ -1,0 +1,77 @@
+import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
+import type { SupabaseStorage } from '../../clients/supabase-storage.ts'
+import { UserError } from '../../errors.ts'
+import type { Finding } from '../source.ts'
+import { holdsFiles } from './listing.ts'
+
+export interface PreparedBucket {
+  readonly facts: StorageBucketFacts
+  /** Public in the source, and in the target unless it was made here. */
+  readonly public: boolean
+}
+
+/**
+ * Makes the buckets that the target lacks and lifts the limits of all; each is added to `prepared` as soon as it was touched. A bucket that is
+ * public in only one of both ends private.
+ */
+export async function prepareBuckets(
+  target: SupabaseStorage,
+  buckets: readonly StorageBucketFacts[],
+  findings: Finding[],
+  prepared: PreparedBucket[]
+): Promise<void> {
+  const there = new Map((await target.listBuckets()).map((bucket) => [bucket.id, bucket]))
+  for (const bucket of buckets) {
+    if (!holdsFiles(bucket)) {
+      findings.push({
+        kind: 'todo',
+        subject: `Storage bucket ${bucket.id}`,
+        detail: `its kind (${bucket.type}) is not part of the backup: make it anew`
+      })
+      continue
+    }
+    const existing = there.get(bucket.id)
+    if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
+    const isPublic = bucket.public && (existing === undefined || existing.public)
+    if (existing !== undefined && existing.public !== bucket.public) {
+      findings.push(
+        bucket.public
+          ? {
+              kind: 'todo',
+              subject: `Storage bucket ${bucket.id}`,
+              detail:
+                'it was public in the source and is private in the target: it stays private; make it public by hand if that is meant'
+            }
+          : {
+              kind: 'note',
+              subject: `Storage bucket ${bucket.id}`,
+              detail: 'it was public in the target and is private now, as in the source'
+            }
+      )
+    }
+    prepared.push({ facts: bucket, public: isPublic })
+    await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
+  }
+}
+
+/** Sets the limits of the source. What fails is told: nothing is thrown, since a failure may be under way. */
+export async function finishBuckets(
+  target: SupabaseStorage,
+  prepared: readonly PreparedBucket[],
+  findings: Finding[]
+): Promise<void> {
+  for (const { facts, public: isPublic } of prepared) {
+    const { fileSizeLimit, allowedMimeTypes } = facts
+    if (fileSizeLimit === null && allowedMimeTypes === null) continue
+    try {
+      await target.updateBucket(facts.id, { public: isPublic, fileSizeLimit, allowedMimeTypes })
+    } catch (thrown) {
+      if (!(thrown instanceof UserError)) throw thrown
+      findings.push({
+        kind: 'difference',
+        subject: `Storage bucket ${facts.id}`,
+        detail: `its limits (${fileSizeLimit ?? 'no'} bytes, ${allowedMimeTypes?.join(', ') ?? 'all types'}) could not be set: ${thrown.message}`
+      })
+    }
+  }
+}

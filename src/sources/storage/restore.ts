@@ -1,0 +1,234 @@
+import type { StorageFacts, StoredObject } from '../../archive/contents-storage.ts'
+import { plainNameOf } from '../../archive/stored-names.ts'
+import type { OpenedBackup } from '../../archive/unpack.ts'
+import type { Connection } from '../../clients/postgres/connection.ts'
+import { resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
+import type { Context } from '../../context.ts'
+import { UserError } from '../../errors.ts'
+import type { Glob } from '../../glob.ts'
+import type { Finding } from '../source.ts'
+import { inParallel } from './in-parallel.ts'
+import { isChosen } from './listing.ts'
+import { type CheckedRecord, checkPack, filesOfPack } from './read-pack.ts'
+import { finishBuckets, type PreparedBucket, prepareBuckets } from './restore-buckets.ts'
+import { restoreRows } from './restore-rows.ts'
+import { holdsTheSame } from './same-object.ts'
+
+export interface RestoreStorageOptions {
+  readonly context: Context
+  /** The target's API. */
+  readonly target: SupabaseStorage
+  /** `storage` of contents.json. */
+  readonly facts: StorageFacts
+  /** The opened backup: packs are fetched one after the other and dropped again. */
+  readonly backup: Pick<OpenedBackup, 'files' | 'fetch' | 'drop'>
+  /** Buckets to restore; empty: all. */
+  readonly buckets: readonly Glob[]
+  /** Uploads at a time. */
+  readonly jobs: number
+  /**
+   * The target's database, to give the rows of the files their ids, owners and times back; null where there is none. Call this after the rows of
+   * `storage.buckets` and `storage.objects` were restored, when they are: an upload keeps the row that is there.
+   */
+  readonly connection: Connection | null
+}
+
+export interface RestoredStorage {
+  /** `difference`: a file that is not in the target as it is in the backup. */
+  readonly findings: readonly Finding[]
+  readonly counts: {
+    readonly buckets: number
+    readonly objects: number
+    readonly uploaded: number
+    /** In the target already with the same bytes and settings. */
+    readonly alreadyThere: number
+    readonly failed: number
+    readonly bytes: number
+  }
+}
+
+/**
+ * Brings buckets and files into a project. A pack is checked to its last byte before any of its files is uploaded; every file is compared with the
+ * target's by size and hash afterwards. A second run goes on where one ended: what is there with the same bytes is left alone. The limits of a
+ * bucket are lifted while files go up and set again at the end, whatever happens; no bucket becomes public that was not.
+ *
+ * A file that the target refuses is a finding; what concerns all of them (key, network) is thrown: SB801, SB802, SB806.
+ */
+export async function restoreStorage(options: RestoreStorageOptions): Promise<RestoredStorage> {
+  const { context, target, facts, backup } = options
+  const findings: Finding[] = []
+  const tally = { objects: 0, uploaded: 0, alreadyThere: 0, failed: 0, bytes: 0 }
+  const chosen = facts.buckets.filter((bucket) => isChosen(options.buckets, bucket.id))
+  const prepared: PreparedBucket[] = []
+  try {
+    await prepareBuckets(target, chosen, findings, prepared)
+    const wanted = new Set(prepared.map(({ facts: bucket }) => bucket.id))
+    const byPack = groupByPack(facts, backup.files.names, wanted, findings, tally)
+    for (const [pack, objects] of byPack) {
+      context.signal.throwIfAborted()
+      await backup.fetch([pack])
+      try {
+        const records = await checkPack(pack, backup.files.open(pack))
+        for await (const outcome of inParallel(uploads(pack, objects, records, options), options.jobs, (upload) =>
+          upload()
+        )) {
+          tally.objects += 1
+          if (outcome.kind === 'failed') {
+            tally.failed += 1
+            findings.push(outcome.finding)
+          } else tally[outcome.kind] += 1
+          if (outcome.kind === 'uploaded') tally.bytes += outcome.bytes
+          context.log.progress(
+            () => `storage: ${tally.objects} of ${facts.objects.length} files, ${tally.uploaded} uploaded`
+          )
+        }
+        for (const [entry, object] of objects) {
+          if (records.has(entry)) continue
+          tally.objects += 1
+          tally.failed += 1
+          findings.push(differs(object, `the pack ${pack} does not hold it`))
+        }
+      } finally {
+        await backup.drop(pack)
+      }
+    }
+  } finally {
+    await finishBuckets(target, prepared, findings)
+  }
+  if (options.connection !== null)
+    await restoreRows(
+      options.connection,
+      prepared.map(({ facts: bucket }) => bucket),
+      facts.objects,
+      findings
+    )
+  else if (tally.uploaded > 0) {
+    findings.push({
+      kind: 'note',
+      subject: 'Storage',
+      detail: 'without a connection to the database of the target, files got new ids and times, and no owner'
+    })
+  }
+  return { findings, counts: { buckets: prepared.length, ...tally } }
+}
+
+type Uploaded =
+  | { readonly kind: 'uploaded'; readonly bytes: number }
+  | { readonly kind: 'alreadyThere' }
+  | { readonly kind: 'failed'; readonly finding: Finding }
+
+/** One pack holds it in each place; which one, the names of the backup's files there tell. */
+function groupByPack(
+  facts: StorageFacts,
+  names: readonly string[],
+  buckets: ReadonlySet<string>,
+  findings: Finding[],
+  tally: { objects: number; failed: number }
+): Map<string, Map<string, StoredObject>> {
+  const here = new Set(names)
+  const packs = facts.packs.map((pack) => plainNameOf(pack.name))
+  const groups = new Map<string, Map<string, StoredObject>>()
+  for (const object of facts.objects) {
+    if (!buckets.has(object.bucket)) continue
+    const pack = object.in.map((number) => packs[number] ?? '').find((name) => here.has(name))
+    if (pack === undefined) {
+      tally.objects += 1
+      tally.failed += 1
+      findings.push(differs(object, 'no pack here holds it'))
+      continue
+    }
+    const group = groups.get(pack) ?? new Map<string, StoredObject>()
+    groups.set(pack, group.set(object.entry, object))
+  }
+  return groups
+}
+
+/** The uploads of one pack, in its order. Small files are read beforehand and go up side by side; a large one goes up while it is read. */
+async function* uploads(
+  pack: string,
+  objects: ReadonlyMap<string, StoredObject>,
+  records: ReadonlyMap<string, CheckedRecord>,
+  options: RestoreStorageOptions
+): AsyncGenerator<() => Promise<Uploaded>> {
+  for await (const file of filesOfPack(pack, options.backup.files.open(pack))) {
+    const object = objects.get(file.entry)
+    const record = records.get(file.entry)
+    if (object === undefined || record === undefined) continue
+    if (object.sha256 !== undefined && object.sha256 !== record.sha256) {
+      yield () =>
+        Promise.resolve({
+          kind: 'failed',
+          finding: differs(object, 'contents.json and its pack tell of different bytes')
+        })
+      continue
+    }
+    if (file.size <= resumableFrom) {
+      const bytes = Buffer.alloc(file.size)
+      let at = 0
+      for await (const chunk of file.bytes) {
+        bytes.set(chunk, at)
+        at += chunk.byteLength
+      }
+      yield () =>
+        bring(object, record, options.target, (settings) =>
+          options.target.upload(object.bucket, object.key, bytes, settings)
+        )
+    } else {
+      const outcome = await bring(object, record, options.target, (settings) =>
+        options.target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings)
+      )
+      yield () => Promise.resolve(outcome)
+    }
+  }
+}
+
+type Settings = Parameters<SupabaseStorage['upload']>[3]
+
+async function bring(
+  object: StoredObject,
+  record: CheckedRecord,
+  target: SupabaseStorage,
+  upload: (settings: Settings) => Promise<void>
+): Promise<Uploaded> {
+  const settings: Settings = {
+    contentType: object.contentType ?? record.contentType,
+    cacheControl: object.cacheControl ?? record.cacheControl,
+    userMetadata: object.userMetadata ?? record.userMetadata
+  }
+  try {
+    if (await holdsTheSame(target, object, record, settings)) return { kind: 'alreadyThere' }
+    await upload(settings)
+    if (await holdsTheSame(target, { ...object, version: null }, record, settings))
+      return { kind: 'uploaded', bytes: record.size }
+    return {
+      kind: 'failed',
+      finding: differs(object, 'the target does not hold the same bytes or settings after the upload')
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
+    return { kind: 'failed', finding: differs(object, thrown.message) }
+  }
+}
+
+/** Pieces of the size that a resumable upload is made of. */
+async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let piece = Buffer.alloc(resumableFrom)
+  let filled = 0
+  for await (const chunk of bytes) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + resumableFrom - filled)
+      piece.set(part, filled)
+      filled += part.byteLength
+      at += part.byteLength
+      if (filled < resumableFrom) continue
+      yield piece
+      piece = Buffer.alloc(resumableFrom)
+      filled = 0
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled)
+}
+
+function differs(object: StoredObject, detail: string): Finding {
+  return { kind: 'difference', subject: `Storage file ${object.bucket}/${object.key}`, detail }
+}

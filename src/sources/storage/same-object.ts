@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import type { StoredObject } from '../../archive/contents-storage.ts'
+import type { SupabaseStorage, UploadSettings } from '../../clients/supabase-storage.ts'
+import type { CheckedRecord } from './read-pack.ts'
+
+/**
+ * Whether the target holds the object with these bytes and settings. A row that was restored with the database tells of bytes that never came: it
+ * is known by the version, which every upload changes. Bytes are compared by the entity tag where it is their MD5, else they are read and hashed.
+ */
+export async function holdsTheSame(
+  target: SupabaseStorage,
+  object: Pick<StoredObject, 'bucket' | 'key' | 'version'>,
+  record: CheckedRecord,
+  settings: UploadSettings
+): Promise<boolean> {
+  const info = await target.info(object.bucket, object.key)
+  if (info === null || info.size !== record.size) return false
+  if (object.version !== null && info.version === object.version) return false
+  if (settings.contentType !== null && info.contentType !== settings.contentType) return false
+  if (settings.cacheControl !== null && info.cacheControl !== settings.cacheControl) return false
+  if (canonical(info.userMetadata) !== canonical(settings.userMetadata)) return false
+  if (info.etag === record.md5) return true
+  const download = await target.download(object.bucket, object.key)
+  if (download === null) return false
+  const sha256 = createHash('sha256')
+  for await (const chunk of download.body ?? []) sha256.update(chunk)
+  return sha256.digest('hex') === record.sha256
+}
+
+/** JSON with its keys in order; an empty object counts as none. */
+function canonical(value: unknown): string {
+  if (value === null || value === undefined) return '{}'
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner
+  )
+}

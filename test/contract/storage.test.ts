@@ -1,0 +1,356 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { StorageFacts } from '../../src/archive/contents-storage.ts'
+import { createPacker, type Packer } from '../../src/archive/pack.ts'
+import { openSupabaseStorage } from '../../src/clients/supabase-storage.ts'
+import { createCompression } from '../../src/clients/zstd.ts'
+import type { Context } from '../../src/context.ts'
+import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
+import type { Captured } from '../../src/sources/source.ts'
+import { type RestoredStorage, restoreStorage } from '../../src/sources/storage/restore.ts'
+import { openStorageSource, type StorageSourceOptions } from '../../src/sources/storage.ts'
+import { type StorageDouble, startStorage } from '../kit/supabase/storage.ts'
+import { type Desk, openDesk } from './database-capture-setup.ts'
+
+const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl'
+
+describe('the source storage', () => {
+  let source: StorageDouble
+  let target: StorageDouble
+  let desk: Desk
+  let waits: number[]
+  let context: Context
+  let packers: Packer[]
+
+  beforeEach(async () => {
+    source = await startStorage({ key: jwt, page: 100 })
+    target = await startStorage({ key: jwt })
+    desk = await openDesk()
+    waits = []
+    packers = []
+    let ms = Date.parse('2026-11-22T12:00:00Z')
+    context = {
+      ...desk.context,
+      clock: {
+        now: () => new Date(ms),
+        monotonic: () => ms,
+        sleep: async (wait, signal) => {
+          signal?.throwIfAborted()
+          waits.push(wait)
+          ms += wait
+        }
+      }
+    }
+  })
+  afterEach(async () => {
+    for (const packer of packers) packer.close()
+    await source.stop()
+    await target.stop()
+    await desk.remove()
+  })
+
+  const api = (double: StorageDouble, retries = 4) =>
+    openSupabaseStorage({ url: double.url, key: jwt, context, retries })
+  async function capture(
+    options: Partial<StorageSourceOptions> = {}
+  ): Promise<{ packer: Packer; captured: Captured<unknown>; facts: StorageFacts }> {
+    const packer = createPacker({
+      dir: `${desk.folder}/staging-${packers.length}`,
+      encryption: { scheme: 'none' },
+      compression: createCompression({ method: 'none', zstd: null, home: desk.folder }),
+      signal: context.signal
+    })
+    packers.push(packer)
+    const opened = openStorageSource({
+      context,
+      storage: api(source),
+      url: source.url,
+      ref: null,
+      buckets: [],
+      jobs: 4,
+      maxDownloadBytes: undefined,
+      places: [{ name: 'artifact', known: null }],
+      ...options
+    })
+    await opened.preflight(context.signal)
+    const captured = await opened.capture(packer.add, context.signal)
+    const objects = []
+    for await (const item of captured.lists?.['objects']?.() ?? []) objects.push(JSON.parse(item))
+    return { packer, captured, facts: { ...captured.facts, objects } }
+  }
+  const restore = ({ packer, facts }: { packer: Packer; facts: StorageFacts }): Promise<RestoredStorage> =>
+    restoreStorage({
+      context,
+      target: api(target),
+      facts,
+      backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
+      buckets: [],
+      jobs: 4,
+      connection: null
+    })
+  const state = (double: StorageDouble) => ({
+    buckets: [...double.buckets.values()]
+      .map((bucket) => [bucket.id, bucket.public, bucket.file_size_limit, bucket.allowed_mime_types])
+      .sort(),
+    objects: [...double.objects.values()]
+      .map(({ bucket, key, bytes, contentType, cacheControl, userMetadata }) => [
+        bucket,
+        key,
+        bytes === null ? null : createHash('sha256').update(bytes).digest('hex'),
+        contentType,
+        cacheControl,
+        userMetadata
+      ])
+      .sort((a, b) => (`${a[0]}/${a[1]}` < `${b[0]}/${b[1]}` ? -1 : 1))
+  })
+  const differences = (done: RestoredStorage) => done.findings.filter(({ kind }) => kind === 'difference')
+  const fill = (count: number) => {
+    source.addBucket('files')
+    for (let number = 0; number < count; number++)
+      source.put('files', `file-${number}`, Buffer.from(`content of ${number}`))
+  }
+
+  test('F31, F32: hostile keys, limits, flags and large files make the round trip, listed by the API alone', async () => {
+    source.addBucket('public', { public: true, file_size_limit: 9_000_000, allowed_mime_types: ['image/png'] })
+    source.addBucket('private')
+    source.addBucket('empty', { public: true })
+    for (const key of [
+      'a/../b',
+      '.git/hooks/x',
+      "a:b?*=&+$@;'()!",
+      'CON',
+      'A',
+      'a',
+      'x//y',
+      '/lead',
+      'trail/',
+      `${'k'.repeat(1000)}`
+    ])
+      source.put('private', key, Buffer.from(key), { userMetadata: { key }, cacheControl: 'max-age=7' })
+    source.put('private', 'nothing', Buffer.alloc(0))
+    // Two pieces and a bit of the resumable protocol; one that comes through a file.
+    source.put('public', 'large.png', randomBytes(13 * 1024 * 1024), {
+      contentType: 'image/png',
+      cacheControl: 'max-age=60',
+      userMetadata: { big: true }
+    })
+    const backup = await capture()
+    expect(backup.captured.status).toBe('captured')
+    expect(backup.facts.objects.find(({ key }) => key === 'nothing')?.size).toBe(0)
+    // A piece that is torn off is continued where the server says it ended.
+    target.faults.add({ method: 'PATCH', path: '/upload/resumable/', cut: 1000 })
+    const done = await restore(backup)
+    expect(done.findings.filter(({ kind }) => kind !== 'note')).toEqual([])
+    expect(state(target)).toEqual(state(source))
+    const again = await restore(backup)
+    expect(again.counts).toMatchObject({ uploaded: 0, alreadyThere: source.objects.size, failed: 0 })
+  })
+
+  test('F26: files deleted while the backup runs are counted; many of them make it partial', async () => {
+    fill(40)
+    source.faults.add({
+      method: 'GET',
+      path: /\/object\/files\/file-7$/,
+      status: 400,
+      times: 9,
+      body: { statusCode: '404', error: 'not_found', message: 'Object not found' }
+    })
+    const few = await capture()
+    expect(few.captured).toMatchObject({ status: 'captured', counts: { objects: 39, vanished: 1 } })
+    expect(few.facts.notCaptured).toEqual([{ what: 'files/file-7', reason: 'deleted while the backup ran' }])
+    source.faults.clear()
+    source.onCall = (_, path) => {
+      if (path.includes('/object/files/'))
+        for (let number = 10; number < 40; number++) source.remove('files', `file-${number}`)
+    }
+    const many = await capture()
+    expect(many.captured.status).toBe('partial')
+    expect(many.captured.reason).not.toContain('file-')
+  })
+
+  test('F27: what changed between listing and download is taken as it is now, with its own hash', async () => {
+    fill(3)
+    let done = false
+    source.onCall = (method, path) => {
+      if (done || method !== 'GET' || !path.includes('/object/files/')) return
+      done = true
+      for (let number = 0; number < 3; number++)
+        source.put('files', `file-${number}`, Buffer.from(`quite another content ${number}`))
+    }
+    const backup = await capture({ jobs: 1 })
+    expect(backup.captured.counts).toMatchObject({ objects: 3, changed: 3 })
+    expect(differences(await restore(backup))).toEqual([])
+    expect(target.get('files', 'file-1')?.bytes?.toString()).toBe('quite another content 1')
+  })
+
+  test('F28: pages that overlap give every file once', async () => {
+    fill(350)
+    let pages = 0
+    source.onCall = (_, path) => {
+      if (path.includes('/list-v2/')) source.put('files', `file-00-new-${pages++}`, Buffer.from('new'))
+    }
+    const { facts } = await capture()
+    const keys = facts.objects.map(({ key }) => key)
+    expect(new Set(keys).size).toBe(keys.length)
+    for (let number = 0; number < 350; number++) expect(keys).toContain(`file-${number}`)
+  })
+
+  test('F29: short bodies, torn connections, flipped bits and pages that stand in for the file are never stored', async () => {
+    fill(6)
+    source.put('files', 'large', randomBytes(5 * 1024 * 1024))
+    source.faults.add({ path: /\/files\/file-0$/, cut: 5 })
+    source.faults.add({ path: /\/files\/file-1$/, breakAfter: 4 })
+    source.faults.add({ path: /\/files\/file-2$/, flip: 3 })
+    source.faults.add({ path: /\/files\/file-3$/, status: 200, body: { message: 'Object not found' } })
+    source.faults.add({
+      path: /\/files\/file-4$/,
+      status: 200,
+      headers: { 'content-type': 'text/html' },
+      body: '<html>Please wait</html>'
+    })
+    source.faults.add({ path: /\/files\/large$/, breakAfter: 3 * 1024 * 1024 })
+    const backup = await capture()
+    expect(backup.captured).toMatchObject({ status: 'captured', counts: { objects: 7 } })
+    expect(differences(await restore(backup))).toEqual([])
+    expect(state(target).objects).toEqual(state(source).objects)
+    // The large one was continued, not begun again.
+    expect(source.calls.filter(({ path }) => path.endsWith('/object/files/large'))).toHaveLength(2)
+    source.faults.add({ path: /\/files\/file-0$/, cut: 5, times: 100 })
+    await expect(capture()).rejects.toMatchObject({ code: 'SB804' })
+  })
+
+  test('F30: waits as long as it is asked to, gives up after the budget, and tells a refused key apart', async () => {
+    fill(1)
+    source.faults.add({ path: /\/files\/file-0$/, status: 429, headers: { 'retry-after': '3' } })
+    source.faults.add({
+      path: /\/files\/file-0$/,
+      status: 429,
+      headers: { 'retry-after': 'Sun, 22 Nov 2026 12:00:10 GMT' }
+    })
+    source.faults.add({ path: /\/files\/file-0$/, status: 503, times: 2 })
+    const { captured } = await capture()
+    expect(captured.counts['objects']).toBe(1)
+    expect(waits.slice(0, 2)).toEqual([3000, 7000])
+    expect(waits).toHaveLength(4)
+    source.faults.add({ path: /\/files\/file-0$/, status: 500, times: 100 })
+    await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
+    source.faults.clear()
+    waits.length = 0
+    const refused = openSupabaseStorage({ url: source.url, key: 'sb_secret_wrong', context, retries: 4 })
+    await expect(capture({ storage: refused })).rejects.toMatchObject({ code: 'SB801' })
+    expect(waits).toEqual([])
+  })
+
+  test('max-download stops before the file that would pass it', async () => {
+    fill(30)
+    const { captured, facts } = await capture({ maxDownloadBytes: 200 })
+    expect(captured.status).toBe('partial')
+    expect(captured.counts['downloadedBytes']).toBeLessThanOrEqual(200)
+    expect(facts.objects.length + (captured.counts['leftOut'] ?? 0)).toBe(30)
+  })
+
+  test('F69: half there, same size with other bytes, flags that differ, refusals in between', async () => {
+    source.addBucket('was-public', { public: true })
+    source.addBucket('was-private')
+    for (let number = 0; number < 20; number++)
+      source.put(
+        number % 2 === 0 ? 'was-public' : 'was-private',
+        `file-${number}`,
+        Buffer.from(`content ${number}`.padEnd(20))
+      )
+    const backup = await capture()
+    target.addBucket('was-public')
+    target.addBucket('was-private', { public: true, file_size_limit: 1, allowed_mime_types: ['video/mp4'] })
+    for (let number = 0; number < 10; number++)
+      target.put(
+        number % 2 === 0 ? 'was-public' : 'was-private',
+        `file-${number}`,
+        Buffer.from(`content ${number}`.padEnd(20))
+      )
+    target.put('was-public', 'file-4', Buffer.from(`CONTENT 4`.padEnd(20)))
+    // Rows alone, as the restore of the database leaves them: same version, same tag, no bytes.
+    for (const number of [11, 13]) {
+      const { version, etag } = source.get('was-private', `file-${number}`) ?? { version: '', etag: '' }
+      target.put('was-private', `file-${number}`, Buffer.from(`content ${number}`.padEnd(20)), {
+        version,
+        etag,
+        bytes: null,
+        id: '00000000-0000-4000-8000-000000000001'
+      })
+    }
+    target.faults.add({ method: 'POST', path: '/object/', status: 429, times: 3 })
+    const done = await restore(backup)
+    expect(differences(done)).toEqual([])
+    expect(done.counts).toMatchObject({ objects: 20, uploaded: 11, alreadyThere: 9, failed: 0 })
+    expect(state(target).objects).toEqual(state(source).objects)
+    expect(target.get('was-private', 'file-11')?.id).toBe('00000000-0000-4000-8000-000000000001')
+    expect(state(target).buckets).toEqual([
+      ['was-private', false, null, null],
+      ['was-public', false, null, null]
+    ])
+    expect(done.findings.map(({ kind, subject }) => [kind, subject])).toContainEqual([
+      'todo',
+      'Storage bucket was-public'
+    ])
+  })
+
+  test('a file that the target refuses is named, and the rest comes', async () => {
+    fill(5)
+    source.put('files', 'größe.txt', Buffer.from('made by the S3 API'))
+    const backup = await capture()
+    const done = await restore(backup)
+    expect(done.counts).toMatchObject({ uploaded: 5, failed: 1 })
+    expect(differences(done)).toMatchObject([
+      { subject: 'Storage file files/größe.txt', detail: expect.stringContaining('Invalid key') }
+    ])
+  })
+})
+
+describe('the pool of packs', () => {
+  const now = new Date('2026-11-22T12:00:00Z')
+  const file = (name: string, hours: number) => ({
+    name,
+    bytes: 5,
+    createdAt: new Date(now.getTime() - hours * 3_600_000)
+  })
+
+  test('only what no manifest needs and is older than a day may go', () => {
+    const shared = (names: readonly string[]) => ({
+      shared: names.map((name) => ({ name, bytes: 5, sha256: 'a'.repeat(64) }))
+    })
+    const cut = {
+      shared: [
+        {
+          name: 'cut',
+          bytes: 10,
+          sha256: 'b'.repeat(64),
+          volumes: ['cut.000', 'cut.001'].map((name) => ({ name, bytes: 5, sha256: 'c'.repeat(64) }))
+        }
+      ]
+    }
+    const pooled = [
+      file('old', 25),
+      file('old.index.json', 25),
+      file('new', 23),
+      file('used', 99),
+      file('used.index.json', 99),
+      file('cut.000', 99),
+      file('cut.001', 99)
+    ]
+    expect(unusedPackNames([shared(['used']), shared([]), cut], pooled, now)).toEqual(['old', 'old.index.json'])
+    expect(unusedPackNames([], pooled, now)).toHaveLength(6)
+  })
+
+  test('a pack counts as there only when every volume is, with its length and digest', () => {
+    const pack = { name: 'p', bytes: 5, sha256: 'a'.repeat(64) }
+    const listed = (bytes: number, sha256?: string) =>
+      new Map([['p', { ...file('p', 1), bytes, ...(sha256 === undefined ? {} : { sha256 }) }]])
+    expect([
+      isWhole(pack, listed(5)),
+      isWhole(pack, listed(5, 'a'.repeat(64))),
+      isWhole(pack, listed(4)),
+      isWhole(pack, listed(5, 'b'.repeat(64))),
+      isWhole(pack, new Map())
+    ]).toEqual([true, true, false, false, false])
+  })
+})
