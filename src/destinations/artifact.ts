@@ -1,10 +1,11 @@
 import type { ArtifactService } from '../clients/artifact-service.ts'
+import type { Github } from '../clients/github.ts'
 import { type Artifact, githubArtifacts } from '../clients/github-artifacts.ts'
 import { hasStatus } from '../clients/github-errors.ts'
 import { repositoryVisibility } from '../clients/github-releases.ts'
-import type { Github } from '../clients/github.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
+import { indexesOf, indexName, labelOfIndex, readIndex, renderIndex } from './artifact-index.ts'
 import { type ArtifactGroup, cleanArtifacts, fileOf, groupArtifacts } from './artifact-listing.ts'
 import { artifactName } from './artifact-names.ts'
 import { artifactUpload } from './artifact-upload.ts'
@@ -41,6 +42,8 @@ const largestFile = 10 * 1024 ** 3
 const mostFiles = 480
 const downloadsAtOnce = 8
 const largestSmallFile = 64 * 1024 * 1024
+/** So many small files are downloaded one by one; more are worth an index, see artifact-index.ts. */
+const mostSingly = 8
 const dayMs = 24 * 60 * 60 * 1000
 
 function memoryCache(): ManifestCache {
@@ -60,6 +63,10 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   const cache = options.cache ?? memoryCache()
   let groups: Promise<Map<string, ArtifactGroup>> | undefined
   let service: ArtifactService | undefined
+  let indexes: readonly Artifact[] = []
+  /** SHA-256 of what the newest indexes hold, and of the small files that the last listing showed, by project. */
+  const indexed = new Set<string>()
+  const shown = new Map<string, readonly string[]>()
 
   function upload(): ReturnType<typeof artifactUpload> {
     service ??= options.service()
@@ -67,7 +74,10 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   }
 
   async function refresh(): Promise<Map<string, ArtifactGroup>> {
-    const fresh = artifacts.list().then(groupArtifacts)
+    const fresh = artifacts.list().then((all) => {
+      indexes = indexesOf(all)
+      return groupArtifacts(all)
+    })
     groups = fresh
     fresh.catch(() => {
       groups = undefined
@@ -130,14 +140,70 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     }
   }
 
+  /** Manifest and records of some backups, as far as GitHub states their digests. */
+  function smallFiles(some: readonly ArtifactGroup[]): string[] {
+    return some.flatMap((group) =>
+      [...group.files.keys()]
+        .filter((name) => name === manifestName || isRecordName(name))
+        .map((name) => fileOf(group, name)?.sha256)
+        .filter((sha256) => sha256 !== undefined)
+    )
+  }
+
+  /** Reads the newest index of each project where that saves downloads. */
+  async function readIndexes(wanted: readonly ArtifactGroup[]): Promise<void> {
+    for (const project of new Set(wanted.map((group) => group.backup.project))) {
+      const files = smallFiles(wanted.filter((group) => group.backup.project === project))
+      const missing = []
+      for (const sha256 of files) if ((await cache.get(sha256)) === undefined) missing.push(sha256)
+      const newest = indexes.find((one) => labelOfIndex(one.name) === project)
+      if (missing.length <= mostSingly || newest === undefined || newest.bytes > largestSmallFile) continue
+      const known = new Set(files)
+      try {
+        for (const content of await readIndex(await artifacts.read(newest))) {
+          const sha256 = sha256Hex(content)
+          if (!known.has(sha256)) continue
+          indexed.add(sha256)
+          await cache.set(sha256, content)
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+        context.log.debug(`the index ${newest.name} could not be read: ${thrown.message}`)
+      }
+    }
+  }
+
+  /** Writes a new index when the last one lacks much, and removes the earlier ones. It only saves time: nothing fails with it. */
+  async function writeIndex(project: string, manifest: Uint8Array): Promise<void> {
+    const files = shown.get(project) ?? []
+    if (files.filter((sha256) => !indexed.has(sha256)).length < mostSingly) return
+    const old = indexes.filter((one) => labelOfIndex(one.name) === project)
+    try {
+      const contents = [manifest]
+      for (const sha256 of files) {
+        const content = await cache.get(sha256)
+        if (content !== undefined) contents.push(content)
+      }
+      const chance = Buffer.from(context.randomBytes(4)).toString('hex')
+      await upload().store(indexName(project, options.runId, chance), memoryVolume(await renderIndex(contents)))
+      for (const one of old) await artifacts.delete(one.id)
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+      context.log.debug(`no index of manifests was written: ${thrown.message}`)
+    }
+  }
+
   async function* list(project?: string): AsyncGenerator<ListedBackup> {
     const wanted = [...(await refresh()).values()].filter(
       ({ backup, files }) => files.has(manifestName) && (project === undefined || backup.project === project)
     )
+    await readIndexes(wanted)
     for (let start = 0; start < wanted.length; start += downloadsAtOnce) {
       const some = await Promise.all(wanted.slice(start, start + downloadsAtOnce).map(toListed))
       yield* some.filter((one) => one !== undefined)
     }
+    for (const label of new Set(wanted.map((group) => group.backup.project)))
+      shown.set(label, smallFiles(wanted.filter((group) => group.backup.project === label)))
   }
 
   async function remove(backup: BackupRef): Promise<void> {
@@ -214,6 +280,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
       await cache.set(body.sha256, manifest)
       groups = undefined
       warnOfExpiry(stored)
+      await writeIndex(backup.project, manifest)
       return { url: `${options.serverUrl}/${repository}/actions/runs/${options.runId}/artifacts/${stored.id}` }
     },
     list,
