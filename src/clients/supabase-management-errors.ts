@@ -67,9 +67,12 @@ export function managementError(failed: FailedManagementCall): ManagementError {
     return make('SB822', `The access token lacks the scope ${scope} (${call}, status 403${said}).`, {
       remedy: `Give the token the scope ${scope}, or use a token of a member of the organisation who has that right.`
     })
-  if (status === 404) return make('SB823', `The Management API does not find what ${call} asks for (status 404${said}).`)
+  if (status === 404)
+    return make('SB823', `The Management API does not find what ${call} asks for (status 404${said}).`)
   if (status === 429)
-    return make('SB824', `The Management API takes no more requests for now (${call}, status 429${said}).`, { mayPass: true })
+    return make('SB824', `The Management API takes no more requests for now (${call}, status 429${said}).`, {
+      mayPass: true
+    })
   if (status !== null && status >= 400 && status < 500 && status !== 408)
     return make('SB829', `The Management API refused ${call} (status ${status}${said}).`)
   const how = status === null ? 'gave no whole answer' : `answered with status ${status}`

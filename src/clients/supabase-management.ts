@@ -29,7 +29,10 @@ export interface ManagementBody {
 
 export interface ManagementChange {
   readonly query?: Readonly<Record<string, string>>
-  readonly body?: { readonly json: unknown } | { readonly form: FormData } | { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }
+  readonly body?:
+    | { readonly json: unknown }
+    | { readonly form: FormData }
+    | { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }
   /** Whether doing it twice is the same as doing it once. Without it: everything but POST. */
   readonly repeatable?: boolean
 }
@@ -80,8 +83,7 @@ export function connectManagement(options: ManagementOptions): Management {
       status = response.status
       if (response.headers.get('x-ratelimit-remaining') === '0')
         openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
-      if (status >= 200 && status < 300)
-        return { contentType: response.headers.get('content-type') ?? '', bytes }
+      if (status >= 200 && status < 300) return { contentType: response.headers.get('content-type') ?? '', bytes }
       if (status === 429) openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
       throw managementError({ method, path, status, message: messageOf(bytes) })
     } catch (thrown) {
@@ -91,7 +93,13 @@ export function connectManagement(options: ManagementOptions): Management {
     }
   }
 
-  async function call(method: string, path: string, init: RequestInit, query: string, repeatable: boolean): Promise<ManagementBody> {
+  async function call(
+    method: string,
+    path: string,
+    init: RequestInit,
+    query: string,
+    repeatable: boolean
+  ): Promise<ManagementBody> {
     for (let attempt = 0; ; attempt += 1) {
       if (signal.aborted) throw cancelled(signal)
       await waitForLimit()
@@ -129,7 +137,11 @@ export function connectManagement(options: ManagementOptions): Management {
       const parsed = schema.safeParse(json)
       if (parsed.success) return parsed.data
       const issue = parsed.error.issues[0]
-      throw shapeError('GET', path, issue === undefined ? 'unknown' : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`)
+      throw shapeError(
+        'GET',
+        path,
+        issue === undefined ? 'unknown' : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`
+      )
     },
     readBody: (path, accept) => call('GET', path, { headers: headers({ accept: accept ?? '*/*' }) }, '', true),
     async change(method, path, { query, body, repeatable }) {

@@ -1,5 +1,10 @@
 import { Buffer } from 'node:buffer'
-import { type ConfigFacts, type ConfigFile, type ConfigSectionName, configSectionNames } from '../archive/contents-config.ts'
+import {
+  type ConfigFacts,
+  type ConfigFile,
+  type ConfigSectionName,
+  configSectionNames
+} from '../archive/contents-config.ts'
 import type { Management } from '../clients/supabase-management.ts'
 import { ManagementError } from '../clients/supabase-management-errors.ts'
 import type { Context } from '../context.ts'
@@ -31,7 +36,12 @@ export function openConfigSource({ context, management, includeSecrets }: Config
         context.log.progress(() => `Settings: ${name}`)
         const read = await readSection(management, sections[name])
         if (read.status !== 'captured') {
-          told.push({ name, status: read.status, ...(read.status === 'failed' ? { reason: read.reason } : {}), settings: 0 })
+          told.push({
+            name,
+            status: read.status,
+            ...(read.status === 'failed' ? { reason: read.reason } : {}),
+            settings: 0
+          })
           continue
         }
         const cleaned = withoutSecrets(read.value, name, includeSecrets)

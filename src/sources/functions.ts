@@ -1,10 +1,15 @@
-import { z } from 'zod'
 import { pack } from 'tar-stream'
+import { z } from 'zod'
 import type { EdgeFunction, FunctionsFacts } from '../archive/contents-functions.ts'
 import type { Management } from '../clients/supabase-management.ts'
 import type { Context } from '../context.ts'
 import { asError } from '../errors.ts'
-import { type ListedFunction, listedFunctionSchema, listedSecretsSchema, readFunction } from './functions/read-function.ts'
+import {
+  type ListedFunction,
+  listedFunctionSchema,
+  listedSecretsSchema,
+  readFunction
+} from './functions/read-function.ts'
 import { entryNames, sha256 } from './functions/source-paths.ts'
 import { reasonOf } from './management-reason.ts'
 import type { Captured, Source } from './source.ts'
@@ -31,7 +36,9 @@ export function openFunctionsSource({ context, management }: FunctionsSourceOpti
           return null
         }
       }
-      const listed = await attempt('the list of functions', () => management.read('/functions', z.array(listedFunctionSchema)))
+      const listed = await attempt('the list of functions', () =>
+        management.read('/functions', z.array(listedFunctionSchema))
+      )
       const secrets = await attempt('the names of secrets', () => management.read('/secrets', listedSecretsSchema))
       const functions: EdgeFunction[] = []
       const lacking = new Set<string>()
@@ -58,7 +65,10 @@ interface Findings {
   readonly problems: readonly { what: string; reason: string }[]
 }
 
-function captured(project: string, { listed, secrets, functions, lacking, problems }: Findings): Captured<FunctionsFacts> {
+function captured(
+  project: string,
+  { listed, secrets, functions, lacking, problems }: Findings
+): Captured<FunctionsFacts> {
   const reasons = problems.map(({ what, reason }) => `${what}: ${reason}`)
   if (lacking.size > 0) reasons.push(`${lacking.size} of ${functions.length} functions could not be read whole`)
   const nothing = listed === null && secrets === null
@@ -72,7 +82,9 @@ function captured(project: string, { listed, secrets, functions, lacking, proble
       problems: [...problems]
     },
     counts: {
-      ...(listed === null ? {} : { functions: functions.length, files: functions.reduce((sum, { files }) => sum + files.length, 0) }),
+      ...(listed === null
+        ? {}
+        : { functions: functions.length, files: functions.reduce((sum, { files }) => sum + files.length, 0) }),
       ...(secrets === null ? {} : { secretNames: secrets.length }),
       ...(listed === null ? {} : { sourceBytes: functions.reduce((sum, one) => sum + bytesOf(one), 0) })
     },
@@ -112,7 +124,8 @@ async function* packFunctions(
         await write(entry, file.bytes)
         files.push({ path: file.path, entry, bytes: file.bytes.byteLength, sha256: sha256(file.bytes) })
       }
-      const packed = bundle === null ? null : { entry: `${folder}/bundle.eszip`, bytes: bundle.byteLength, sha256: sha256(bundle) }
+      const packed =
+        bundle === null ? null : { entry: `${folder}/bundle.eszip`, bytes: bundle.byteLength, sha256: sha256(bundle) }
       if (packed !== null && bundle !== null) await write(packed.entry, bundle)
       onFunction(
         {

@@ -10,7 +10,9 @@ const projectSchema = z.looseObject({
   database: z.looseObject({ host: z.string().optional(), version: z.string().optional() }).optional()
 })
 
-const healthSchema = z.array(z.looseObject({ name: z.string(), healthy: z.boolean().optional(), status: z.string().optional() }))
+const healthSchema = z.array(
+  z.looseObject({ name: z.string(), healthy: z.boolean().optional(), status: z.string().optional() })
+)
 
 const poolerSchema = z.array(
   z.looseObject({ database_type: z.string(), db_user: z.string(), db_host: z.string(), db_name: z.string() })
@@ -29,7 +31,16 @@ export interface ProjectState {
 
 /** Nothing can be read of a project in these states. */
 const paused: readonly string[] = ['INACTIVE', 'PAUSING']
-const notRunning: readonly string[] = ['COMING_UP', 'GOING_DOWN', 'INIT_FAILED', 'REMOVED', 'RESTORING', 'UPGRADING', 'RESTARTING', 'RESIZING']
+const notRunning: readonly string[] = [
+  'COMING_UP',
+  'GOING_DOWN',
+  'INIT_FAILED',
+  'REMOVED',
+  'RESTORING',
+  'UPGRADING',
+  'RESTARTING',
+  'RESIZING'
+]
 
 /**
  * Asks for the state of the project. Throws SB827 when it is paused and SB828 when it does not run. That the API cannot be asked (a token that was
@@ -49,10 +60,12 @@ export async function lookUpProject(management: Management, context: Context): P
     warnings.push(`The state of the project could not be asked: ${reasonOf(thrown)}.`)
     return { status, region, postgresVersion, unhealthy: null, warnings }
   }
-  if (paused.includes(status)) throw new UserError('SB827', `The project ${management.ref} is paused (status ${status}).`)
+  if (paused.includes(status))
+    throw new UserError('SB827', `The project ${management.ref} is paused (status ${status}).`)
   if (notRunning.includes(status))
     throw new UserError('SB828', `The project ${management.ref} is not running (status ${status}).`, { mayPass: true })
-  if (status !== 'ACTIVE_HEALTHY') warnings.push(`The project has the status ${status}: what is read of it may be incomplete.`)
+  if (status !== 'ACTIVE_HEALTHY')
+    warnings.push(`The project has the status ${status}: what is read of it may be incomplete.`)
   const health = await unhealthyServices(management)
   if (health.unhealthy !== null && health.unhealthy.length > 0)
     warnings.push(`Services of the project that are not healthy: ${health.unhealthy.join(', ')}.`)
@@ -67,8 +80,15 @@ export async function unhealthyServices(
   management: Management
 ): Promise<{ readonly unhealthy: readonly string[] | null; readonly reason?: string }> {
   try {
-    const services = await management.read('/health?services=auth&services=db&services=pooler&services=realtime&services=rest&services=storage', healthSchema)
-    return { unhealthy: services.filter(({ healthy, status }) => !(healthy ?? status === 'ACTIVE_HEALTHY')).map(({ name }) => name) }
+    const services = await management.read(
+      '/health?services=auth&services=db&services=pooler&services=realtime&services=rest&services=storage',
+      healthSchema
+    )
+    return {
+      unhealthy: services
+        .filter(({ healthy, status }) => !(healthy ?? status === 'ACTIVE_HEALTHY'))
+        .map(({ name }) => name)
+    }
   } catch (thrown) {
     return { unhealthy: null, reason: reasonOf(thrown) }
   }

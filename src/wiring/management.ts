@@ -1,13 +1,13 @@
 import { connectManagement, type Management } from '../clients/supabase-management.ts'
-import type { Context } from '../context.ts'
-import { UserError } from '../errors.ts'
 import type { FetchableBackup } from '../commands/fetch-backup.ts'
 import type { RestorePart } from '../commands/restore.ts'
+import type { Context } from '../context.ts'
+import { UserError } from '../errors.ts'
 import type { BackupInputs, RestoreInputs } from '../inputs.ts'
-import { openConfigSource } from '../sources/config.ts'
 import { restoreConfig } from '../sources/config/restore.ts'
-import { openFunctionsSource } from '../sources/functions.ts'
+import { openConfigSource } from '../sources/config.ts'
 import { restoreFunctions } from '../sources/functions/restore.ts'
+import { openFunctionsSource } from '../sources/functions.ts'
 import { lookUpProject, type ProjectState, sessionPooler, unhealthyServices } from '../sources/look-up-project.ts'
 import type { Files, Finding, Source } from '../sources/source.ts'
 
@@ -23,7 +23,11 @@ export interface OpenedProject {
  * Asks for the state of the project and opens what is read through the Management API; undefined where no token was given. Throws SB827 or SB828
  * when the project is paused or not running: before anything else is tried.
  */
-export async function openProject(inputs: BackupInputs, context: Context, encrypted: boolean): Promise<OpenedProject | undefined> {
+export async function openProject(
+  inputs: BackupInputs,
+  context: Context,
+  encrypted: boolean
+): Promise<OpenedProject | undefined> {
   if (inputs.management === undefined) return undefined
   const management = connectManagement({ ...inputs.management, retries: inputs.retries, context })
   const before = await lookUpProject(management, context)
@@ -46,7 +50,8 @@ export async function withPoolerRemedy<T>(project: OpenedProject | undefined, wo
   try {
     return await work()
   } catch (thrown) {
-    if (project === undefined || !(thrown instanceof UserError) || !['SB101', 'SB102', 'SB103'].includes(thrown.code)) throw thrown
+    if (project === undefined || !(thrown instanceof UserError) || !['SB101', 'SB102', 'SB103'].includes(thrown.code))
+      throw thrown
     const address = await sessionPooler(project.management)
     if (address === null) throw thrown
     throw new UserError(thrown.code, thrown.message, {
@@ -63,7 +68,9 @@ export async function healthAfter(project: OpenedProject | undefined, signal: Ab
   if (project === undefined || before === undefined || before === null || signal.aborted) return []
   const { unhealthy } = await unhealthyServices(project.management)
   const fallen = (unhealthy ?? []).filter((name) => !before.includes(name))
-  return fallen.length === 0 ? [] : [`Services of the project that were healthy before the backup and are not now: ${fallen.join(', ')}.`]
+  return fallen.length === 0
+    ? []
+    : [`Services of the project that were healthy before the backup and are not now: ${fallen.join(', ')}.`]
 }
 
 /** The parts of a restore that go through the Management API of the target; none where no token for it was given. */
@@ -71,7 +78,10 @@ export function managementParts(inputs: RestoreInputs, context: Context): readon
   const access = inputs.target.management
   if (access === undefined) return []
   const target = connectManagement({ ...access, retries: inputs.retries, context })
-  return [partOf('functions', (dryRun) => functionsPart(target, context, dryRun)), partOf('config', (dryRun) => configPart(target, context, dryRun))]
+  return [
+    partOf('functions', (dryRun) => functionsPart(target, context, dryRun)),
+    partOf('config', (dryRun) => configPart(target, context, dryRun))
+  ]
 }
 
 type BringBack = RestorePart['restore']
@@ -103,7 +113,9 @@ function configPart(target: Management, context: Context, dryRun: boolean): Brin
     return [
       ...changes
         .filter(({ action }) => action === 'applied' || action === 'would be applied')
-        .map(({ setting, inBackup, inTarget, action }) => note(setting, `${action}: ${inBackup} instead of ${inTarget}`)),
+        .map(({ setting, inBackup, inTarget, action }) =>
+          note(setting, `${action}: ${inBackup} instead of ${inTarget}`)
+        ),
       ...findings
     ]
   }

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
-import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { extract } from 'tar-stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -9,10 +9,10 @@ import { configFactsSchema } from '../../src/archive/contents-config.ts'
 import { functionsFactsSchema } from '../../src/archive/contents-functions.ts'
 import { connectManagement, type Management } from '../../src/clients/supabase-management.ts'
 import type { Context } from '../../src/context.ts'
-import { openConfigSource } from '../../src/sources/config.ts'
 import { restoreConfig } from '../../src/sources/config/restore.ts'
-import { openFunctionsSource } from '../../src/sources/functions.ts'
+import { openConfigSource } from '../../src/sources/config.ts'
 import { restoreFunctions } from '../../src/sources/functions/restore.ts'
+import { openFunctionsSource } from '../../src/sources/functions.ts'
 import { lookUpProject, sessionPooler } from '../../src/sources/look-up-project.ts'
 import type { AddFile, Captured, Files, Source } from '../../src/sources/source.ts'
 import { type DoubleProject, type ManagementDouble, putFunction, startManagement } from '../kit/supabase/management.ts'
@@ -21,7 +21,14 @@ const from = 'abcdefghijklmnopqrst'
 const into = 'tsrqponmlkjihgfedcba'
 const token = `sbp_${'0123456789'.repeat(4)}`
 /** Values that must never be found in what is kept or told. */
-const canaries = ['canary-smtp-password', 'canary-apple-secret', 'canary-hook-secret', 'jwt-secret-of-', 'canary-private-d', 'canary-in-uri']
+const canaries = [
+  'canary-smtp-password',
+  'canary-apple-secret',
+  'canary-hook-secret',
+  'jwt-secret-of-',
+  'canary-private-d',
+  'canary-in-uri'
+]
 
 interface TestContext extends Context {
   readonly slept: number[]
@@ -44,7 +51,13 @@ function testContext(): TestContext {
       }
     },
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
-    log: { info: () => undefined, warning: () => undefined, debug: () => undefined, progress: () => undefined, group: (_title, work) => work() },
+    log: {
+      info: () => undefined,
+      warning: () => undefined,
+      debug: () => undefined,
+      progress: () => undefined,
+      group: (_title, work) => work()
+    },
     signal: new AbortController().signal,
     temp: '/nonexistent'
   }
@@ -95,7 +108,8 @@ describe('the Management API', () => {
 
   const management = (ref: string, more: { token?: string; retries?: number } = {}): Management =>
     connectManagement({ url: double.url, token: more.token ?? token, ref, retries: more.retries ?? 3, context })
-  const functions = (ref = from, more: { token?: string } = {}) => take(openFunctionsSource({ context, management: management(ref, more) }))
+  const functions = (ref = from, more: { token?: string } = {}) =>
+    take(openFunctionsSource({ context, management: management(ref, more) }))
   const config = (ref = from, includeSecrets = false, more: { token?: string } = {}) =>
     take(openConfigSource({ context, management: management(ref, more), includeSecrets }))
   const set = (project: DoubleProject, path: string, more: object) =>
@@ -113,17 +127,34 @@ describe('the Management API', () => {
     context = testContext()
     source = double.addProject(from)
     target = double.addProject(into)
-    putFunction(source, 'hello', { 'index.ts': 'Deno.serve(() => new Response("hello"))', 'lib/empty.ts': '', 'deno.json': '{}' })
+    putFunction(source, 'hello', {
+      'index.ts': 'Deno.serve(() => new Response("hello"))',
+      'lib/empty.ts': '',
+      'deno.json': '{}'
+    })
     putFunction(
       source,
       'shared-code',
-      { 'functions/shared-code/index.ts': 'import "../_shared/cors.ts"', 'functions/_shared/cors.ts': 'export const cors = 1' },
+      {
+        'functions/shared-code/index.ts': 'import "../_shared/cors.ts"',
+        'functions/_shared/cors.ts': 'export const cors = 1'
+      },
       { verify_jwt: false }
     )
-    putFunction(source, 'mapped', { 'index.ts': 'import { z } from "zod"', 'import_map.json': '{"imports":{"zod":"npm:zod"}}' }, { import_map_path: 'import_map.json' })
-    putFunction(source, 'lost-map', { 'main.ts': 'import { z } from "zod"', 'deno.json': '{}' }, { import_map_path: 'deno.json', hidden: new Set(['deno.json']) })
+    putFunction(
+      source,
+      'mapped',
+      { 'index.ts': 'import { z } from "zod"', 'import_map.json': '{"imports":{"zod":"npm:zod"}}' },
+      { import_map_path: 'import_map.json' }
+    )
+    putFunction(
+      source,
+      'lost-map',
+      { 'main.ts': 'import { z } from "zod"', 'deno.json': '{}' },
+      { import_map_path: 'deno.json', hidden: new Set(['deno.json']) }
+    )
     putFunction(source, 'packed', {}, { bundle: Buffer.from('ESZIP2.3 packed'), entrypoint_path: 'index.ts' })
-    putFunction(source, 'umlauts', { 'index.ts': 'export {}', 'häuser & "höfe".txt': 'ü', 'CON': 'reserved' })
+    putFunction(source, 'umlauts', { 'index.ts': 'export {}', 'häuser & "höfe".txt': 'ü', CON: 'reserved' })
     source.secrets.set('STRIPE_KEY', 'a').set('SHARED', 'same')
     target.secrets.set('SHARED', 'same')
     set(source, '/config/auth', {
@@ -139,14 +170,21 @@ describe('the Management API', () => {
       hook_send_sms_secrets: 'v1,whsec_canary-hook-secret'
     })
     set(source, '/postgrest', { max_rows: 500, db_schema: 'public,api' })
-    set(source, '/config/storage', { fileSizeLimit: 1_000_000, features: { imageTransformation: { enabled: true }, s3Protocol: { enabled: false } } })
+    set(source, '/config/storage', {
+      fileSizeLimit: 1_000_000,
+      features: { imageTransformation: { enabled: true }, s3Protocol: { enabled: false } }
+    })
     set(source, '/config/realtime', { private_only: true })
     set(source, '/config/database/postgres', { statement_timeout: '60s', max_connections: 100 })
     set(source, '/ssl-enforcement', { currentConfig: { database: true } })
     set(source, '/network-restrictions', { config: { dbAllowedCidrs: ['192.0.2.0/24'], dbAllowedCidrsV6: [] } })
-    source.settings.set('/config/auth/third-party-auth', [{ id: '1', type: 'firebase', oidc_issuer_url: 'https://issuer.example' }])
+    source.settings.set('/config/auth/third-party-auth', [
+      { id: '1', type: 'firebase', oidc_issuer_url: 'https://issuer.example' }
+    ])
     source.settings.set('/custom-hostname', { custom_hostname: 'api.shop.example', status: '5_services_reconfigured' })
-    source.settings.set('/config/auth/signing-keys', { keys: [{ id: 'k1', public_jwk: { kty: 'EC', x: 'x', d: 'canary-private-d' } }] })
+    source.settings.set('/config/auth/signing-keys', {
+      keys: [{ id: 'k1', public_jwk: { kty: 'EC', x: 'x', d: 'canary-private-d' } }]
+    })
   })
 
   test('functions: everything is kept, under harmless names, and comes back equal in an empty project', async () => {
@@ -156,13 +194,27 @@ describe('the Management API', () => {
     const entries = await entriesOf(taken.bytes.get('functions.tar'))
     expect([...entries.keys()].every((name) => /^[\w.-]+(?:\/[\w.-]+)+$/.test(name))).toBe(true)
     expect(entries.get('shared-code/source/_shared/cors.ts')).toBe('export const cors = 1')
-    expect([...entries.keys()]).toEqual(expect.arrayContaining(['lost-map/bundle.eszip', 'packed/bundle.eszip', 'hello/source/lib/empty.ts']))
+    expect([...entries.keys()]).toEqual(
+      expect.arrayContaining(['lost-map/bundle.eszip', 'packed/bundle.eszip', 'hello/source/lib/empty.ts'])
+    )
     expect([...entries.keys()]).not.toContain('mapped/bundle.eszip')
 
-    const plan = await restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun: true })
+    const plan = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: true
+    })
     expect(plan.deployed).toHaveLength(6)
     expect(target.functions.size).toBe(0)
-    const restored = await restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun: false })
+    const restored = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: false
+    })
     expect(restored.deployed).toEqual(['hello', 'shared-code', 'mapped', 'lost-map', 'packed', 'umlauts'])
     expect(restored.findings.map(({ kind, subject, remedy }) => [kind, subject, remedy])).toEqual([
       ['todo', 'secret STRIPE_KEY', `supabase secrets set STRIPE_KEY=<value> --project-ref ${into}`]
@@ -172,24 +224,57 @@ describe('the Management API', () => {
     // The second project says the same of itself as the first, save what each deployment makes anew.
     const again = await functions(into)
     const comparable = (facts: typeof taken.facts) =>
-      facts.functions.map(({ slug, name, verifyJwt, files, entrypoint, importMapFile }) => ({ slug, name, verifyJwt, entrypoint, importMapFile, files }))
+      facts.functions.map(({ slug, name, verifyJwt, files, entrypoint, importMapFile }) => ({
+        slug,
+        name,
+        verifyJwt,
+        entrypoint,
+        importMapFile,
+        files
+      }))
     const bySource = (facts: typeof taken.facts) => comparable(facts).filter(({ slug }) => slug !== 'lost-map')
     expect(bySource(again.facts)).toEqual(bySource(taken.facts))
-    expect((await entriesOf(again.bytes.get('functions.tar'))).get('lost-map/bundle.eszip')).toBe(entries.get('lost-map/bundle.eszip'))
-    const second = await restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun: false })
+    expect((await entriesOf(again.bytes.get('functions.tar'))).get('lost-map/bundle.eszip')).toBe(
+      entries.get('lost-map/bundle.eszip')
+    )
+    const second = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: false
+    })
     expect([second.deployed, second.equal.length]).toEqual([[], 6])
   })
 
   test('T11: hostile names of functions and files are neither paths nor commands', async () => {
     putFunction(source, '../../etc', { '../../../../../../etc/passwd': 'root', 'index.ts': 'x' })
-    putFunction(source, '$(touch x)', { 'index.ts': 'y', 'a/../../.git/config': 'z', '-rf': 'w', 'A': '1', 'a': '2', 'a/b': '3' })
+    putFunction(source, '$(touch x)', {
+      'index.ts': 'y',
+      'a/../../.git/config': 'z',
+      '-rf': 'w',
+      A: '1',
+      a: '2',
+      'a/b': '3'
+    })
     const taken = await functions()
     const entries = [...(await entriesOf(taken.bytes.get('functions.tar'))).keys()]
-    expect(entries.filter((name) => name.split('/').some((part) => part === '..' || part === '.git' || part.startsWith('-') || part === ''))).toEqual([])
+    expect(
+      entries.filter((name) =>
+        name.split('/').some((part) => part === '..' || part === '.git' || part.startsWith('-') || part === '')
+      )
+    ).toEqual([])
     expect(entries.every((name) => /^[\w.-]+(?:\/[\w.-]+)+$/.test(name))).toBe(true)
     expect(new Set(entries.map((name) => name.toLowerCase())).size).toBe(entries.length)
-    for (const name of entries) expect(entries.filter((other) => other.toLowerCase().startsWith(`${name.toLowerCase()}/`))).toEqual([])
-    const restored = await restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun: true })
+    for (const name of entries)
+      expect(entries.filter((other) => other.toLowerCase().startsWith(`${name.toLowerCase()}/`))).toEqual([])
+    const restored = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: true
+    })
     for (const { remedy } of restored.findings) expect(remedy ?? '').not.toMatch(/touch|\.\./)
   })
 
@@ -200,7 +285,13 @@ describe('the Management API', () => {
     const text = `${taken.bytes.get('config.json')?.toString('utf8')}${JSON.stringify(taken.facts)}`
     for (const canary of canaries) expect(text).not.toContain(canary)
     expect(taken.facts.omitted).toEqual(
-      expect.arrayContaining(['auth.smtp_pass', 'auth.external_apple_secret', 'auth.hook_send_sms_secrets', 'auth.hook_send_sms_uri', 'api.jwt_secret'])
+      expect.arrayContaining([
+        'auth.smtp_pass',
+        'auth.external_apple_secret',
+        'auth.hook_send_sms_secrets',
+        'auth.hook_send_sms_uri',
+        'api.jwt_secret'
+      ])
     )
     expect(text).toContain('password_min_length')
     expect(text).toContain('rate_limit_token_refresh')
@@ -241,31 +332,74 @@ describe('the Management API', () => {
       thirdPartyAuth: 'applied'
     })
     const todo = done.findings.filter(({ kind }) => kind === 'todo').map(({ subject }) => subject)
-    expect(todo).toEqual(expect.arrayContaining(['auth.smtp_pass', 'auth.external_apple_secret', 'auth.mailer_otp_length', 'customHostname']))
+    expect(todo).toEqual(
+      expect.arrayContaining([
+        'auth.smtp_pass',
+        'auth.external_apple_secret',
+        'auth.mailer_otp_length',
+        'customHostname'
+      ])
+    )
     expect(todo).not.toContain('api.jwt_secret')
     expect(done.findings.find(({ subject }) => subject === 'signingKeys')).toMatchObject({ kind: 'note' })
-    for (const call of double.calls) if (call.method !== 'GET') for (const canary of canaries) expect(call.body).not.toContain(canary)
+    for (const call of double.calls)
+      if (call.method !== 'GET') for (const canary of canaries) expect(call.body).not.toContain(canary)
     // What was set is equal now; what is left are the things by hand.
     const again = await restoreConfig({ ...options, dryRun: true })
-    expect(again.changes.filter(({ action }) => action === 'would be applied').map(({ setting }) => setting)).toEqual(['auth.mailer_otp_length'])
+    expect(again.changes.filter(({ action }) => action === 'would be applied').map(({ setting }) => setting)).toEqual([
+      'auth.mailer_otp_length'
+    ])
     expect(Object(target.settings.get('/config/auth')).smtp_host).toBe(null)
   })
 
   test.each([
-    ['functions', 'functions', 'the list of functions: SB822: the access token lacks the scope edge_functions:read (edge_functions_read), status 403'],
-    ['secrets', 'functions', 'the names of secrets: SB822: the access token lacks the scope secrets:read (edge_functions_secrets_read), status 403'],
+    [
+      'functions',
+      'functions',
+      'the list of functions: SB822: the access token lacks the scope edge_functions:read (edge_functions_read), status 403'
+    ],
+    [
+      'secrets',
+      'functions',
+      'the names of secrets: SB822: the access token lacks the scope secrets:read (edge_functions_secrets_read), status 403'
+    ],
     ['config/auth', 'config', 'auth:read (auth_config_read), status 403'],
-    ['postgrest', 'config', 'api: SB822: the access token lacks the scope rest:read (data_api_config_read), status 403'],
+    [
+      'postgrest',
+      'config',
+      'api: SB822: the access token lacks the scope rest:read (data_api_config_read), status 403'
+    ],
     ['network-restrictions', 'config', 'projects:read (database_network_restrictions_read), status 403']
-  ] as const)('F33: without the scope for %s the rest is kept and the scope is named', async (lacking, part, reason) => {
-    const scopes = ['', 'functions', 'secrets', 'config/auth', 'config/storage', 'config/realtime', 'config/database', 'postgrest', 'network-restrictions', 'ssl-enforcement', 'custom-hostname']
-    double.addToken('narrow', scopes.filter((scope) => scope !== lacking))
-    const taken = part === 'functions' ? await functions(from, { token: 'narrow' }) : await config(from, false, { token: 'narrow' })
-    expect(taken.status).toBe('partial')
-    expect(taken.reason).toContain(reason)
-    expect(JSON.stringify(taken.facts)).toContain('project')
-    expect(Object.values(taken.counts).some((count) => count > 0)).toBe(true)
-  })
+  ] as const)(
+    'F33: without the scope for %s the rest is kept and the scope is named',
+    async (lacking, part, reason) => {
+      const scopes = [
+        '',
+        'functions',
+        'secrets',
+        'config/auth',
+        'config/storage',
+        'config/realtime',
+        'config/database',
+        'postgrest',
+        'network-restrictions',
+        'ssl-enforcement',
+        'custom-hostname'
+      ]
+      double.addToken(
+        'narrow',
+        scopes.filter((scope) => scope !== lacking)
+      )
+      const taken =
+        part === 'functions'
+          ? await functions(from, { token: 'narrow' })
+          : await config(from, false, { token: 'narrow' })
+      expect(taken.status).toBe('partial')
+      expect(taken.reason).toContain(reason)
+      expect(JSON.stringify(taken.facts)).toContain('project')
+      expect(Object.values(taken.counts).some((count) => count > 0)).toBe(true)
+    }
+  )
 
   test('F33: a token that is refused makes the parts impossible, each named', async () => {
     const parts = [await functions(from, { token: 'revoked' }), await config(from, false, { token: 'revoked' })]
@@ -281,7 +415,10 @@ describe('the Management API', () => {
       double.clearFaults()
       double.fail({ path: /^\/functions$/, status: 200, body })
       const taken = await functions()
-      expect([taken.status, taken.reason]).toEqual(['partial', 'the list of functions: SB826: the answer has another shape'])
+      expect([taken.status, taken.reason]).toEqual([
+        'partial',
+        'the list of functions: SB826: the answer has another shape'
+      ])
     }
     double.fail({ path: /^\/functions\/hello\/body$/, status: 200, body: { error: 'x' }, times: 2 })
     const taken = await functions()
@@ -315,7 +452,12 @@ describe('the Management API', () => {
   })
 
   test('a project that is paused or not running is told at once, the token never in the text', async () => {
-    for (const [status, code] of [['INACTIVE', 'SB827'], ['PAUSING', 'SB827'], ['REMOVED', 'SB828'], ['UPGRADING', 'SB828']] as const) {
+    for (const [status, code] of [
+      ['INACTIVE', 'SB827'],
+      ['PAUSING', 'SB827'],
+      ['REMOVED', 'SB828'],
+      ['UPGRADING', 'SB828']
+    ] as const) {
       source.status = status
       await expect(lookUpProject(management(from), context)).rejects.toMatchObject({ code })
     }
@@ -327,7 +469,9 @@ describe('the Management API', () => {
     const unknown = await lookUpProject(management(from, { token: 'revoked-token-value' }), context)
     expect(unknown.warnings.join()).toContain('SB821')
     expect(unknown.warnings.join()).not.toContain('revoked-token-value')
-    expect(await sessionPooler(management(from))).toBe(`postgresql://postgres.${from}:<password>@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`)
+    expect(await sessionPooler(management(from))).toBe(
+      `postgresql://postgres.${from}:<password>@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`
+    )
   })
 
   test('an address where nothing answers costs its repeats once', async () => {
@@ -340,16 +484,32 @@ describe('the Management API', () => {
 
   test('what the plan or the API does not take is listed, and the others are deployed', async () => {
     const taken = await functions()
-    double.fail({ path: /^\/functions\/deploy$/, method: 'POST', status: 402, body: { message: 'Maximum number of functions reached for Plan' } })
-    const restored = await restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun: false })
+    double.fail({
+      path: /^\/functions\/deploy$/,
+      method: 'POST',
+      status: 402,
+      body: { message: 'Maximum number of functions reached for Plan' }
+    })
+    const restored = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: false
+    })
     expect(restored.deployed).toHaveLength(5)
-    expect(restored.findings[0]).toMatchObject({ kind: 'todo', subject: 'Edge Function hello', remedy: `supabase functions deploy hello --project-ref ${into}` })
+    expect(restored.findings[0]).toMatchObject({
+      kind: 'todo',
+      subject: 'Edge Function hello',
+      remedy: `supabase functions deploy hello --project-ref ${into}`
+    })
     expect(restored.findings[0]?.detail).toContain('Maximum number of functions reached')
   })
 
   test('every difference of a function is seen: it is deployed again, and what is not equal afterwards is told', async () => {
     const taken = await functions()
-    const restore = (dryRun: boolean) => restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun })
+    const restore = (dryRun: boolean) =>
+      restoreFunctions({ context, target: management(into), files: taken.files, facts: taken.facts, dryRun })
     double.fail({ path: /^\/functions\/hello\/body$/, status: 200, body: '<html>', times: 2 })
     expect((await restore(false)).findings).toContainEqual({
       kind: 'difference',
@@ -384,7 +544,13 @@ describe('the Management API', () => {
     const facts = structuredClone(taken.facts)
     const file = facts.functions[0]?.files[0]
     if (file !== undefined) file.sha256 = '0'.repeat(64)
-    const restored = await restoreFunctions({ context, target: management(into), files: taken.files, facts, dryRun: false })
+    const restored = await restoreFunctions({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts,
+      dryRun: false
+    })
     expect(target.functions.has('hello')).toBe(false)
     expect(restored.findings).toContainEqual(expect.objectContaining({ kind: 'todo', subject: 'Edge Function hello' }))
   })

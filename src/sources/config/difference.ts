@@ -15,7 +15,11 @@ export interface DifferingSetting {
 }
 
 /** The settings of a group that differ and that the backup has. `names`: only these dotted paths. */
-export function differingSettings(inBackup: unknown, inTarget: unknown, names: readonly string[]): readonly DifferingSetting[] {
+export function differingSettings(
+  inBackup: unknown,
+  inTarget: unknown,
+  names: readonly string[]
+): readonly DifferingSetting[] {
   return names.flatMap((path) => {
     const wanted = at(inBackup, path)
     const current = at(inTarget, path)
@@ -62,11 +66,13 @@ export function sameValue(one: unknown, other: unknown): boolean {
 }
 
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner
-  ) ?? ''
+  return (
+    JSON.stringify(value, (_key, inner: unknown) =>
+      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : inner
+    ) ?? ''
+  )
 }
 
 /** A value for people, cut to a length that tables bear. */

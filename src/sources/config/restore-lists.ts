@@ -9,7 +9,12 @@ import { asObject, sections } from './sections.ts'
 const thirdPartySettings = ['oidc_issuer_url', 'jwks_url', 'custom_jwks'] as const
 
 /** Adds the third-party issuers that the target lacks. Ids are the platform's; an issuer is known by what it was set up with. */
-export async function addThirdPartyAuth(wanted: unknown, current: unknown, target: Management, dryRun: boolean): Promise<RestoredConfig> {
+export async function addThirdPartyAuth(
+  wanted: unknown,
+  current: unknown,
+  target: Management,
+  dryRun: boolean
+): Promise<RestoredConfig> {
   const there = list(current).map(setUpOf)
   const changes: ConfigChange[] = []
   const findings: Finding[] = []
@@ -27,7 +32,9 @@ export async function addThirdPartyAuth(wanted: unknown, current: unknown, targe
     } catch (thrown) {
       if (!(thrown instanceof ManagementError) || thrown.code === 'SB821') throw thrown
       changes.push({ ...change, action: 'refused' })
-      findings.push(todo('thirdPartyAuth', `${shown(setUp)} was refused (${reasonOf(thrown)})`, sections.thirdPartyAuth.inDashboard))
+      findings.push(
+        todo('thirdPartyAuth', `${shown(setUp)} was refused (${reasonOf(thrown)})`, sections.thirdPartyAuth.inDashboard)
+      )
     }
   }
   return { changes, findings }
@@ -73,7 +80,8 @@ export function lookAtKeys(wanted: unknown, current: unknown): RestoredConfig {
       {
         kind: 'note',
         subject: 'signingKeys',
-        detail: 'the target signs with other keys: sessions and API keys of the source are not valid there, users sign in anew with their old passwords'
+        detail:
+          'the target signs with other keys: sessions and API keys of the source are not valid there, users sign in anew with their old passwords'
       }
     ]
   }

@@ -1,8 +1,8 @@
 import {
   type ConfigFacts,
   type ConfigFile,
-  configFileSchema,
   type ConfigSectionName,
+  configFileSchema,
   configSectionNames
 } from '../../archive/contents-config.ts'
 import type { Management } from '../../clients/supabase-management.ts'
@@ -12,7 +12,16 @@ import { UserError } from '../../errors.ts'
 import { readSection } from '../config.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Files, Finding } from '../source.ts'
-import { at, type DifferingSetting, differingSettings, groupOfSecret, nested, otherDifferences, sameValue, shown } from './difference.ts'
+import {
+  at,
+  type DifferingSetting,
+  differingSettings,
+  groupOfSecret,
+  nested,
+  otherDifferences,
+  sameValue,
+  shown
+} from './difference.ts'
 import { addThirdPartyAuth, lookAtKeys, lookAtProviders } from './restore-lists.ts'
 import { isDigest, isEmpty, isSecretName } from './secrets.ts'
 import { type Apply, type Section, sections } from './sections.ts'
@@ -82,7 +91,11 @@ async function readConfigFile(files: Files): Promise<ConfigFile> {
     throw new UserError('SB509', 'config.json cannot be read: it is no JSON.')
   }
   const parsed = configFileSchema.safeParse(json)
-  if (!parsed.success) throw new UserError('SB509', `config.json cannot be read: ${parsed.error.issues[0]?.message ?? 'it has another shape'}.`)
+  if (!parsed.success)
+    throw new UserError(
+      'SB509',
+      `config.json cannot be read: ${parsed.error.issues[0]?.message ?? 'it has another shape'}.`
+    )
   return parsed.data
 }
 
@@ -108,7 +121,10 @@ async function restoreSection(
     case 'customHostname': {
       const hostname = at(wanted, 'custom_hostname')
       const differs = !sameValue(hostname, at(current, 'custom_hostname'))
-      return { changes: [], findings: differs ? [todo(name, `the source has the host name ${shown(hostname)}`, section)] : [] }
+      return {
+        changes: [],
+        findings: differs ? [todo(name, `the source has the host name ${shown(hostname)}`, section)] : []
+      }
     }
     default:
       return section.apply === null
@@ -148,7 +164,13 @@ async function applySection(work: SectionWork, { target, dryRun }: RestoreConfig
     else toSend.push(setting)
   }
   for (const setting of byHand)
-    findings.push(todo(`${name}.${setting.path}`, `is ${value(setting, 'inBackup')} in the backup and ${value(setting, 'inTarget')} in the target`, section))
+    findings.push(
+      todo(
+        `${name}.${setting.path}`,
+        `is ${value(setting, 'inBackup')} in the backup and ${value(setting, 'inTarget')} in the target`,
+        section
+      )
+    )
 
   const changes = byHand.map((setting) => change(name, setting, 'by hand'))
   if (dryRun || toSend.length === 0)
@@ -156,7 +178,9 @@ async function applySection(work: SectionWork, { target, dryRun }: RestoreConfig
 
   const refused = await send(toSend, apply, { wanted, current }, target)
   for (const { setting, reason } of refused)
-    findings.push(todo(`${name}.${setting.path}`, `was refused (${reason}); the backup has ${value(setting, 'inBackup')}`, section))
+    findings.push(
+      todo(`${name}.${setting.path}`, `was refused (${reason}); the backup has ${value(setting, 'inBackup')}`, section)
+    )
   const isRefused = new Set(refused.map(({ setting }) => setting.path))
   const after = await readSection(target, section)
   const now = after.status === 'captured' ? root(after.value) : undefined
@@ -165,13 +189,35 @@ async function applySection(work: SectionWork, { target, dryRun }: RestoreConfig
     if (isRefused.has(setting.path) || isSecretName(setting.path)) continue
     const left = differingSettings(wanted, now, [setting.path])[0]
     if (left !== undefined)
-      findings.push({ kind: 'difference', subject: `${name}.${setting.path}`, detail: `was set, but the target still says ${value(left, 'inTarget')} instead of ${value(left, 'inBackup')}` })
+      findings.push({
+        kind: 'difference',
+        subject: `${name}.${setting.path}`,
+        detail: `was set, but the target still says ${value(left, 'inTarget')} instead of ${value(left, 'inBackup')}`
+      })
   }
   return { changes, findings }
 }
 
 /** What the platform says of itself: a difference there is nothing to restore. */
-const readOnlySettings = ['migrationVersion', 'capabilities', 'databasePoolMode', 'external', 'identifier', 'db_host', 'db_user', 'db_name', 'db_port', 'connectionString', 'connection_string', 'updated_at', 'applied_at', 'status', 'appliedSuccessfully', 'entitlement', 'old_config']
+const readOnlySettings = [
+  'migrationVersion',
+  'capabilities',
+  'databasePoolMode',
+  'external',
+  'identifier',
+  'db_host',
+  'db_user',
+  'db_name',
+  'db_port',
+  'connectionString',
+  'connection_string',
+  'updated_at',
+  'applied_at',
+  'status',
+  'appliedSuccessfully',
+  'entitlement',
+  'old_config'
+]
 
 interface Refused {
   readonly setting: DifferingSetting
@@ -230,7 +276,12 @@ function todo(subject: string, detail: string, section: Section): Finding {
 }
 
 function change(name: ConfigSectionName, setting: DifferingSetting, action: ConfigChange['action']): ConfigChange {
-  return { setting: `${name}.${setting.path}`, inBackup: value(setting, 'inBackup'), inTarget: value(setting, 'inTarget'), action }
+  return {
+    setting: `${name}.${setting.path}`,
+    inBackup: value(setting, 'inBackup'),
+    inTarget: value(setting, 'inTarget'),
+    action
+  }
 }
 
 function value(setting: DifferingSetting, side: 'inBackup' | 'inTarget'): string {

@@ -59,7 +59,12 @@ export const sections: Readonly<Record<ConfigSectionName, Section>> = {
     shape: z.looseObject({ db_schema: z.string(), max_rows: z.number() }),
     absentAt: [],
     inDashboard: 'Project Settings, Data API',
-    apply: { method: 'PATCH', path: '/postgrest', settings: ['db_schema', 'max_rows', 'db_extra_search_path', 'db_pool'], divisible: true }
+    apply: {
+      method: 'PATCH',
+      path: '/postgrest',
+      settings: ['db_schema', 'max_rows', 'db_extra_search_path', 'db_pool'],
+      divisible: true
+    }
   },
   pooler: {
     path: '/config/database/pooler',
@@ -182,5 +187,7 @@ export const sections: Readonly<Record<ConfigSectionName, Section>> = {
 }
 
 export function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {}
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {}
 }

@@ -5,7 +5,11 @@ import { type ListedFunction, readBundle, readFunction } from './read-function.t
 import { sha256 } from './source-paths.ts'
 
 /** In what a function of the target differs from the backup's, in words; empty where they are equal. */
-export async function compareFunction(one: EdgeFunction, there: ListedFunction, target: Management): Promise<readonly string[]> {
+export async function compareFunction(
+  one: EdgeFunction,
+  there: ListedFunction,
+  target: Management
+): Promise<readonly string[]> {
   const differences: string[] = []
   if (there.name !== one.name) differences.push('its name is another one')
   if (one.verifyJwt !== null && there.verify_jwt !== one.verifyJwt)
@@ -24,7 +28,8 @@ export async function compareFunction(one: EdgeFunction, there: ListedFunction, 
   }
   if (one.bundle === null) return [...differences, 'its source files could not be compared']
   try {
-    if (sha256(await readBundle(target, there.slug)) !== one.bundle.sha256) differences.push('its packed form is another one')
+    if (sha256(await readBundle(target, there.slug)) !== one.bundle.sha256)
+      differences.push('its packed form is another one')
   } catch (thrown) {
     differences.push(`its packed form could not be compared (${reasonOf(thrown)})`)
   }

@@ -36,7 +36,8 @@ async function deploySource(one: EdgeFunction, contents: Contents, target: Manag
   )
   for (const file of one.files) {
     const bytes = contents.get(file.entry)
-    if (bytes !== undefined) form.append('file', new File([bytes], file.path, { type: 'application/octet-stream' }), file.path)
+    if (bytes !== undefined)
+      form.append('file', new File([bytes], file.path, { type: 'application/octet-stream' }), file.path)
   }
   await target.change('POST', '/functions/deploy', { query: { slug: one.slug }, body: { form }, repeatable: true })
 }

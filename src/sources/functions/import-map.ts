@@ -9,7 +9,8 @@ export function findImportMap(placed: PlacedFiles, importMapPath: string | null)
   if (named !== null) return named
   const folder = placed.entrypoint?.split('/').slice(0, -1).join('/') ?? ''
   const beside = placed.files.filter(
-    ({ path, inside }) => inside && mapNames.includes(basename(path)) && path.split('/').slice(0, -1).join('/') === folder
+    ({ path, inside }) =>
+      inside && mapNames.includes(basename(path)) && path.split('/').slice(0, -1).join('/') === folder
   )
   return beside[0]?.path ?? null
 }

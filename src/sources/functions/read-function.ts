@@ -60,7 +60,13 @@ export async function readFunction(management: Management, listed: ListedFunctio
     const bundle = await readBundle(management, listed.slug)
     return { source, importMapFile, bundle, problem: `${problem}; the packed form is kept`, whole: true }
   } catch (thrown) {
-    return { source, importMapFile, bundle: null, problem: `${problem}, nor its packed form (${reasonOf(thrown)})`, whole: false }
+    return {
+      source,
+      importMapFile,
+      bundle: null,
+      problem: `${problem}, nor its packed form (${reasonOf(thrown)})`,
+      whole: false
+    }
   }
 }
 
@@ -93,7 +99,9 @@ async function readSource(management: Management, listed: ListedFunction): Promi
 
 function entrypointOf(metadata: Uint8Array): string | undefined {
   try {
-    const parsed = z.object({ deno2_entrypoint_path: z.string().min(1) }).safeParse(JSON.parse(new TextDecoder().decode(metadata)))
+    const parsed = z
+      .object({ deno2_entrypoint_path: z.string().min(1) })
+      .safeParse(JSON.parse(new TextDecoder().decode(metadata)))
     return parsed.data?.deno2_entrypoint_path
   } catch {
     // Metadata that is no JSON names no entry point; the one of the listing holds.
@@ -106,7 +114,12 @@ export async function readBundle(management: Management, slug: string): Promise<
   const path = `${functionPath(slug)}/body`
   const { contentType, bytes } = await management.readBody(path)
   const begins = Buffer.from(bytes.subarray(0, 1)).toString('latin1')
-  if (bytes.byteLength === 0 || /json|html|multipart/.test(contentType.toLowerCase()) || begins === '<' || begins === '{')
+  if (
+    bytes.byteLength === 0 ||
+    /json|html|multipart/.test(contentType.toLowerCase()) ||
+    begins === '<' ||
+    begins === '{'
+  )
     throw shapeError('GET', path, 'it is no packed function')
   return bytes
 }

@@ -51,7 +51,12 @@ export async function restoreFunctions(options: RestoreFunctionsOptions): Promis
     await eachFunction(live, options.files, async (one, contents) => {
       pending.delete(one)
       context.signal.throwIfAborted()
-      const done = await restoreFunction(one, contents, listed.find(({ slug }) => slug === one.slug), options)
+      const done = await restoreFunction(
+        one,
+        contents,
+        listed.find(({ slug }) => slug === one.slug),
+        options
+      )
       if (done.outcome === 'equal') equal.push(one.slug)
       if (done.outcome === 'deployed') deployed.push(one.slug)
       findings.push(...done.findings)
@@ -69,9 +74,14 @@ async function restoreFunction(
   there: ListedFunction | undefined,
   { target, dryRun, context }: RestoreFunctionsOptions
 ): Promise<{ outcome: 'equal' | 'deployed' | 'failed'; findings: readonly Finding[] }> {
-  if (there !== undefined && (await compareFunction(one, there, target)).length === 0) return { outcome: 'equal', findings: [] }
+  if (there !== undefined && (await compareFunction(one, there, target)).length === 0)
+    return { outcome: 'equal', findings: [] }
   const way = wayToDeploy(one)
-  if (way === 'none') return { outcome: 'failed', findings: [functionTodo(one, target.ref, one.problem ?? 'nothing of it can be deployed')] }
+  if (way === 'none')
+    return {
+      outcome: 'failed',
+      findings: [functionTodo(one, target.ref, one.problem ?? 'nothing of it can be deployed')]
+    }
   if (dryRun) return { outcome: 'deployed', findings: [] }
   try {
     await deployFunction(one, way, contents, there !== undefined, target)
@@ -97,7 +107,8 @@ async function eachFunction(
 ): Promise<void> {
   const owners = new Map<string, { one: EdgeFunction; sha256: string; bytes: number }>()
   for (const one of functions)
-    for (const file of [...one.files, ...(one.bundle === null ? [] : [one.bundle])]) owners.set(file.entry, { one, ...file })
+    for (const file of [...one.files, ...(one.bundle === null ? [] : [one.bundle])])
+      owners.set(file.entry, { one, ...file })
   const seen = new Map<EdgeFunction, Map<string, Uint8Array<ArrayBuffer>>>()
   const archive = extract()
   const source = files.open('functions.tar')
@@ -166,6 +177,8 @@ async function secretsToSet(facts: FunctionsFacts, target: Management): Promise<
       kind: 'todo',
       subject: `secret ${name}`,
       detail: 'its value can be read by nobody and is in no backup: set it anew',
-      ...(/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? { remedy: `supabase secrets set ${name}=<value> --project-ref ${target.ref}` } : {})
+      ...(/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+        ? { remedy: `supabase secrets set ${name}=<value> --project-ref ${target.ref}` }
+        : {})
     }))
 }

@@ -101,7 +101,11 @@ export async function startManagement(): Promise<ManagementDouble> {
     const found = /^\/v1\/projects\/([^/]+)(\/.*)?$/.exec(url.pathname)
     const path = found?.[2] ?? ''
     calls.push({ method, path, body: bytes.toString('latin1') })
-    const limit = { 'x-ratelimit-limit': '120', 'x-ratelimit-remaining': String(Math.max(double.remaining - 1, 0)), 'x-ratelimit-reset': '1' }
+    const limit = {
+      'x-ratelimit-limit': '120',
+      'x-ratelimit-remaining': String(Math.max(double.remaining - 1, 0)),
+      'x-ratelimit-reset': '1'
+    }
     const answer = (status: number, body?: unknown, headers: Readonly<Record<string, string>> = {}): void => {
       const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...limit, ...headers }).end(text)
@@ -109,7 +113,8 @@ export async function startManagement(): Promise<ManagementDouble> {
     const fault = faults.find((one) => one.times > 0 && one.path.test(path) && (one.method ?? method) === method)
     if (fault !== undefined) {
       fault.times -= 1
-      if (fault.cutAfter === undefined) return answer(fault.status ?? 500, fault.body ?? { message: 'fault' }, fault.headers)
+      if (fault.cutAfter === undefined)
+        return answer(fault.status ?? 500, fault.body ?? { message: 'fault' }, fault.headers)
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' })
       response.write('['.repeat(fault.cutAfter))
       setTimeout(() => response.destroy(), 10)
@@ -137,7 +142,13 @@ interface Exchange {
   readonly answer: (status: number, body?: unknown) => void
 }
 
-async function route(project: DoubleProject, method: string, path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+async function route(
+  project: DoubleProject,
+  method: string,
+  path: string,
+  query: URLSearchParams,
+  exchange: Exchange
+): Promise<void> {
   const { answer, bytes } = exchange
   if (path === '')
     return answer(200, {
@@ -149,7 +160,12 @@ async function route(project: DoubleProject, method: string, path: string, query
       region: 'eu-central-1',
       created_at: '2026-01-01T00:00:00Z',
       status: project.status,
-      database: { host: `db.${project.ref}.supabase.co`, version: '15.8.1.060', postgres_engine: '15', release_channel: 'ga' }
+      database: {
+        host: `db.${project.ref}.supabase.co`,
+        version: '15.8.1.060',
+        postgres_engine: '15',
+        release_channel: 'ga'
+      }
     })
   if (path === '/health')
     return answer(
@@ -185,17 +201,25 @@ function changeSettings(
   answer: Exchange['answer']
 ): void {
   const refused = Object.keys(change).find((name) => refusedSettings.has(name) || change[name] === null)
-  if (refused !== undefined) return answer(400, { message: [`${refused} is not allowed`] })
+  if (refused !== undefined) {
+    answer(400, { message: [`${refused} is not allowed`] })
+    return
+  }
   if (path === '/config/auth/third-party-auth') {
     const made = { id: randomUUID(), type: 'oidc', ...change, inserted_at: 'now', updated_at: 'now' }
     project.settings.set(path, [...(Array.isArray(current) ? current : []), made])
-    return answer(201, made)
+    answer(201, made)
+    return
   }
-  if (path === '/network-restrictions') project.settings.set(path, { ...Object(current), config: change, status: 'applied' })
+  if (path === '/network-restrictions')
+    project.settings.set(path, { ...Object(current), config: change, status: 'applied' })
   else if (path === '/ssl-enforcement')
     project.settings.set(path, { currentConfig: change['requestedConfig'], appliedSuccessfully: true })
   else if (path === '/config/database/pooler')
-    project.settings.set(path, (current as object[]).map((each) => ({ ...each, ...change })))
+    project.settings.set(
+      path,
+      (current as object[]).map((each) => ({ ...each, ...change }))
+    )
   else if (method === 'PUT') project.settings.set(path, change)
   else project.settings.set(path, merge(current, change))
   answer(path === '/config/realtime' ? 204 : 200, path === '/config/realtime' ? undefined : project.settings.get(path))
@@ -225,7 +249,9 @@ async function routeFunctions(
     verify_jwt: one.verify_jwt,
     import_map: one.import_map_path !== null,
     entrypoint_path: `file://${folderOf(project, one)}/${one.entrypoint_path}`,
-    ...(one.import_map_path === null ? {} : { import_map_path: `file://${folderOf(project, one)}/${one.import_map_path}` }),
+    ...(one.import_map_path === null
+      ? {}
+      : { import_map_path: `file://${folderOf(project, one)}/${one.import_map_path}` }),
     ezbr_sha256: createHash('sha256').update(bundleOf(one)).digest('hex')
   })
   if (path === '/functions' && method === 'GET') return answer(200, [...project.functions.values()].map(listed))
@@ -236,9 +262,11 @@ async function routeFunctions(
     const metadata = JSON.parse(String(form.get('metadata')))
     const slug = query.get('slug') ?? ''
     const files = new Map<string, Buffer>()
-    for (const file of form.getAll('file')) if (file instanceof File) files.set(file.name, Buffer.from(await file.arrayBuffer()))
+    for (const file of form.getAll('file'))
+      if (file instanceof File) files.set(file.name, Buffer.from(await file.arrayBuffer()))
     if (!files.has(metadata.entrypoint_path)) return answer(400, { message: 'Entrypoint path does not exist' })
-    if (project.functions.size >= 100 && !project.functions.has(slug)) return answer(402, { message: 'Maximum number of functions reached for Plan' })
+    if (project.functions.size >= 100 && !project.functions.has(slug))
+      return answer(402, { message: 'Maximum number of functions reached for Plan' })
     const one: DoubleFunction = {
       slug,
       name: metadata.name ?? slug,
@@ -304,7 +332,10 @@ function folderOf(project: DoubleProject, one: DoubleFunction): string {
 
 function bundleOf(one: DoubleFunction): Buffer {
   if (one.bundle !== null) return one.bundle
-  return Buffer.concat([Buffer.from('ESZIP2.3'), ...[...one.files].flatMap(([name, content]) => [Buffer.from(`\0${name}\0`), content])])
+  return Buffer.concat([
+    Buffer.from('ESZIP2.3'),
+    ...[...one.files].flatMap(([name, content]) => [Buffer.from(`\0${name}\0`), content])
+  ])
 }
 
 /** Puts a function into a project, as a deployment would. */
@@ -353,7 +384,16 @@ function freshSettings(ref: string): Map<string, unknown> {
         custom_oauth_max_providers: 3
       }
     ],
-    ['/postgrest', { db_schema: 'public,graphql_public', max_rows: 1000, db_extra_search_path: 'public,extensions', db_pool: null, jwt_secret: `jwt-secret-of-${ref}` }],
+    [
+      '/postgrest',
+      {
+        db_schema: 'public,graphql_public',
+        max_rows: 1000,
+        db_extra_search_path: 'public,extensions',
+        db_pool: null,
+        jwt_secret: `jwt-secret-of-${ref}`
+      }
+    ],
     [
       '/config/database/pooler',
       [
@@ -383,12 +423,36 @@ function freshSettings(ref: string): Map<string, unknown> {
         databasePoolMode: 'transaction'
       }
     ],
-    ['/config/realtime', { private_only: false, connection_pool: 2, max_concurrent_users: 200, suspend: false, presence_enabled: true }],
+    [
+      '/config/realtime',
+      { private_only: false, connection_pool: 2, max_concurrent_users: 200, suspend: false, presence_enabled: true }
+    ],
     ['/config/auth/third-party-auth', []],
     ['/config/auth/sso/providers', { items: [] }],
-    ['/config/auth/signing-keys', { keys: [{ id: randomUUID(), algorithm: 'ES256', status: 'in_use', public_jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }, created_at: 'c', updated_at: 'u' }] }],
+    [
+      '/config/auth/signing-keys',
+      {
+        keys: [
+          {
+            id: randomUUID(),
+            algorithm: 'ES256',
+            status: 'in_use',
+            public_jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' },
+            created_at: 'c',
+            updated_at: 'u'
+          }
+        ]
+      }
+    ],
     ['/config/database/postgres', {}],
     ['/ssl-enforcement', { currentConfig: { database: false }, appliedSuccessfully: true }],
-    ['/network-restrictions', { entitlement: 'allowed', config: { dbAllowedCidrs: ['0.0.0.0/0'], dbAllowedCidrsV6: ['::/0'] }, status: 'applied' }]
+    [
+      '/network-restrictions',
+      {
+        entitlement: 'allowed',
+        config: { dbAllowedCidrs: ['0.0.0.0/0'], dbAllowedCidrsV6: ['::/0'] },
+        status: 'applied'
+      }
+    ]
   ])
 }

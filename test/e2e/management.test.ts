@@ -1,0 +1,202 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type ActionRun, runAction, shown } from '../kit/action.ts'
+import { binDirOf } from '../kit/postgres/programs.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { type DoubleProject, type ManagementDouble, putFunction, startManagement } from '../kit/supabase/management.ts'
+
+const from = 'abcdefghijklmnopqrst'
+const into = 'tsrqponmlkjihgfedcba'
+const token = `sbp_${'fedcba9876'.repeat(4)}`
+const allScopes = [
+  '',
+  'health',
+  'functions',
+  'secrets',
+  'config',
+  'postgrest',
+  'network-restrictions',
+  'ssl-enforcement',
+  'custom-hostname'
+]
+
+describe('functions and settings through the bundle', () => {
+  let server: PostgresServer
+  let double: ManagementDouble
+  let source: DoubleProject
+  let root: string
+  let identity: string
+  let recipients: string
+  const runs: ActionRun[] = []
+
+  const run = async (inputs: Readonly<Record<string, string>>): Promise<ActionRun> => {
+    const done = await runAction({
+      inputs: {
+        destinations: 'folder',
+        folder: join(root, 'folder'),
+        project: 'shop',
+        'management-url': double.url,
+        retries: '1',
+        ...inputs
+      }
+    })
+    runs.push(done)
+    return done
+  }
+  const backup = (inputs: Readonly<Record<string, string>> = {}) =>
+    run({
+      'database-url': server.url('postgres', 'postgres'),
+      'pg-bin': binDirOf(15),
+      verify: 'none',
+      recipients,
+      'project-ref': from,
+      'access-token': token,
+      ...inputs
+    })
+  const parts = (done: ActionRun) =>
+    Object.fromEntries((done.result?.backup?.parts ?? []).map((part) => [part.source, part.status]))
+  const reasons = (done: ActionRun) => (done.result?.backup?.parts ?? []).map(({ reason }) => reason ?? '').join('; ')
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'sb-management-'))
+    identity = await generateIdentity()
+    recipients = await identityToRecipient(identity)
+    double = await startManagement()
+    double.addToken(token)
+    server = await startPostgres({ major: 15 })
+    await server.query('create role postgres superuser login', [], undefined, 'postgres')
+    await server.query('create table public.notes as select generate_series(1, 3) as id', [], undefined, 'postgres')
+  })
+  afterAll(async () => {
+    for (const done of runs) await done.cleanUp()
+    await server?.stop()
+    await double?.stop()
+    await rm(root, { recursive: true, force: true })
+  })
+  beforeEach(() => {
+    double.clearFaults()
+    source = double.addProject(from)
+    putFunction(source, 'hello', { 'index.ts': 'Deno.serve(() => new Response("hello"))', 'lib/a.ts': 'export {}' })
+    putFunction(
+      source,
+      'webhook',
+      { 'index.ts': 'import { z } from "zod"', 'deno.json': '{"imports":{}}' },
+      { verify_jwt: false }
+    )
+    source.secrets.set('STRIPE_KEY', 'value')
+    source.settings.set('/config/auth', {
+      ...Object(source.settings.get('/config/auth')),
+      site_url: 'https://shop.example',
+      smtp_pass: 'canary-smtp-password'
+    })
+  })
+
+  test('a backup holds them, says so, and brings them back into an empty project', async () => {
+    const done = await backup()
+    expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+    expect(parts(done)).toEqual({ database: 'captured', storage: 'skipped', functions: 'captured', config: 'captured' })
+    expect(done.summary).toMatch(/\| functions \| ✅ captured \| 2 functions, 4 files, 2 secret names/)
+    for (const text of [done.summary, shown(done.log), JSON.stringify(done.result)]) {
+      expect(text).not.toContain(token)
+      expect(text).not.toContain('canary')
+    }
+    const opened = await run({ command: 'download', identity })
+    const folder = opened.outputs['path'] ?? ''
+    const settings = await readFile(join(folder, 'config.json'), 'utf8')
+    expect(settings).toContain('https://shop.example')
+    expect(settings).not.toContain('canary')
+    const contents = JSON.parse(await readFile(join(folder, 'contents.json'), 'utf8'))
+    expect(contents.config.omitted).toContain('auth.smtp_pass')
+
+    const target = double.addProject(into)
+    const restore = (inputs: Readonly<Record<string, string>>) =>
+      run({
+        command: 'restore',
+        include: 'functions, config',
+        identity,
+        'target-project-ref': into,
+        'target-access-token': token,
+        'confirm-target': into,
+        'safety-backup': 'false',
+        ...inputs
+      })
+    const plan = await restore({ 'dry-run': 'true' })
+    expect({ code: plan.code, error: plan.result?.error }).toEqual({ code: 0 })
+    expect(plan.result?.findings?.map(({ subject, detail }) => `${subject} ${detail}`)).toEqual(
+      expect.arrayContaining([
+        'Edge Function hello would be deployed',
+        expect.stringContaining('auth.site_url would be applied')
+      ])
+    )
+    expect(target.functions.size).toBe(0)
+    const restored = await restore({})
+    expect({ code: restored.code, error: restored.result?.error }).toEqual({ code: 0 })
+    expect([...target.functions.keys()]).toEqual(['hello', 'webhook'])
+    expect(target.functions.get('webhook')).toMatchObject({ verify_jwt: false })
+    expect(Object(target.settings.get('/config/auth'))).toMatchObject({
+      site_url: 'https://shop.example',
+      smtp_pass: null
+    })
+    const todo = (restored.result?.findings ?? []).filter(({ kind }) => kind === 'todo').map(({ subject }) => subject)
+    expect(todo).toEqual(['secret STRIPE_KEY', 'auth.smtp_pass'])
+  })
+
+  test('F33: with a token that is revoked or lacks a scope the database is kept, the part named, the job red', async () => {
+    const revoked = await backup({ 'access-token': 'sbp_revoked' })
+    expect([revoked.code, revoked.outputs['status'], revoked.result?.error?.code]).toEqual([1, 'partial', 'SB215'])
+    expect(parts(revoked)).toEqual({
+      database: 'captured',
+      storage: 'skipped',
+      functions: 'impossible',
+      config: 'impossible'
+    })
+    expect(reasons(revoked)).toContain('SB821')
+
+    double.addToken(
+      'sbp_narrow',
+      allScopes.filter((scope) => scope !== 'functions' && scope !== 'postgrest')
+    )
+    const narrow = await backup({ 'access-token': 'sbp_narrow' })
+    expect([narrow.code, narrow.outputs['status']]).toEqual([1, 'partial'])
+    expect(parts(narrow)).toMatchObject({ database: 'captured', functions: 'partial', config: 'partial' })
+    expect(narrow.result?.error?.message).toContain('edge_functions:read')
+    expect(reasons(narrow)).toContain('rest:read')
+    const contents = await run({ command: 'download', identity, backup: narrow.outputs['backup-id'] ?? '' })
+    expect(
+      JSON.parse(await readFile(join(contents.outputs['path'] ?? '', 'contents.json'), 'utf8')).functions.secrets
+    ).toHaveLength(2)
+    expect(narrow.result?.destinations).toMatchObject([{ stored: true }])
+  })
+
+  test('a project that is paused is told at once, before the database is asked', async () => {
+    source.status = 'INACTIVE'
+    const done = await backup({ 'database-url': 'postgresql://postgres:wrong@127.0.0.1:9/postgres?sslmode=disable' })
+    expect([done.code, done.result?.error?.code]).toEqual([1, 'SB827'])
+    expect(done.summary).toContain('paused')
+  })
+
+  test('secret values of settings are kept only where the backup is encrypted', async () => {
+    const refused = await backup({ recipients: '', 'config-secrets': 'include', plaintext: 'public' })
+    expect([refused.code, refused.result?.error?.code]).toEqual([1, 'SB003'])
+    const done = await backup({
+      'config-secrets': 'include',
+      include: 'config',
+      'database-url': '',
+      project: 'settings'
+    })
+    expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+    const opened = await run({
+      command: 'download',
+      identity,
+      project: 'settings',
+      backup: done.outputs['backup-id'] ?? ''
+    })
+    expect(await readFile(join(opened.outputs['path'] ?? '', 'config.json'), 'utf8')).toContain('canary-smtp-password')
+    expect(
+      await readFile(join(root, 'folder/settings', done.outputs['backup-id'] ?? '', 'manifest.json'), 'utf8')
+    ).not.toContain('canary')
+  })
+})
