@@ -114,9 +114,8 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
         continue
       }
       fetched += bytes
-      const one = await log.group(`Verifying: ${copy.ref.project} ${copy.ref.id} in ${copy.destination}`, () =>
-        verifyCopy(copy, proven, options, ports)
-      )
+      log.info(`Verifying ${copy.ref.project} ${copy.ref.id} in ${copy.destination}`)
+      const one = await verifyCopy(copy, proven, options, ports)
       checked.push(one)
       if (one.error === undefined) proven ??= one
       else log.warning(`${copy.ref.id} in ${copy.destination}: ${one.error.code}: ${one.error.message}`)

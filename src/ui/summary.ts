@@ -205,7 +205,10 @@ function proof(result: Result): string {
       ''
     )
   if (verification.durationMs !== undefined)
-    lines.push(`The proof took ${formatDuration(verification.durationMs)}: so long a restore takes at least.`, '')
+    lines.push(
+      `The proof took ${formatDuration(verification.durationMs)}${verification.level === 'restore' ? ': so long a restore takes at least' : ''}.`,
+      ''
+    )
   for (const reason of verification.notProven.slice(0, 50)) lines.push(`- not proven: ${inert(reason, 400)}`)
   const shown = (findings ?? []).slice(0, shownFindings)
   if (shown.length > 0) {

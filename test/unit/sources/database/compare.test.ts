@@ -1,11 +1,21 @@
 import { expect, test } from 'vitest'
 import type { Guard, SequenceFacts, TableFacts, VisibleRows } from '../../../../src/archive/contents-database.ts'
-import { compareGuards, compareSequences, compareTables, compareVisibleRows } from '../../../../src/sources/database/compare.ts'
+import {
+  compareGuards,
+  compareSequences,
+  compareTables,
+  compareVisibleRows
+} from '../../../../src/sources/database/compare.ts'
 
 const options = { missingExtensions: new Set<string>(), sameMajor: true }
 
 const state = (value: string, called = true) => ({ value, called })
-const sequence = (before: SequenceFacts['before'], after = before): SequenceFacts => ({ schema: 's', name: 'q', before, after })
+const sequence = (before: SequenceFacts['before'], after = before): SequenceFacts => ({
+  schema: 's',
+  name: 'q',
+  before,
+  after
+})
 
 test.each([
   [sequence(state('5')), state('5'), true],
@@ -21,11 +31,20 @@ test.each([
   expect(compareSequences([facts], new Map([['s.q', copy]])).length === 0).toBe(expected)
 })
 
-const guard = (kind: string, name: string, definition: string, needs?: string[]): Guard => ({ kind, name, definition, ...(needs === undefined ? {} : { needs }) })
+const guard = (kind: string, name: string, definition: string, needs?: string[]): Guard => ({
+  kind,
+  name,
+  definition,
+  ...(needs === undefined ? {} : { needs })
+})
 
 test('what needs a missing extension is not proven; the same without the need is a difference', () => {
   const without = { ...options, missingExtensions: new Set(['vector']) }
-  const kinds = compareGuards([guard('index', 'a', 'x', ['vector']), guard('index', 'b', 'x', ['other']), guard('index', 'c', 'x')], [], without).map((finding) => finding.kind)
+  const kinds = compareGuards(
+    [guard('index', 'a', 'x', ['vector']), guard('index', 'b', 'x', ['other']), guard('index', 'c', 'x')],
+    [],
+    without
+  ).map((finding) => finding.kind)
   expect(kinds).toEqual(['notProven', 'difference', 'difference'])
 })
 
@@ -38,7 +57,9 @@ test('between majors a wording is not proven, a grant still is a difference', ()
 })
 
 test('two of a name are two', () => {
-  expect(compareGuards([guard('cast', 'a', 'x'), guard('cast', 'a', 'x')], [guard('cast', 'a', 'x')], options)).toHaveLength(1)
+  expect(
+    compareGuards([guard('cast', 'a', 'x'), guard('cast', 'a', 'x')], [guard('cast', 'a', 'x')], options)
+  ).toHaveLength(1)
 })
 
 const table = (rest: Partial<TableFacts> = {}): TableFacts => ({
@@ -60,7 +81,11 @@ test.each([
   [table(), table({ hash: { method: 'text', value: '7' } }), ['notProven']],
   [table({ hash: null }), table({ hash: null }), ['notProven']],
   [table({ rows: null, hash: null }), table({ rows: null, hash: null }), []],
-  [table({ kind: 'm', populated: true, hash: null }), table({ kind: 'm', populated: false, rows: null }), ['difference']],
+  [
+    table({ kind: 'm', populated: true, hash: null }),
+    table({ kind: 'm', populated: false, rows: null }),
+    ['difference']
+  ],
   [table({ kind: 'm', populated: true, hash: null }), table({ kind: 'm', populated: true, rows: '0' }), ['difference']],
   [table({ kind: 'm', populated: true, hash: null }), table({ kind: 'm', populated: true, rows: '3' }), ['note']]
 ])('a table %o found as %o: %j', (source, copy, kinds) => {
@@ -74,8 +99,16 @@ test('a table that is not there is a difference, unless its extension is missing
 })
 
 test('rows that a role sees: another count is a difference, unless a policy asks for the time', () => {
-  const seen = (rows: string | null, failed?: string): VisibleRows => ({ role: 'anon', user: null, schema: 's', table: 't', rows, ...(failed === undefined ? {} : { failed }) })
-  const compare = (source: VisibleRows, copy: VisibleRows, guards: Guard[] = []) => compareVisibleRows([source], [copy], guards).map((finding) => finding.kind)
+  const seen = (rows: string | null, failed?: string): VisibleRows => ({
+    role: 'anon',
+    user: null,
+    schema: 's',
+    table: 't',
+    rows,
+    ...(failed === undefined ? {} : { failed })
+  })
+  const compare = (source: VisibleRows, copy: VisibleRows, guards: Guard[] = []) =>
+    compareVisibleRows([source], [copy], guards).map((finding) => finding.kind)
   expect(compare(seen('1'), seen('1'))).toEqual([])
   expect(compare(seen('1'), seen('2'))).toEqual(['difference'])
   expect(compare(seen(null, '42501'), seen('2'))).toEqual(['difference'])

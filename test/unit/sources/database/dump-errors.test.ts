@@ -5,12 +5,24 @@ import { dumpError, dumpWarnings } from '../../../../src/sources/database/dump-e
 const failed = { code: 1, signal: null }
 
 test.each([
-  ['pg_dump: error: query failed: ERROR:  permission denied for table notes\npg_dump: detail: Query was: LOCK TABLE public.notes IN ACCESS SHARE MODE', 'SB203', false],
-  ['pg_dump: error: query failed: ERROR:  query would be affected by row-level security policy for table "notes"', 'SB204', false],
+  [
+    'pg_dump: error: query failed: ERROR:  permission denied for table notes\npg_dump: detail: Query was: LOCK TABLE public.notes IN ACCESS SHARE MODE',
+    'SB203',
+    false
+  ],
+  [
+    'pg_dump: error: query failed: ERROR:  query would be affected by row-level security policy for table "notes"',
+    'SB204',
+    false
+  ],
   ['pg_dump: error: no matching schemas were found for pattern "x"', 'SB205', false],
   ['pg_dump: error: query failed: ERROR:  canceling statement due to statement timeout', 'SB202', false],
   ['pg_dump: error: query failed: ERROR:  relation "public.gone" does not exist', 'SB206', true],
-  ['pg_dump: error: Dumping the contents of table "t" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: server closed the connection unexpectedly', 'SB207', true],
+  [
+    'pg_dump: error: Dumping the contents of table "t" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: server closed the connection unexpectedly',
+    'SB207',
+    true
+  ],
   ['pg_dump: error: query failed: FATAL:  terminating connection due to administrator command', 'SB207', true],
   ['pg_dump: error: aborting because of server version mismatch', 'SB209', false],
   ['pg_dump: error: query failed: ERROR:  out of shared memory', 'SB210', false],
@@ -23,23 +35,36 @@ test.each([
 })
 
 test('F20: a signal says more than the words before it', () => {
-  expect(dumpError({ code: null, signal: 'SIGKILL' }, 'pg_dump: error: x')).toMatchObject({ code: 'SB208', message: 'pg_dump was killed (SIGKILL): likely memory.' })
+  expect(dumpError({ code: null, signal: 'SIGKILL' }, 'pg_dump: error: x')).toMatchObject({
+    code: 'SB208',
+    message: 'pg_dump was killed (SIGKILL): likely memory.'
+  })
   expect(dumpError({ code: 139, signal: null }, '').message).toContain('SIGSEGV')
 })
 
 test('an error never quotes the query, and stays short', () => {
-  const { message } = dumpError(failed, `pg_dump: error: odd ${'x'.repeat(5000)}\npg_dump: detail: Query was: select secret`)
+  const { message } = dumpError(
+    failed,
+    `pg_dump: error: odd ${'x'.repeat(5000)}\npg_dump: detail: Query was: select secret`
+  )
   expect(message).not.toContain('secret')
   expect(message.length).toBeLessThan(800)
 })
 
 test('F18: warnings come with their details', () => {
-  const stderr = 'pg_dump: warning: there are circular foreign-key constraints on this table:\npg_dump: detail: up\npg_dump: hint: restore with care\n'
-  expect(dumpWarnings(stderr)).toEqual(['there are circular foreign-key constraints on this table: up restore with care'])
+  const stderr =
+    'pg_dump: warning: there are circular foreign-key constraints on this table:\npg_dump: detail: up\npg_dump: hint: restore with care\n'
+  expect(dumpWarnings(stderr)).toEqual([
+    'there are circular foreign-key constraints on this table: up restore with care'
+  ])
 })
 
 test('arguments hold no secret and cannot switch row level security on', () => {
-  const given = dumpArguments({ snapshotId: '00000003-00000002-1', lockTimeoutMs: 60_000, selection: ['--schema="public"'] })
+  const given = dumpArguments({
+    snapshotId: '00000003-00000002-1',
+    lockTimeoutMs: 60_000,
+    selection: ['--schema="public"']
+  })
   expect(given).toContain('--strict-names')
   expect(given).toContain('--no-password')
   expect(given.join(' ')).not.toMatch(/row-security|dbname|password=/)

@@ -21,13 +21,22 @@ test.each([
 })
 
 test('names stay names in the statement', () => {
-  const sql = hashStatement({ schema: 'a"b', name: 'c; drop table d', columns: [columnForm('e") from f --', 'int4')] }, 'record')
+  const sql = hashStatement(
+    { schema: 'a"b', name: 'c; drop table d', columns: [columnForm('e") from f --', 'int4')] },
+    'record'
+  )
   expect(sql).toContain('from only "a""b"."c; drop table d" t')
   expect(sql).toContain('t."e"") from f --"')
 })
 
 test('many small tables share a statement, a large one stands alone', () => {
   const request = (bytes: number) => ({ table: { schema: 's', name: 't', columns: [] }, bytes, method: null })
-  const sizes = sumBatches([request(1), request(2), request(1e9), request(3), ...Array.from({ length: 250 }, () => request(0))]).map((batch) => batch.length)
+  const sizes = sumBatches([
+    request(1),
+    request(2),
+    request(1e9),
+    request(3),
+    ...Array.from({ length: 250 }, () => request(0))
+  ]).map((batch) => batch.length)
   expect(sizes).toEqual([2, 1, 200, 51])
 })

@@ -47,4 +47,18 @@ describe('errors of a restore into a copy', () => {
     expect(judge(error, narrowed).kind).toBe('failed')
     expect(judge({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed).kind).toBe('failed')
   })
+
+  test('every other error fails, also where something is known to be missing', () => {
+    const setting = { ...narrowed, extensionsMissing: true }
+    for (const message of [
+      'permission denied for schema x',
+      'syntax error at or near "x"',
+      'COPY failed for table "t": ERROR:  invalid input syntax',
+      'out of memory',
+      'server closed the connection unexpectedly'
+    ]) {
+      expect(judge({ entry: 4, message, command: '' }, setting).kind).toBe('failed')
+    }
+    expect(judge({ entry: null, message: 'function x() does not exist', command: '' }, setting).kind).toBe('failed')
+  })
 })

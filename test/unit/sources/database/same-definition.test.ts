@@ -17,6 +17,9 @@ test.each([
   expect(sameDefinition(left, right)).toBe(false)
 })
 
-test.each(['(ARRAY[', "(ARRAY['", '(ARRAY[1, 2])', '(ARRAY[(1])::text[]', '(ARRAY[f(1, 2), "a,b"])::public.t[]'])('%s ends', (text) => {
-  expect(typeof withElementCasts(text)).toBe('string')
-})
+test.each(['(ARRAY[', "(ARRAY['", '(ARRAY[1, 2])', '(ARRAY[(1])::text[]', '(ARRAY[f(1, 2), "a,b"])::public.t[]'])(
+  '%s ends',
+  (text) => {
+    expect(typeof withElementCasts(text)).toBe('string')
+  }
+)
