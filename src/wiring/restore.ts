@@ -21,6 +21,7 @@ import { managementParts } from './management.ts'
 import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
 import { compressionOf, encryptionOf, keysFor, recipientsOf, signWith, trustedKeys } from './sealing.ts'
+import { storageParts } from './storage.ts'
 
 /** Runs `command: restore`. */
 export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPlace): Promise<Result> {
@@ -57,7 +58,7 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
           retries: inputs.retries
         })
       },
-      parts: managementParts(inputs, context),
+      parts: [...storageParts(inputs, context), ...managementParts(inputs, context)],
       backUpTarget: (project) => backUpTarget(inputs, ports, place, project),
       freeBytes: () => freeBytesIn(context.temp)
     }
