@@ -217,8 +217,13 @@ mkdir functions
 tar -xf functions.tar -C functions
 \`\`\`
 
-Deploy them with \`supabase functions deploy\` from a folder \`supabase/functions/<name>\`. The values of their secrets are in no backup: \`contents.json\`
-names them; set them with \`supabase secrets set\`.`
+Each function has a folder: its files lie in \`functions/<name>/source\`, or, where a name is no harmless path, in \`by-hash\`;
+\`contents.json\` lists them under \`functions\` with their own paths, the file that is started (\`entrypoint\`) and whether callers need a JWT
+(\`verifyJwt\`). Copy them to \`supabase/functions/<name>\` and deploy with \`supabase functions deploy <name>\`, with \`--no-verify-jwt\` where that
+is false. \`bundle.eszip\` is the packed form, kept where the source files alone may not be enough; the Management API takes it
+(\`POST /v1/projects/<ref>/functions\`, type \`application/vnd.denoland.eszip\`).
+
+The values of their secrets are in no backup: \`contents.json\` names them; set them with \`supabase secrets set\`.`
 }
 
 function configSection(): string {
