@@ -5,10 +5,14 @@ import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { matrixOf } from '../../src/commands/plan.ts'
 import { readInputs } from '../../src/inputs.ts'
+import { readProjects } from '../../src/inputs/read-projects.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const action = 'OWNER/supabase-backup@v1'
+
+const projectsFile = readFileSync(`${root}examples/projects.yaml`, 'utf8')
 
 const values = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 const permissions = z.record(z.string(), z.enum(['read', 'write', 'none']))
@@ -54,6 +58,8 @@ function neededBy(step: Step): Record<string, 'read' | 'write'> {
   const inputs = step.with ?? {}
   const command = String(inputs.command ?? 'backup')
   const needed: Record<string, 'read' | 'write'> = {}
+  // It reads one file of the workspace, and no destination.
+  if (command === 'plan') return needed
   // Writes there: backups, verification records, safety copies of a target.
   const writes =
     ['backup', 'verify', 'prune', 'delete'].includes(command) ||
@@ -98,21 +104,28 @@ beforeAll(async () => {
 function evaluate(expression: string, inputs: object): string {
   const secret = connection
   return String(
-    runInNewContext(expression.replaceAll(/inputs\.([\w-]+)/g, "inputs['$1']"), {
-      secrets: {
-        SUPABASE_DB_URL: secret,
-        TARGET_DB_URL: secret,
-        DRILL_DB_URL: secret,
-        SHOP_DB_URL: secret,
-        BACKUP_RECIPIENTS: keys.recipient,
-        BACKUP_IDENTITY: keys.identity,
-        BACKUP_TOKEN: 'github_pat_of_a_test'
-      },
-      vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project },
-      matrix: { project: 'shop', secret: 'SHOP_DB_URL' },
-      inputs,
-      endsWith: (text: string, end: string) => text.endsWith(end)
-    })
+    runInNewContext(
+      // Names with hyphens, as GitHub's expressions have them; what is not there is an empty text.
+      expression
+        .replaceAll(/inputs\.([\w-]+)/g, "inputs['$1']")
+        .replaceAll(/matrix\.secrets\.([\w-]+)/g, "matrix['secrets']['$1']")
+        .replaceAll(/matrix\.([\w-]+)/g, "(matrix['$1'] ?? '')"),
+      {
+        secrets: {
+          SUPABASE_DB_URL: secret,
+          TARGET_DB_URL: secret,
+          DRILL_DB_URL: secret,
+          SHOP_DB_URL: secret,
+          BACKUP_RECIPIENTS: keys.recipient,
+          BACKUP_IDENTITY: keys.identity,
+          BACKUP_TOKEN: 'github_pat_of_a_test'
+        },
+        vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project },
+        matrix: matrixOf(readProjects(projectsFile, 'projects.yaml')).include[0],
+        inputs,
+        endsWith: (text: string, end: string) => text.endsWith(end)
+      }
+    )
   )
 }
 
@@ -213,7 +226,8 @@ describe.each(files)('%s', (file) => {
       /^(database-url|.*-database-url|service-role-key|target-service-role-key|.*access-token|token|identity|passphrase|smtp-url)$/
     for (const step of ours) {
       for (const [name, value] of Object.entries(step.with ?? {})) {
-        if (credentials.test(name)) expect(String(value)).toMatch(/^\$\{\{ secrets(\.[A-Z_]+|\[matrix\.secret\]) \}\}$/)
+        if (credentials.test(name))
+          expect(String(value)).toMatch(/^\$\{\{ secrets(\.[A-Z_]+|\[matrix\.secrets\.[a-z-]+\]) \}\}$/)
       }
     }
   })
@@ -224,6 +238,20 @@ describe.each(files)('%s', (file) => {
         expect(step.with?.recipients).toBe('${{ secrets.BACKUP_RECIPIENTS }}')
       }
       expect(step.with?.plaintext).toBeUndefined()
+    }
+  })
+})
+
+describe('many-databases.yml', () => {
+  const text = readFileSync(`${root}examples/many-databases.yml`, 'utf8')
+
+  it('hands on every input and secret that its projects file sets', () => {
+    for (const { project: _, priority: _priority, secrets, ...inputs } of matrixOf(
+      readProjects(projectsFile, 'projects.yaml')
+    ).include) {
+      for (const name of Object.keys(inputs)) expect(text).toContain(`${name}: \${{ matrix.${name} }}`)
+      for (const name of Object.keys(Object(secrets)))
+        expect(text).toContain(`${name}: \${{ secrets[matrix.secrets.${name}] }}`)
     }
   })
 })
