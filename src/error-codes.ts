@@ -460,6 +460,27 @@ const catalogue = {
     cause: 'The repository has immutable releases: what is published stays as it is.',
     remedy: 'Delete the whole backup instead, or turn immutable releases off in the settings of the repository.'
   },
+  SB422: {
+    title: 'The backup would lie open to others',
+    cause: 'It would not be encrypted, and the place is not known to be private.',
+    remedy:
+      'Set `recipients` (or `passphrase`) to encrypt it, or choose a private place. `plaintext: public` allows it all the same.'
+  },
+  SB423: {
+    title: 'No destination took the backup',
+    cause: 'Each of them failed; the message quotes their answers.',
+    remedy: 'Look at the code of each answer and mend that; then start the backup again.'
+  },
+  SB424: {
+    title: 'Not every destination took the backup',
+    cause: 'It is stored in at least one of them and failed in others; the message quotes their answers.',
+    remedy: 'Look at the code of each answer and mend that; the next run stores a backup in all of them again.'
+  },
+  SB425: {
+    title: 'The backup has more files than the destination takes',
+    cause: 'Large files are cut, and the place limits how many files one backup may have.',
+    remedy: 'Choose another destination, or back up less at a time (`include`, `schemas`, `buckets`).'
+  },
   // SB5xx: stored files: keys, damage, formats
   SB501: {
     title: 'A stored file is damaged',

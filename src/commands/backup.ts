@@ -156,7 +156,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const failures = stored.filter((one) => !one.stored)
     if (stored.every((one) => !one.stored)) {
       draft.verified = 'none'
-      throw new UserError('SB407', `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`)
+      throw new UserError('SB423', `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`)
     }
     const after: HistoryEntry[] = []
     for (const destination of reachable.destinations) {
@@ -170,7 +170,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     entries = after
     if (alarms.length > 0) return finish('anomalous', anomaly(backup.id, alarms))
     if (failures.length > 0)
-      return finish('partial', new UserError('SB408', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
+      return finish('partial', new UserError('SB424', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
     if (incomplete)
       return finish('partial', new UserError('SB215', `The backup does not hold everything: ${incompleteText(parts)}.`))
     if (options.keep !== undefined) {

@@ -10,11 +10,11 @@ export type PlaintextRule = 'private' | 'never' | 'public'
  */
 export async function guardPlaintext(destinations: readonly Destination[], rule: PlaintextRule): Promise<void> {
   if (rule === 'never')
-    throw new UserError('SB405', 'The backup would not be encrypted, and `plaintext: never` forbids that.')
+    throw new UserError('SB422', 'The backup would not be encrypted, and `plaintext: never` forbids that.')
   if (rule === 'public') return
   for (const destination of destinations) {
     const visibility = await destination.visibility()
     if (visibility !== 'private' && visibility !== 'local')
-      throw new UserError('SB405', `The backup would not be encrypted, and ${destination.place} is ${visibility}: others could read it.`)
+      throw new UserError('SB422', `The backup would not be encrypted, and ${destination.place} is ${visibility}: others could read it.`)
   }
 }

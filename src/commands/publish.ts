@@ -57,7 +57,7 @@ export async function publish(
   }
   const { mostFiles } = destination.limits
   if (mostFiles !== null && puts.filter(({ pooled }) => !pooled).length + 1 > mostFiles)
-    throw new UserError('SB406', `The backup has ${puts.length + 1} files and ${destination.place} takes ${mostFiles}.`)
+    throw new UserError('SB425', `The backup has ${puts.length + 1} files and ${destination.place} takes ${mostFiles}.`)
   let done = 0
   const total = puts.reduce((sum, put) => sum + put.body.bytes, 0)
   for (const { name, body, pooled } of puts) {

@@ -5,7 +5,7 @@ export function outputsOf(result: Result, resultPath: string): Readonly<Record<s
   // A backup that no place took does not exist: its id would lead nowhere.
   const exists = result.command !== 'backup' || result.destinations.some((one) => one.stored)
   return {
-    'backup-id': exists ? (result.backup?.id ?? '') : '',
+    'backup-id': exists ? (result.backup?.id ?? deletedId(result) ?? '') : '',
     status: result.status,
     verified: result.verified,
     'size-bytes': result.backup === undefined || !exists ? '' : String(result.backup.sizeBytes),
@@ -16,4 +16,9 @@ export function outputsOf(result: Result, resultPath: string): Readonly<Record<s
     result: resultPath,
     matrix: result.matrix === undefined ? '' : JSON.stringify(result.matrix)
   }
+}
+
+/** The one backup that `delete` was about; the other commands that remove may be about many. */
+function deletedId(result: Result): string | undefined {
+  return result.command === 'delete' ? result.retention?.[0]?.id : undefined
 }

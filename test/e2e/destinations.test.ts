@@ -120,7 +120,7 @@ describe('every destination through the bundle', () => {
       for (const destinations of ['artifact', 'release', 'repository']) {
         const refused = await backup({ destinations })
         expect(refused.code).toBe(1)
-        expect(refused.result?.error?.code).toBe('SB405')
+        expect(refused.result?.error?.code).toBe('SB422')
       }
     }
     github.failNext({ method: 'GET', path: /^\/repos\/acme\/shop$/, status: 404, times: 10 })
