@@ -138,7 +138,7 @@ function described({ place, version }: FoundClient, server: Pick<ProgramVersion,
   }
   if (isOlderThanServer(version, server)) {
     warnings.push(
-      `pg_dump ${version.text} is older than the server (${server.major}.${server.minor}): its dump may hold settings that other servers do not know.`
+      `pg_dump ${version.text} came out before the release of the server (${server.major}.${server.minor}): its dump may hold settings that other servers do not know.`
     )
   }
   return {
