@@ -15,6 +15,7 @@ import { restoreFunctions } from '../../src/sources/functions/restore.ts'
 import { openFunctionsSource } from '../../src/sources/functions.ts'
 import { lookUpProject, sessionPooler } from '../../src/sources/look-up-project.ts'
 import type { AddFile, Captured, Files, Source } from '../../src/sources/source.ts'
+import { healthAfter } from '../../src/wiring/management.ts'
 import { type DoubleProject, type ManagementDouble, putFunction, startManagement } from '../kit/supabase/management.ts'
 
 const from = 'abcdefghijklmnopqrst'
@@ -472,6 +473,20 @@ describe('the Management API', () => {
     expect(await sessionPooler(management(from))).toBe(
       `postgresql://postgres.${from}:<password>@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`
     )
+  })
+
+  test('a service that fell ill during the backup is told', async () => {
+    const project = {
+      management: management(from),
+      before: await lookUpProject(management(from), context),
+      sources: []
+    }
+    const { signal } = new AbortController()
+    expect(await healthAfter(project, signal)).toEqual([])
+    source.health.set('storage', false)
+    expect(await healthAfter(project, signal)).toEqual([
+      'Services of the project that were healthy before the backup and are not now: storage.'
+    ])
   })
 
   test('an address where nothing answers costs its repeats once', async () => {

@@ -176,6 +176,15 @@ describe('functions and settings through the bundle', () => {
     const done = await backup({ 'database-url': 'postgresql://postgres:wrong@127.0.0.1:9/postgres?sslmode=disable' })
     expect([done.code, done.result?.error?.code]).toEqual([1, 'SB827'])
     expect(done.summary).toContain('paused')
+    source.status = 'ACTIVE_HEALTHY'
+    const unreachable = await backup({
+      'database-url': 'postgresql://postgres:wrong@127.0.0.1:9/postgres?sslmode=disable',
+      retries: '0'
+    })
+    expect(unreachable.result?.error?.code).toBe('SB101')
+    expect(unreachable.result?.error?.remedy).toContain(
+      `postgres.${from}:<password>@aws-0-eu-central-1.pooler.supabase.com:5432`
+    )
   })
 
   test('secret values of settings are kept only where the backup is encrypted', async () => {
