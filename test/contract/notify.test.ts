@@ -371,6 +371,7 @@ describe('the issue', () => {
   test('of two runs that fail at the same time one issue stays', async () => {
     const { tell, open, issues } = await setUp()
     await Promise.all([tell(failure()), tell(failure())])
+    expect(open()).toHaveLength(1)
     await tell(failure())
     expect(open()).toHaveLength(1)
     await tell(notice())

@@ -149,3 +149,25 @@ it('dashboards', () => {
   expect(parseDashboard('out/x.html')).toEqual({ ok: true, value: { kind: 'file', path: 'out/x.html' } })
   expect(parseDashboard('a\0b').ok).toBe(false)
 })
+
+it('T19: an address is taken only in its usual spelling', () => {
+  for (const address of [
+    'http://127.0.0.1:8/x',
+    'http://[::1]/x',
+    'https://me:pw@10.0.0.1:1/x',
+    'https://1.1.1.1?a=127.0.0.1'
+  ])
+    expect([address, parseHook(address).ok]).toEqual([address, true])
+  for (const host of [
+    '0x7f.1',
+    '2130706433',
+    '127.1',
+    '0177.0.0.1',
+    '127.0.0.1.',
+    '[::ffff:127.0.0.1]',
+    '[0::1]',
+    '①②⑦.0.0.1'
+  ])
+    for (const address of [`http://${host}/127.0.0.1`, `https://127.0.0.1@${host}:443/x`])
+      expect([address, parseHook(address).ok]).toEqual([address, false])
+})
