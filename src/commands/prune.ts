@@ -2,6 +2,7 @@ import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { acknowledge } from '../history/acknowledge.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { unusedPackNames } from '../history/pool.ts'
 import {
   bytesOf,
   counts,
@@ -12,7 +13,7 @@ import {
 } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
 import type { Result } from '../result.ts'
-import { formatBytes, plural } from '../ui/format.ts'
+import { formatBytes, formatCount, plural } from '../ui/format.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
 
@@ -95,12 +96,15 @@ export async function applyRetention(
   const warnings: string[] = []
   const errors: UserError[] = []
   const verdicts: Verdict[] = []
+  /** Projects whose backups may be removed. */
+  const free: string[] = []
   const clockError = await wrongClock(ports)
   if (clockError !== undefined) errors.push(clockError)
   for (const project of [...new Set(entries.map((entry) => entry.ref.project))].sort()) {
     const ours = entries.filter((entry) => entry.ref.project === project)
     const open = unacknowledged(ours)
     if (open.length > 0) errors.push(frozen(project, open))
+    else if (clockError === undefined) free.push(project)
     const hold =
       open.length > 0
         ? `pruning is frozen: ${open[0]?.ref.id} is anomalous`
@@ -114,7 +118,7 @@ export async function applyRetention(
       verdicts.push(...(hold === undefined ? planned : planned.map((verdict) => heldBack(verdict, hold))))
     }
   }
-  const outcome = dryRun ? { gone: new Set<HistoryEntry>(), errors: [] } : await removeAll(verdicts, ports)
+  const outcome = dryRun ? { gone: new Set<HistoryEntry>(), errors: [] } : await removeAll(verdicts, free, ports)
   errors.push(...outcome.errors)
   const [first] = errors
   return {
@@ -189,54 +193,85 @@ async function wrongClock(ports: Ports): Promise<UserError | undefined> {
 /** Removes oldest first; in each place until something fails there. */
 async function removeAll(
   verdicts: readonly Verdict[],
+  projects: readonly string[],
   ports: Ports
 ): Promise<{ gone: ReadonlySet<HistoryEntry>; errors: UserError[] }> {
+  const { context } = ports
   const gone = new Set<HistoryEntry>()
   const errors: UserError[] = []
   for (const destination of ports.destinations) {
-    const doomed = verdicts
-      .filter(({ entry, keep }) => !keep && entry.destination === destination.name)
+    const here = verdicts.filter(({ entry }) => entry.destination === destination.name)
+    const doomed = here
+      .filter(({ keep }) => !keep)
       .map(({ entry }) => entry)
       .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
-    if (doomed.length === 0) continue
+    let freed = 0
     try {
-      await removeIn(destination, doomed, gone, ports)
+      for (const project of projects) {
+        const entries = here.map(({ entry }) => entry).filter((entry) => entry.ref.project === project)
+        freed += await sweepPool(destination, project, entries, ports)
+      }
+      for (const entry of doomed) {
+        context.signal.throwIfAborted()
+        await destination.delete(entry.ref)
+        gone.add(entry)
+        freed += 1
+        context.log.info(`${destination.place}: removed ${entry.ref.project} ${entry.ref.id}`)
+      }
     } catch (thrown) {
-      if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
-      const left = doomed.filter((entry) => !gone.has(entry)).length
-      errors.push(
-        new UserError(
-          'SB906',
-          `${destination.place}: ${plural(left, 'backup')} of ${doomed.length} could not be removed: ${thrown.message}`,
-          {
-            cause: thrown,
-            remedy: `${thrown.remedy} The next run removes the rest.`
-          }
-        )
-      )
+      errors.push(couldNotRemove(thrown, destination, doomed, gone, context.signal))
+    }
+    try {
+      // What is gone frees its space also when a later removal failed.
+      if (freed > 0) await destination.reclaim?.()
+    } catch (thrown) {
+      errors.push(couldNotRemove(thrown, destination, doomed, gone, context.signal))
     }
   }
   return { gone, errors }
 }
 
-async function removeIn(
+/** What stopped the removals in one place; what is no refusal of the place ends the run. */
+function couldNotRemove(
+  thrown: unknown,
   destination: Destination,
   doomed: readonly HistoryEntry[],
-  gone: Set<HistoryEntry>,
+  gone: ReadonlySet<HistoryEntry>,
+  signal: AbortSignal
+): UserError {
+  if (!(thrown instanceof UserError) || signal.aborted) throw thrown
+  const left = doomed.filter((entry) => !gone.has(entry)).length
+  const what =
+    left > 0
+      ? `${formatCount(left)} of ${plural(doomed.length, 'backup')} could not be removed`
+      : 'not all space could be freed'
+  return new UserError('SB906', `${destination.place}: ${what}: ${thrown.message}`, {
+    cause: thrown,
+    remedy: `${thrown.remedy} The next run removes the rest.`
+  })
+}
+
+/**
+ * Removes packs of the pool that none of `entries` needs: a listing from before any removal, so that what only a removed backup
+ * needed goes with the next run, when no other run can still be about to name it. Returns how many files went.
+ */
+async function sweepPool(
+  destination: Destination,
+  project: string,
+  entries: readonly HistoryEntry[],
   ports: Ports
-): Promise<void> {
-  const { context } = ports
-  try {
-    for (const entry of doomed) {
-      context.signal.throwIfAborted()
-      await destination.delete(entry.ref)
-      gone.add(entry)
-      context.log.info(`${destination.place}: removed ${entry.ref.project} ${entry.ref.id}`)
-    }
-  } finally {
-    // What is gone frees its space also when a later removal failed.
-    if (doomed.some((entry) => gone.has(entry)) && !context.signal.aborted) await destination.reclaim?.()
-  }
+): Promise<number> {
+  const { pool } = destination
+  const manifests = entries.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
+  // What a manifest needs that cannot be read is not known.
+  if (pool === undefined || manifests.length === 0 || manifests.length < entries.length) return 0
+  const unused = unusedPackNames(manifests, await pool.list(project), ports.context.clock.now())
+  if (unused.length === 0) return 0
+  await pool.delete(project, unused)
+  ports.context.log.info(
+    `${destination.place}: removed ${plural(unused.length, 'shared file')} of ${project} that no backup needs`
+  )
+  return unused.length
 }
 
 /**

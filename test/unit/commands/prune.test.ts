@@ -1,0 +1,168 @@
+import { expect, test } from 'vitest'
+import { runPrune } from '../../../src/commands/prune.ts'
+import type { Context } from '../../../src/context.ts'
+import type { Destination, ListedBackup, Pool, PooledFile } from '../../../src/destinations/destination.ts'
+import { UserError } from '../../../src/errors.ts'
+import type { RetentionRules } from '../../../src/history/retention.ts'
+import { day, earlierBackup, type SeededBackup } from '../../kit/history.ts'
+
+const rules: RetentionRules = {
+  last: 1,
+  daily: undefined,
+  weekly: undefined,
+  monthly: undefined,
+  yearly: undefined,
+  withinMs: undefined,
+  maxBytes: undefined
+}
+
+const context: Context = {
+  clock: { now: () => new Date(), monotonic: () => performance.now(), sleep: () => Promise.resolve() },
+  randomBytes: (count) => Buffer.alloc(count),
+  log: {
+    info: () => undefined,
+    warning: () => undefined,
+    debug: () => undefined,
+    progress: () => undefined,
+    group: (_title, work) => work()
+  },
+  signal: new AbortController().signal,
+  temp: '/nonexistent'
+}
+
+const never = (): Promise<never> => Promise.reject(new Error('pruning has no need of this'))
+
+/** A place in memory that refuses change number `refuse`. */
+function place(
+  backups: readonly SeededBackup[],
+  refuse = Number.POSITIVE_INFINITY,
+  rest: Partial<Pick<Destination, 'name' | 'list' | 'serverTime'>> = {}
+) {
+  const stored = new Map<string, ListedBackup>(
+    backups.map(({ ref, manifest }) => [ref.id, { ...ref, manifest, records: [] }])
+  )
+  const pooled = new Map<string, PooledFile>()
+  const done: string[] = []
+  const change = (what: string) => {
+    if (done.length + 1 === refuse) throw new UserError('SB401', 'the place says no')
+    done.push(what)
+  }
+  const pool: Pool = {
+    list: async () => [...pooled.values()],
+    put: never,
+    get: never,
+    delete: async (_project, names) => {
+      change(`pool ${names.join(' ')}`)
+      for (const name of names) pooled.delete(name)
+    }
+  }
+  const destination: Destination = {
+    name: 'folder',
+    place: 'memory',
+    limits: { largestFile: 1e9, mostFiles: null, keepsDays: null, canDelete: true, keepsAcrossRuns: true },
+    visibility: async () => 'local',
+    put: never,
+    commit: never,
+    get: never,
+    annotate: never,
+    async *list() {
+      yield* [...stored.values()]
+    },
+    delete: async ({ id }) => {
+      change(id)
+      stored.delete(id)
+    },
+    clean: async () => [],
+    reclaim: async () => change('reclaim'),
+    pool,
+    close: async () => undefined,
+    ...rest
+  }
+  return { destination, stored, pooled, done }
+}
+
+const prune = (...destinations: Destination[]) =>
+  runPrune(
+    { project: 'shop', keep: rules, acknowledge: undefined, dryRun: false },
+    { context, tool: 'supabase-backup 0.0.0', destinations }
+  )
+const daily = (count: number) => Array.from({ length: count }, (_, index) => earlierBackup((index + 2) * day))
+
+test('F70: refused at change k, for every k: oldest first, the newest stays, and the next run finishes', async () => {
+  const backups = daily(5)
+  const oldestFirst = backups
+    .slice(1)
+    .map((backup) => backup.ref.id)
+    .reverse()
+  for (let refuse = 1; refuse <= 5; refuse += 1) {
+    const here = place(backups, refuse)
+    const cut = await prune(here.destination)
+    expect({ status: cut.status, error: cut.error?.code }).toEqual({ status: 'failed', error: 'SB906' })
+    expect(here.done.filter((what) => what !== 'reclaim')).toEqual(oldestFirst.slice(0, refuse - 1))
+    expect(here.stored.has(backups[0]?.ref.id ?? '')).toBe(true)
+    expect(cut.retention?.filter((one) => one.removed === true)).toHaveLength(refuse - 1)
+    const again = place(backups.filter((backup) => here.stored.has(backup.ref.id)))
+    expect((await prune(again.destination)).status).toBe('complete')
+    expect([...again.stored.keys()]).toEqual([backups[0]?.ref.id])
+  }
+})
+
+test('space is freed once, after all removals, and not when there was none', async () => {
+  const here = place(daily(3))
+  await prune(here.destination)
+  expect(here.done.indexOf('reclaim')).toBe(2)
+  here.done.length = 0
+  await prune(here.destination)
+  expect(here.done).toEqual([])
+})
+
+test('F72: one place that cannot be listed, and nothing is removed in any', async () => {
+  const good = place(daily(3))
+  const bad = place([], undefined, {
+    name: 'release',
+    list: () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new UserError('SB401', 'no answer')) })
+    })
+  })
+  await expect(prune(good.destination, bad.destination)).rejects.toThrow('no answer')
+  expect(good.done).toEqual([])
+})
+
+test('T9: a clock that is off by more than an hour removes nothing', async () => {
+  for (const hours of [-2, 2]) {
+    const here = place(daily(3), undefined, { serverTime: async () => new Date(Date.now() + hours * 3_600_000) })
+    const refused = await prune(here.destination)
+    expect(refused.error?.code).toBe('SB905')
+    expect(here.done).toEqual([])
+    expect(refused.retention?.every((one) => one.keep)).toBe(true)
+  }
+  const near = place(daily(3), undefined, { serverTime: async () => new Date(Date.now() + 1_800_000) })
+  expect((await prune(near.destination)).status).toBe('complete')
+})
+
+test('F71: shared files go when none of the listed backups needs them and they are older than a day', async () => {
+  const file = (name: string, ageMs: number): PooledFile => ({
+    name,
+    bytes: 7,
+    createdAt: new Date(Date.now() - ageMs)
+  })
+  const needing = [2, 3].map((age) =>
+    earlierBackup(age * day, { shared: [{ name: `needed-${age}`, bytes: 7, sha256: '0'.repeat(64) }] })
+  )
+  const files = [file('needed-2', 9 * day), file('needed-3', 9 * day), file('young', day / 2), file('unused', 2 * day)]
+  const here = place(needing)
+  for (const one of files) here.pooled.set(one.name, one)
+  await prune(here.destination)
+  // What only the backup needed that has just been removed goes with the next run.
+  expect([...here.pooled.keys()]).toEqual(['needed-2', 'needed-3', 'young'])
+  await prune(here.destination)
+  expect([...here.pooled.keys()]).toEqual(['needed-2', 'young'])
+
+  // Nobody knows what a manifest needs that cannot be read.
+  const unclear = place(needing)
+  for (const one of files) unclear.pooled.set(one.name, one)
+  const [first] = [...unclear.stored.values()]
+  if (first !== undefined) unclear.stored.set(first.id, { ...first, manifest: Buffer.from('{') })
+  await prune(unclear.destination)
+  expect(unclear.pooled.size).toBe(4)
+})
