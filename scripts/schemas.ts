@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { projectsFileSchema } from '../src/inputs/projects-file.ts'
 import { noticeSchema } from '../src/notify/notice.ts'
+import { backupRowSchema, resultSchema } from '../src/result.ts'
 
 export interface DocumentedSchema {
   /** File under docs/. */
@@ -14,7 +15,14 @@ export interface DocumentedSchema {
 
 export const documentedSchemas: readonly DocumentedSchema[] = [
   { file: 'projects.schema.json', title: 'File of `command: plan`', schema: projectsFileSchema, io: 'input' },
-  { file: 'notification.schema.json', title: 'Body of `notify-webhook`', schema: noticeSchema, io: 'output' }
+  { file: 'notification.schema.json', title: 'Body of `notify-webhook`', schema: noticeSchema, io: 'output' },
+  { file: 'result.schema.json', title: 'File of the output `result`', schema: resultSchema, io: 'output' },
+  {
+    file: 'backups.schema.json',
+    title: 'Output `backups`, as `command: list` gives it',
+    schema: z.array(backupRowSchema),
+    io: 'output'
+  }
 ]
 
 /** The text of one schema file. */
