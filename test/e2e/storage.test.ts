@@ -186,6 +186,59 @@ describe('database and Storage through the bundle', () => {
       expect(await filesIn(await opened({ destinations }))).toEqual(inProject())
   })
 
+  test('F69: restored into an empty second project, everything is as it was; a second run uploads nothing', async () => {
+    const there = await startStorage({ key })
+    const second = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })
+    try {
+      await loadSupabase(second, { user: false })
+      const url = second.url('postgres', 'postgres')
+      const restore = (mode: string) =>
+        run({
+          command: 'restore',
+          destinations: 'folder',
+          identity,
+          'target-database-url': url,
+          'target-supabase-url': there.url,
+          'target-service-role-key': key,
+          'confirm-target': '127.0.0.1/postgres',
+          'pg-bin': binDirOf(15),
+          'safety-backup': 'false',
+          'restore-mode': mode
+        })
+      const done = await restore('empty')
+      expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+      const told = (double: StorageDouble) =>
+        [...double.objects.values()]
+          .map((one) => [one.bucket, one.key, one.etag, one.contentType, one.cacheControl, one.userMetadata])
+          .sort((a, b) => (`${a}` < `${b}` ? -1 : 1))
+      expect(told(there)).toEqual(told(storage))
+      expect(
+        [...there.buckets.values()]
+          .map((one) => [one.id, one.public, one.file_size_limit, one.allowed_mime_types])
+          .sort()
+      ).toEqual(
+        [...storage.buckets.values()]
+          .map((one) => [one.id, one.public, one.file_size_limit, one.allowed_mime_types])
+          .sort()
+      )
+      const uploads = () =>
+        there.calls.filter(({ method, path }) => method === 'POST' && /\/object\/(?!list|info)|\/upload\//.test(path))
+          .length
+      const before = uploads()
+      expect(before).toBe(storage.objects.size)
+      const again = await restore('replace')
+      expect({ code: again.code, error: again.result?.error }).toEqual({ code: 0 })
+      expect(uploads()).toBe(before)
+      const rows =
+        'select id, bucket_id, name, owner_id, created_at, updated_at from storage.objects order by bucket_id collate "C", name collate "C"'
+      const restored = await second.query(rows)
+      expect(restored.rows).toEqual((await server.query(rows)).rows)
+    } finally {
+      await second.stop()
+      await there.stop()
+    }
+  })
+
   test('packs that others can open are not relied on', async () => {
     const before = storage.downloads()
     const other = await backup({
