@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type Manifest, renderManifest } from '../../src/archive/manifest.ts'
+import { type Manifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
 import type { BackupRef, Destination, Volume } from '../../src/destinations/destination.ts'
 import { makeBackupId } from '../../src/history/backup-id.ts'
 import { seedArtifact, type GithubState, type RepositoryState } from './github/state.ts'
@@ -25,32 +25,34 @@ export function earlierBackup(
   const project = facts.project ?? 'shop'
   const id = makeBackupId({ now: () => createdAt, monotonic: () => 0, sleep: () => Promise.resolve() }, randomBytes)
   const file = Buffer.from(`the database of ${createdAt.toISOString()}\n`)
-  const manifest = renderManifest({
-    format: 1,
-    minReader: 1,
-    critical: [],
-    id,
-    project,
-    createdAt: createdAt.toISOString(),
-    durationMs: 4000,
-    tool: 'supabase-backup 0.0.1',
-    kind: 'scheduled',
-    type: 'full',
-    status: 'complete',
-    encryption: { scheme: 'none', recipients: [] },
-    compression: 'none',
-    source: {},
-    parts: [{ source: 'database', status: 'captured', counts: { ...counts } }],
-    files: [{ name: 'database.dump', bytes: file.length, sha256: sha256(file) }],
-    shared: [],
-    verification: {
-      level: 'restore',
-      at: createdAt.toISOString(),
-      tables: { restore: 3, read: 0, differing: 0 },
-      notProven: []
-    },
-    ...facts
-  })
+  const manifest = renderManifest(
+    withDigest({
+      format: 1,
+      minReader: 1,
+      critical: [],
+      id,
+      project,
+      createdAt: createdAt.toISOString(),
+      durationMs: 4000,
+      tool: 'supabase-backup 0.0.1',
+      kind: 'scheduled',
+      type: 'full',
+      status: 'complete',
+      encryption: { scheme: 'none', recipients: [] },
+      compression: 'none',
+      source: {},
+      parts: [{ source: 'database', status: 'captured', counts: { ...counts } }],
+      files: [{ name: 'database.dump', bytes: file.length, sha256: sha256(file) }],
+      shared: [],
+      verification: {
+        level: 'restore',
+        at: createdAt.toISOString(),
+        tables: { restore: 3, read: 0, differing: 0 },
+        notProven: []
+      },
+      ...facts
+    })
+  )
   return { ref: { project, id }, manifest, file, createdAt }
 }
 
