@@ -86,7 +86,7 @@ export const manifestSchema = z.object({
     /** Fingerprints of the recipients: never the recipients themselves. Empty for a passphrase or none. */
     recipients: z.array(z.string())
   }),
-  compression: z.enum(['zstd', 'gzip', 'none']),
+  compression: z.enum(['zstd', 'gzip', 'none']).optional(),
   source: z.object({
     serverVersion: z.string().optional(),
     clientVersion: z.string().optional(),
@@ -115,6 +115,8 @@ export type ParsedManifest =
       readonly manifest: Manifest
       /** Written by a later version, in a format that this one may still read. */
       readonly newerFormat: boolean
+      /** Its digest is missing or another one: it was changed after it was written. Listed, never opened. */
+      readonly changed: boolean
     }
   /** `install`: the version that wrote it. */
   | { readonly kind: 'newer'; readonly install: string; readonly id: string | null }
@@ -137,7 +139,7 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
   if (!isManifest(json.value)) return broken(whyNot(json.value))
   const reason = contradiction(json.value)
   if (reason !== null) return broken(reason)
-  return { kind: 'ok', manifest: json.value, newerFormat: json.value.format > formatVersion }
+  return { kind: 'ok', manifest: json.value, newerFormat: json.value.format > formatVersion, changed: json.value.digest !== digestOf(json.value) }
 }
 
 /** A manifest's bytes: indented JSON with keys in a fixed order. Throws (a bug) for one that could not be read again. */
@@ -150,13 +152,11 @@ export function renderManifest(manifest: Manifest): Uint8Array {
 }
 
 /**
- * The manifest with the SHA-256 of everything in it (canonical JSON, itself left out), so that damage is seen without any key. `digest` is named
- * as critical: one whose digest was lost does not pass for one that never had any. It is no protection against people; the signature is.
+ * The manifest with the SHA-256 of everything in it (canonical JSON, itself left out), so that damage is seen without any key. One without a digest
+ * counts as changed, too. It is no protection against people; the signature is.
  */
 export function withDigest(manifest: Manifest): Manifest {
-  const critical = manifest.critical.includes('digest') ? manifest.critical : [...manifest.critical, 'digest']
-  const marked = { ...manifest, critical }
-  return { ...marked, digest: digestOf(marked) }
+  return { ...manifest, digest: digestOf(manifest) }
 }
 
 function digestOf(manifest: Manifest): string {
@@ -199,9 +199,6 @@ function whyNot(value: unknown): string {
 
 /** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */
 function contradiction(manifest: Manifest): string | null {
-  if (manifest.digest === undefined ? manifest.critical.includes('digest') : manifest.digest !== digestOf(manifest)) {
-    return 'it was changed after it was written: its digest is another one'
-  }
   const names = new Set<string>(['manifest.json'])
   const files: readonly StoredFile[] = [...manifest.files, ...manifest.shared]
   for (const file of files) {

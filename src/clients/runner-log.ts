@@ -20,7 +20,8 @@ export interface RunnerLog extends Log {
 export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
   let lastProgress = Number.NEGATIVE_INFINITY
   const line = (text: string): string => logLine(redact(text))
-  const annotation = (text: string): string => shorten(line(text), longestAnnotation)
+  // An annotation may have lines of its own: @actions/core sends a line break as %0A.
+  const annotation = (text: string): string => shorten(text.split(/\r?\n/).map(line).join('\n'), longestAnnotation)
 
   return {
     info: (message) => core.info(line(message)),

@@ -103,6 +103,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       if (captured.facts !== undefined) facts.set(source.name, captured.facts)
       if (captured.lists !== undefined) lists.set(source.name, captured.lists)
       shared ??= captured.shared
+      for (const warning of captured.warnings) log.warning(warning)
       warnings.push(...captured.warnings)
     }
     if (!parts.some((part) => part.status === 'captured' || part.status === 'partial'))
@@ -390,7 +391,7 @@ function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
   return {
     format: formatVersion,
     minReader,
-    critical: ['digest'],
+    critical: [],
     id: facts.id,
     project: options.project,
     createdAt: facts.startedAt.toISOString(),

@@ -18,6 +18,8 @@ export interface HistoryEntry {
   readonly unreadable?: string
   /** Verifications made after the backup, oldest first. */
   readonly records: readonly VerificationRecord[]
+  /** The manifest is not as it was written: it is shown, but the backup is not opened. */
+  readonly changed: boolean
   /** How far the backup is proven now: the best level, or `none` when its latest verification failed. */
   readonly verified: VerificationLevel
   readonly verifiedAt: Date | null
@@ -69,6 +71,7 @@ export function entryOf(listed: ListedBackup, destination: DestinationName): His
     manifest: mixed === undefined ? manifest : null,
     ...(unreadable === undefined ? {} : { unreadable }),
     records,
+    changed: parsed.kind === 'ok' && parsed.changed,
     ...(mixed === undefined ? proof : { verified: 'none' as const, verifiedAt: null, damaged: false }),
     pinned: listed.records.some((record) => record.name === keepMarker),
     acknowledged: listed.records.some((record) => record.name === acknowledgedMarker),

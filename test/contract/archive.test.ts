@@ -470,9 +470,9 @@ describe('opening a backup that lies somewhere else', () => {
       manifest: { ...stored.manifest, files: stored.manifest.files.filter((file) => file !== moved), shared: [moved] }
     }
     const backup = await open(shared)
-    await backup.contents()
     await backup.fetch(['RESTORE.md'])
     expect((await collect(backup.files.open('RESTORE.md'))).toString()).toBe('how to')
+    expect(await codeOf(backup.contents())).toContain('which contents.json does not know')
   })
 
   test('T12: contents that expand without end, or are no strict JSON, are refused', { timeout: 60_000 }, async () => {

@@ -15,6 +15,12 @@ import { joinVolumes, memoryVolume } from '../../src/destinations/volumes.ts'
 import { asError, UserError } from '../../src/errors.ts'
 import { exampleManifest } from '../unit/archive/manifests.ts'
 
+/** Whether bytes pass for a manifest that nobody changed. */
+function passes(bytes: Uint8Array): boolean {
+  const parsed = parseManifest(bytes)
+  return parsed.kind === 'ok' && !parsed.changed
+}
+
 /** A stored backup in memory: what a place holds under each name, and its manifest. */
 interface Place {
   readonly manifest: Manifest
@@ -175,7 +181,7 @@ describe('a stored backup', () => {
       for (let bit = 0; bit < 8; bit += 1) {
         const flipped = Buffer.from(bytes)
         flipped[at] = (flipped[at] ?? 0) ^ (1 << bit)
-        if (parseManifest(flipped).kind === 'ok')
+        if (passes(flipped))
           missed.push(`${at}.${bit} ${bytes.subarray(at - 20, at + 20).toString()}`)
       }
     }
@@ -187,15 +193,14 @@ describe('a stored backup', () => {
     const read: number[] = []
     // Without the line break at its end nothing is missing.
     for (let length = 0; length < bytes.length - 1; length += 1)
-      if (parseManifest(bytes.subarray(0, length)).kind === 'ok') read.push(length)
+      if (passes(bytes.subarray(0, length))) read.push(length)
     expect(read).toEqual([])
     expect(parseManifest(Buffer.concat([bytes, Buffer.from('{}')])).kind).toBe('broken')
   })
 
-  test('a manifest without a digest is read, one that lost it is not', () => {
+  test('a manifest that lost its digest does not pass', () => {
     const { digest: _digest, ...lost } = place.manifest
-    expect(parseManifest(renderManifest({ ...lost, critical: [] })).kind).toBe('ok')
-    expect(parseManifest(Buffer.from(JSON.stringify(lost))).kind).toBe('broken')
+    expect(passes(renderManifest(lost))).toBe(false)
   })
 
   test('F63: every cut of the last 4,096 lengths, at chunk borders, of nothing, and junk behind are found', async () => {

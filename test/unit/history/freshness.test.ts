@@ -53,6 +53,7 @@ function backup(given: Backup): HistoryEntry {
     records: [],
     verified: given.verified ?? 'restore',
     verifiedAt: createdAt,
+    changed: false,
     damaged: given.damaged ?? false,
     pinned: false,
     acknowledged: given.acknowledged ?? false,

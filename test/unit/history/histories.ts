@@ -55,6 +55,7 @@ export function entry(facts: EntryFacts = {}): HistoryEntry {
     records: [],
     verified: facts.damaged === true ? 'none' : (facts.verified ?? 'restore'),
     verifiedAt: null,
+    changed: false,
     damaged: facts.damaged ?? false,
     pinned: facts.pinned ?? false,
     acknowledged: facts.acknowledged ?? false

@@ -18,6 +18,7 @@ function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
     records: [],
     verified: 'none',
     verifiedAt: null,
+    changed: false,
     damaged: false,
     pinned: false,
     acknowledged: false,
