@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 import { asError } from '../../errors.ts'
 
@@ -28,9 +28,7 @@ export function copyIn(sql: string, rows: AsyncIterable<Uint8Array>): CopyIn {
         message[0] = 0x64
         message.writeUInt32BE(head - 1 + chunk.byteLength, 1)
         message.set(chunk, head)
-        // Ends also when the stream is closed, whose error the driver reports.
-        if (!connection.stream.write(message))
-          await Promise.race([once(connection.stream, 'drain'), once(connection.stream, 'close')])
+        if (!connection.stream.write(message)) await drained(connection.stream)
       }
       if (failure === undefined) connection.stream.write(Buffer.from([0x63, 0, 0, 0, 4]))
     } catch (thrown) {
@@ -77,4 +75,18 @@ export function copyIn(sql: string, rows: AsyncIterable<Uint8Array>): CopyIn {
     }
   }
   return Object.assign(handlers, { done: promise })
+}
+
+/** Ends also when the stream is closed, whose error the driver reports. */
+function drained(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    stream.on('drain', done)
+    stream.on('close', done)
+    if (stream.destroyed) done()
+  })
 }

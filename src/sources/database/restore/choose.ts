@@ -74,7 +74,7 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
     if (patterns.some((pattern) => matchesTable(pattern, schema, name))) return true
     const above = byName.get(readable({ schema, name }))?.partitionOf
     const parent = above === undefined ? undefined : byName.get(above.replace(/"([a-z_][a-z0-9_]*)"/g, '$1'))
-    return parent !== undefined && reached(patterns, parent.schema, parent.name)
+    return parent?.kind === 'p' && reached(patterns, parent.schema, parent.name)
   }
   const hasSchema = (name: string) =>
     (schemas.length === 0 || schemas.some((pattern) => matchesSchema(pattern, name))) &&

@@ -212,7 +212,7 @@ function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, p
 }
 
 /** The platform's triggers call functions of their own schema; a user cannot make any there. */
-function callsOwnSchema(entry: TocEntry): boolean {
+export function callsOwnSchema(entry: TocEntry): boolean {
   const called = /EXECUTE (?:FUNCTION|PROCEDURE) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)\.[^;]*;/.exec(entry.definition)?.[1]
   return called === entry.schema
 }

@@ -4,15 +4,19 @@ import { runChild } from '../../../clients/child-process.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import { libpqEnvironment } from '../../../clients/postgres/environment.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Context } from '../../../context.ts'
-import { UserError } from '../../../errors.ts'
+import { asError, UserError } from '../../../errors.ts'
+import type { Finding } from '../../source.ts'
 import { dumpError } from '../dump-errors.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
 import { withDependants } from '../proof/leave-out.ts'
-import { readable } from '../quote.ts'
+import { quoteIdentifier, readable } from '../quote.ts'
 import { type Chosen, isOn } from './choose.ts'
-import { objectOf } from './entry-sql.ts'
-import type { KnownObjects } from './known-objects.ts'
+import { describeEntry, objectOf } from './entry-sql.ts'
+import { type KnownObjects, readKnownObjects } from './known-objects.ts'
+import { callsOwnSchema } from './plan.ts'
+import { entryRunner } from './run-entries.ts'
 import type { TargetState } from './target.ts'
 
 /** What has to go from the target before the backup's objects can take its place, and what hangs on it. */
@@ -21,6 +25,8 @@ export interface Replaced {
   readonly roots: readonly TocEntry[]
   /** Objects of others that go with the roots and are made again from the target's own definitions: views, foreign keys of other tables, policies, ... */
   readonly givenBack: readonly TocEntry[]
+  /** Triggers and policies on tables of the platform that the backup does not know. */
+  readonly extras: readonly TocEntry[]
   /** The target's own objects without those that go. */
   readonly known: KnownObjects
   /** Tables that would lose a column or themselves; the restore must not begin. */
@@ -136,26 +142,112 @@ export function planReplacing(
     else if (entry.kind === 'TABLE') endangered.push(readable({ schema: entry.schema, name: entry.tag }))
     else givenBack.push(entry)
   }
+  const extras = now.entries.filter(
+    (entry) =>
+      !byTables &&
+      chosen.whole &&
+      entry.schema !== 'cron' &&
+      target.schemas.get(entry.schema)?.platform === true &&
+      (entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))) &&
+      !lost.has(entry.id) &&
+      !inBackup.has(name(entry))
+  )
   const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).map(name))
   return {
     roots: [...schemas, ...roots],
     givenBack,
+    extras,
     known: { has: (entry) => !dropped.has(`${entry.kind}\0${entry.schema}\0${entry.tag}`) && known.has(entry) },
     endangered,
     entries
   }
 }
 
-/** Drops the roots, in the open transaction. */
-export async function dropReplaced(connection: Connection, replaced: Replaced): Promise<void> {
+/**
+ * Drops the roots, and with `largeObjects` all large objects, in the open transaction. What the role may not take from the platform's tables is listed.
+ */
+export async function dropReplaced(
+  connection: Connection,
+  replaced: Replaced,
+  largeObjects: boolean
+): Promise<Finding[]> {
+  if (largeObjects) await connection.query('select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata')
+  const findings: Finding[] = []
+  for (const entry of replaced.extras) {
+    const error = await refusalOf(connection, entry.dropStatement)
+    if (error === null) continue
+    findings.push({
+      kind: 'todo',
+      subject: describeEntry(entry),
+      detail: `the backup does not know it, and it could not be dropped: ${asError(error).message}`,
+      remedy: entry.dropStatement.trim()
+    })
+  }
   // Views first: what remains then depends on little.
   const order = ['VIEW', 'MATERIALIZED VIEW']
   const roots = replaced.roots.toSorted((a, b) => order.indexOf(b.kind) - order.indexOf(a.kind))
   for (const entry of roots) {
     const object = objectOf(entry)
     if (object === null) continue
-    await connection.query(
+    const error = await refusalOf(
+      connection,
       `DROP ${object.replace(/^(FOREIGN TABLE|MATERIALIZED VIEW|[A-Z]+) /, '$1 IF EXISTS ')} CASCADE`
     )
+    if (error !== null)
+      throw new UserError('SB708', `${describeEntry(entry)} could not be replaced: ${asError(error).message}`, {
+        cause: error
+      })
   }
+  return findings
+}
+
+async function refusalOf(connection: Connection, statement: string): Promise<unknown> {
+  try {
+    await connection.query(`savepoint dropping; ${statement}; release savepoint dropping`)
+    return null
+  } catch (error) {
+    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+    await connection.query('rollback to savepoint dropping; release savepoint dropping')
+    return error
+  }
+}
+
+/** What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. */
+export async function giveBack(connection: Connection, replaced: Replaced, user: string): Promise<void> {
+  const known = await readKnownObjects(connection)
+  const entries = replaced.givenBack.filter((entry) => {
+    if (known.has(entry)) return false
+    // A table that does not come back is not published any more.
+    const table =
+      entry.kind === 'PUBLICATION TABLE'
+        ? entry.needs.map((id) => replaced.entries.get(id)).find((need) => need?.kind === 'TABLE')
+        : undefined
+    return table === undefined || known.has(table)
+  })
+  const runner = entryRunner({
+    connection,
+    user,
+    superuser: false,
+    entries: replaced.entries,
+    platform: new Set(),
+    isThere: () => true,
+    onProgress: () => undefined
+  })
+  const failed = (words: string, cause?: unknown) =>
+    new UserError('SB708', `What depends on the replaced objects could not be given back: ${words}`, { cause })
+  try {
+    await runner.run(entries.filter((entry) => entry.kind !== 'ACL'))
+    for (const entry of entries) {
+      if (entry.kind !== 'MATERIALIZED VIEW') continue
+      await runner.attempt(
+        entry,
+        `REFRESH MATERIALIZED VIEW ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
+      )
+    }
+    await runner.run(entries.filter((entry) => entry.kind === 'ACL'))
+  } catch (error) {
+    throw error instanceof UserError && error.code === 'SB708' ? failed(error.message, error) : error
+  }
+  const [refused] = runner.findings
+  if (refused !== undefined) throw failed(`${refused.subject}: ${refused.detail}`)
 }

@@ -13,36 +13,39 @@ const addKey = new RegExp(
 )
 
 /**
- * Makes an empty table like that of the backup in a schema of its own. Only the `CREATE TABLE` is taken of its definition, under the new name and without
- * parents: whatever else it says is about the live table. Where a type or function of it is gone, the columns become text; resolves with false then.
+ * Makes an empty table like that of the backup in a schema of its own. Only the `CREATE TABLE` is taken of its definition, under the new name: whatever else
+ * it says is about the live table. Where that does not do (it has parents, or a type or function of it is gone) the columns are those of the live table; where
+ * that does not do either they are text. Resolves with whether the types are kept.
  */
 export async function makeSideTable(
   connection: Connection,
   schema: string,
   table: CopiedColumns,
+  live: string,
   definition: TocEntry | undefined,
   key: TocEntry | undefined
 ): Promise<boolean> {
   const place = `${quoteIdentifier(schema)}.${quoteIdentifier(table.table)}`
   const create = renamed(definition, place)
-  if (create !== null && (await tried(connection, create))) {
-    const primary = addKey.exec(splitStatements(key?.definition ?? '')[0] ?? '')?.[1]
-    if (primary !== undefined) await tried(connection, `ALTER TABLE ONLY ${place} ADD CONSTRAINT ${primary}`)
-    return true
+  const columns = table.columns.map(quoteIdentifier)
+  const made =
+    (create !== null && (await tried(connection, create))) ||
+    (await tried(connection, `CREATE TABLE ${place} AS SELECT ${columns.join(', ')} FROM ONLY ${live} WITH NO DATA`))
+  if (!made) {
+    await connection.query(`CREATE TABLE ${place} (${columns.map((column) => `${column} text`).join(', ')})`)
+    return false
   }
-  await connection.query(
-    `CREATE TABLE ${place} (${table.columns.map((column) => `${quoteIdentifier(column)} text`).join(', ')})`
-  )
-  return false
+  const primary = addKey.exec(splitStatements(key?.definition ?? '')[0] ?? '')?.[1]
+  if (primary !== undefined) await tried(connection, `ALTER TABLE ONLY ${place} ADD CONSTRAINT ${primary}`)
+  return true
 }
 
 function renamed(definition: TocEntry | undefined, place: string): string | null {
   const statement = splitStatements(definition?.definition ?? '')[0] ?? ''
   if (!createTable.test(statement)) return null
-  const own = statement.replace(createTable, () => `CREATE TABLE ${place} (`)
-  const alone = own.replace(/\n\)\nINHERITS \([^()]*\)/, '\n)')
-  // Rows of a child show in its live parents: rather none of the definition than that.
-  return /\nINHERITS \(/.test(alone) || /\nPARTITION BY /.test(alone) ? null : alone
+  // Rows of a child show in its live parents.
+  if (/\n(?:INHERITS|PARTITION BY) /.test(statement)) return null
+  return statement.replace(createTable, () => `CREATE TABLE ${place} (`)
 }
 
 async function tried(connection: Connection, sql: string): Promise<boolean> {

@@ -29,7 +29,7 @@ export async function readTableKey(
     and not exists (select from pg_attribute a where a.attrelid = x.indrelid and a.attnum = any (x.indkey[0:x.indnkeyatts - 1]) and not a.attnotnull)
   order by x.indisprimary desc, x.indnkeyatts, x.indexrelid limit 1)
 select i as position, a.attname::text as name, n.nspname::text as "operatorSchema", o.oprname::text as operator
-from key, generate_series(0, key.indnkeyatts - 1) i
+from key cross join lateral generate_series(0, key.indnkeyatts - 1) i
 join pg_attribute a on a.attrelid = key.indrelid and a.attnum = key.columns[i]
 join pg_opclass c on c.oid = key.classes[i]
 join pg_amop m on m.amopfamily = c.opcfamily and m.amoplefttype = c.opcintype and m.amoprighttype = c.opcintype and m.amopstrategy = 3

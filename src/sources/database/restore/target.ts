@@ -175,7 +175,7 @@ async function readHoldings(connection: Connection, schemas: ReadonlyMap<string,
     )
     if (there?.there !== true) continue
     const [count] = await connection.query<{ rows: string }>(`select count(*)::text as rows from ${schema}.${table}`)
-    if (count !== undefined && count.rows !== '0') holds.push(`${count.rows} ${what}`)
+    if (count !== undefined && count.rows !== '0') holds.unshift(`${count.rows} ${what}`)
   }
   return holds
 }

@@ -1,0 +1,268 @@
+import type { DatabaseFacts } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import type { Context } from '../../../context.ts'
+import { UserError } from '../../../errors.ts'
+import type { Files, Finding } from '../../source.ts'
+import { readGuards } from '../guards.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import { qualified, quoteIdentifier, readable } from '../quote.ts'
+import type { ArchiveReader } from './archive-reader.ts'
+import { checkAfter } from './check-after.ts'
+import type { Chosen } from './choose.ts'
+import type { CopiedColumns } from './copy-statement.ts'
+import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
+import { checkForeignKeys } from './foreign-keys.ts'
+import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
+import { readKnownObjects } from './known-objects.ts'
+import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } from './load-rows.ts'
+import { passesOf, withoutPassedSequences } from './passes.ts'
+import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
+import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
+import { restoreDatabaseSettings, restoreRoles } from './restore-roles.ts'
+import { type EntryRunner, entryRunner } from './run-entries.ts'
+import { makeSideTable, sideSchemaName } from './side-table.ts'
+import type { TargetState } from './target.ts'
+
+export interface CarryOutOptions {
+  readonly connection: Connection
+  readonly reader: ArchiveReader
+  readonly context: Context
+  readonly files: Files
+  readonly facts: DatabaseFacts
+  readonly mode: RestoreMode
+  readonly target: TargetState
+  readonly chosen: Chosen
+  readonly plan: RestorePlan
+  readonly replaced: Replaced | null
+}
+
+/** What a restore did. */
+export interface DatabaseRestored {
+  readonly tables: readonly LoadedTable[]
+  readonly rows: number
+  readonly sideSchema: string | null
+  readonly findings: readonly Finding[]
+}
+
+/** Whether a backup holds everything of its database. */
+function isWholeBackup({ selection }: DatabaseFacts): boolean {
+  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = selection
+  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].every((list) => list.length === 0)
+}
+
+/**
+ * Carries a plan out in the open transaction, and compares the outcome with the backup before that ends. Throws SB708 where the target refuses what the
+ * backup cannot be brought back without, SB709 where it is not what the backup says afterwards: the caller must take the transaction back then.
+ */
+export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestored> {
+  const { connection, context, facts, mode, target, plan, chosen, replaced, reader } = options
+  const { toc } = reader
+  const findings: Finding[] = [...plan.findings]
+  const definitions = mode === 'empty' || mode === 'replace'
+  const all = chosen.whole && definitions && facts.selection.type !== 'data'
+  const whole = all && isWholeBackup(facts)
+  /** Neither triggers nor event triggers of the target take part; foreign keys are looked at afterwards. */
+  const still = async (on: boolean) => {
+    if (target.replicaRole) await connection.query(`set local session_replication_role = ${on ? 'replica' : 'origin'}`)
+  }
+
+  if (all) findings.push(...(await restoreRoles(connection, facts, target)))
+  const makes = plan.entries.length > 0 || mode === 'side-schema'
+  const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
+  await still(true)
+  if (replaced !== null) findings.push(...(await dropReplaced(connection, replaced, whole)))
+  const runner = await runnerOf(options)
+  const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
+  await still(false)
+  await runner.run(passes.first)
+  await still(true)
+  await runner.run(passes.before)
+
+  const side = mode === 'side-schema' ? sideSchemaName(context.clock.now(), (name) => target.schemas.has(name)) : null
+  if (side !== null) await connection.query(`create schema ${quoteIdentifier(side)}`)
+  const held = await holdTriggers(connection, plan.rows)
+  findings.push(...held.findings)
+  await emptyTables(connection, plan.rows)
+  const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
+  const loaded = await load(options, side, largeObjects, findings)
+  findings.push(...loaded.findings)
+  await runner.run(passes.after)
+  if (replaced !== null) await giveBack(connection, replaced, target.user)
+  for (const statement of held.back) await connection.query(statement)
+  await runner.run(passes.grants)
+  await runner.run(passes.last)
+  if (whole) await runner.run(passes.defaults)
+  else if (defaults.length > 0) await resetDefaultPrivileges(connection, defaults)
+  await still(false)
+  if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
+  if (plan.rows.some((rows) => rows.way === 'jobs' && !loaded.refused.has(rows.entry.id)))
+    findings.push(...(await scheduleJobs(connection, target.user)))
+  if (all) {
+    findings.push(...(await restoreDatabaseSettings(connection, facts, target)))
+    findings.push(...(await secrets(options)))
+  }
+  findings.push(...(await stillOpen(connection, runner, toc, facts)))
+  findings.push(...(await check(options, loaded, runner, { whole, largeObjects })))
+  // What event triggers of the platform would have said after each definition.
+  if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
+  return {
+    tables: loaded.tables,
+    rows: loaded.tables.reduce((sum, table) => sum + table.rows, 0),
+    sideSchema: side,
+    findings
+  }
+}
+
+async function runnerOf({ connection, context, target, plan, reader }: CarryOutOptions): Promise<EntryRunner> {
+  const known = await readKnownObjects(connection)
+  let done = 0
+  return entryRunner({
+    connection,
+    user: target.user,
+    superuser: target.superuser,
+    entries: new Map(reader.toc.entries.map((entry) => [entry.id, entry])),
+    platform: plan.platform,
+    isThere: (entry) => known.has(entry),
+    onProgress: (count) => {
+      done += count
+      context.log.progress(() => `database: ${done} of ${plan.entries.length} objects made`)
+    }
+  })
+}
+
+async function load(
+  options: CarryOutOptions,
+  side: string | null,
+  largeObjects: boolean,
+  findings: Finding[]
+): Promise<Loaded> {
+  const { connection, reader, plan, context } = options
+  return loadRows({
+    connection,
+    reader,
+    rows: plan.rows,
+    largeObjects,
+    beside: (rows) => besideOf(options, rows, side ?? '', findings),
+    jobs: (rows, chunks) => stageJobs(connection, rows, chunks),
+    onRows: (table, rows) => context.log.progress(() => `database: ${rows} rows of ${table}`)
+  })
+}
+
+async function besideOf(
+  { connection, reader, plan }: CarryOutOptions,
+  rows: RowsPlan,
+  schema: string,
+  findings: Finding[]
+): Promise<CopiedColumns> {
+  const { entries } = reader.toc
+  const definition = entries.find(
+    (entry) => entry.kind === 'TABLE' && entry.schema === rows.entry.schema && entry.tag === rows.entry.tag
+  )
+  const key = entries.find(
+    (entry) =>
+      entry.kind === 'CONSTRAINT' &&
+      definition !== undefined &&
+      entry.needs.includes(definition.id) &&
+      / PRIMARY KEY \(/.test(entry.definition)
+  )
+  // Two tables of one name from two schemas lie beside each other.
+  const same = plan.rows.filter((other) => other.entry.tag === rows.entry.tag).length > 1
+  const table = same ? `${rows.entry.schema}_${rows.entry.tag}` : rows.entry.tag
+  const place = { ...rows.copied, schema, table }
+  const exact = await makeSideTable(connection, schema, place, qualified(rows.facts), definition, key)
+  if (!exact)
+    findings.push({
+      kind: 'note',
+      subject: `table ${readable({ schema, name: table })}`,
+      detail: 'its columns are text: types or functions of the definition are not in the target any more'
+    })
+  return place
+}
+
+/** Event triggers of the target that switch row security on could not be held still. */
+async function alignRowSecurity(
+  connection: Connection,
+  facts: DatabaseFacts,
+  entries: readonly TocEntry[]
+): Promise<void> {
+  const made = new Set(
+    entries
+      .filter((entry) => entry.kind === 'TABLE')
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const open = facts.tables.filter((table) => !table.rowSecurity && made.has(readable(table)))
+  const rows = await connection.query<{ schema: string; name: string }>(
+    `select n.nspname::text as schema, c.relname::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relrowsecurity`
+  )
+  const closed = new Set(rows.map(readable))
+  for (const table of open)
+    if (closed.has(readable(table)))
+      await connection.query(`alter table ${qualified(table)} disable row level security`)
+}
+
+async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
+  if (facts.vault === undefined || !plan.platform.has('vault') || !(await hasVault(connection))) {
+    const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
+    if (held === '0') return []
+    const why = facts.vault === undefined ? 'the backup could not read them' : 'the target has no Vault that takes them'
+    return [
+      {
+        kind: 'todo',
+        subject: 'Vault secrets',
+        detail: `${held} secrets cannot be brought back in clear: ${why}. Set them again.`
+      }
+    ]
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of files.open('vault.json')) chunks.push(chunk)
+  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'))
+}
+
+/** What the target refused, without default privileges that it has already as they should be. */
+async function stillOpen(
+  connection: Connection,
+  runner: EntryRunner,
+  toc: ArchiveToc,
+  facts: DatabaseFacts
+): Promise<Finding[]> {
+  const refused = toc.entries.filter((entry) => entry.kind === 'DEFAULT ACL' && runner.refused.has(entry.id))
+  if (refused.length === 0) return [...runner.findings]
+  const kept = (guards: DatabaseFacts['guards']) => guards.filter((guard) => guard.kind === 'default privileges')
+  const now = kept(await readGuards(connection, facts.server.versionNumber))
+  const nameOf = (entry: TocEntry) =>
+    `for ${entry.owner}${entry.schema === '' ? '' : ` in schema ${entry.schema}`} on ${entry.tag.replace('DEFAULT PRIVILEGES FOR ', '').toLowerCase()}`
+  const equal = refused.filter((entry) => {
+    const named = (guard: DatabaseFacts['guards'][number]) => guard.name.replaceAll('"', '') === nameOf(entry)
+    return now.find(named)?.definition === kept(facts.guards).find(named)?.definition
+  })
+  const quiet = new Set(equal.map((entry) => runner.findingOf(entry.id)))
+  return runner.findings.filter((finding) => !quiet.has(finding))
+}
+
+async function check(
+  { connection, context, facts, plan, target, reader }: CarryOutOptions,
+  loaded: Loaded,
+  runner: EntryRunner,
+  { whole, largeObjects }: { readonly whole: boolean; readonly largeObjects: boolean }
+): Promise<Finding[]> {
+  const brought = plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id))
+  const touched = brought.filter((rows) => rows.way === 'exchange' || rows.way === 'missing').map((rows) => rows.facts)
+  const dangling = await checkForeignKeys(connection, touched)
+  const found = await checkAfter({
+    connection,
+    clock: context.clock,
+    facts,
+    rows: brought,
+    entries: plan.entries,
+    whole,
+    largeObjects,
+    listed: reader.toc.entries.filter((entry) => runner.refused.has(entry.id) || runner.otherOwner.has(entry.id)),
+    platform: plan.platform,
+    superuser: target.superuser
+  })
+  const differences = [...dangling, ...found].filter((finding) => finding.kind === 'difference')
+  if (differences.length === 0) return found
+  const words = differences.slice(0, 6).map((finding) => `${finding.subject}: ${finding.detail}`)
+  const more = differences.length > 6 ? `; and ${differences.length - 6} more` : ''
+  throw new UserError('SB709', `After the restore the target was not what the backup says: ${words.join('; ')}${more}.`)
+}

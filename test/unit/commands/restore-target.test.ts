@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest'
+import { assertConfirmed, assertMeant, isSource, namesOf } from '../../../src/commands/restore-target.ts'
+import { UserError } from '../../../src/errors.ts'
+
+const ref = 'abcdefghijklmnopqrst'
+const place = { host: 'db.example.com', port: 5432, database: 'postgres' }
+const facts = (source: Partial<{ host: string; port: number; database: string; ref: string | null }>) => ({
+  source: { host: 'other.example.com', port: 5432, database: 'postgres', user: 'postgres', ref: null, ...source }
+})
+
+function codeOf(work: () => void): string {
+  try {
+    work()
+    return 'accepted'
+  } catch (error) {
+    return error instanceof UserError ? error.code : String(error)
+  }
+}
+
+describe('confirm-target', () => {
+  test('is the ref or host/database, without the port', () => {
+    expect(namesOf({ ref, database: place })).toEqual([ref, 'db.example.com/postgres'])
+    for (const typed of [ref, 'db.example.com/postgres', `same:${ref}`])
+      expect(codeOf(() => assertConfirmed(typed, { ref, database: place }))).toBe('accepted')
+    for (const typed of ['db.example.com', 'db.example.com:5432/postgres', 'postgres', `${ref}x`, '', 'same:']) {
+      expect(codeOf(() => assertConfirmed(typed, { ref, database: place }))).toBe('SB701')
+    }
+    expect(codeOf(() => assertConfirmed(ref, { ref: undefined, database: place }))).toBe('SB701')
+  })
+
+  test('must say so where the target is the source', () => {
+    const target = { ref, database: place }
+    expect(codeOf(() => assertMeant(ref, target, facts({ ref })))).toBe('SB702')
+    expect(codeOf(() => assertMeant(`same:${ref}`, target, facts({ ref })))).toBe('accepted')
+    expect(codeOf(() => assertMeant(ref, target, facts({})))).toBe('accepted')
+    expect(codeOf(() => assertMeant(`same:${ref}`, target, facts({})))).toBe('SB701')
+  })
+
+  test('counts host, port and database, or the ref, as the same', () => {
+    const target = { ref: undefined, database: place }
+    expect(isSource(target, facts({ host: 'DB.example.com' }))).toBe(true)
+    expect(isSource(target, facts({ host: 'db.example.com', port: 5433 }))).toBe(false)
+    expect(isSource(target, facts({ host: 'db.example.com', database: 'other' }))).toBe(false)
+    expect(isSource({ ref, database: place }, facts({ ref }))).toBe(true)
+    expect(isSource({ ref: undefined, database: undefined }, facts({ ref: null }))).toBe(false)
+    expect(isSource(target, undefined)).toBe(false)
+  })
+})
