@@ -18,7 +18,11 @@ const sampleMs = 20
  * Runs a bash script to its end and measures the whole tree of processes that it starts. `bash` itself keeps the time
  * of the children that it waited for, whatever they started in turn, to a millisecond.
  */
-export async function measure(script: string, env: Readonly<Record<string, string>>, folder: string): Promise<Measured> {
+export async function measure(
+  script: string,
+  env: Readonly<Record<string, string>>,
+  folder: string
+): Promise<Measured> {
   const timesFile = path.join(folder, 'times')
   const errorFile = path.join(folder, 'errors')
   await writeFile(errorFile, '')
@@ -26,7 +30,13 @@ export async function measure(script: string, env: Readonly<Record<string, strin
   const started = performance.now()
   const child = spawn('bash', ['-c', wrapped], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', ...env, BENCH_TIMES: timesFile, BENCH_ERRORS: errorFile },
+    env: {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      LC_ALL: 'C',
+      ...env,
+      BENCH_TIMES: timesFile,
+      BENCH_ERRORS: errorFile
+    },
     stdio: ['ignore', 'ignore', 'inherit']
   })
   const ended = new Promise<number | NodeJS.Signals | null>((resolve, reject) => {

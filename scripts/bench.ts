@@ -81,7 +81,9 @@ async function main(): Promise<void> {
           const measured = await measure(script, env, place)
           const storedBytes = await bytesBelow(path.join(place, 'stored'))
           if (turn > 0) samples.get(way.name)?.push({ ...measured, storedBytes })
-          console.error(`  ${turn === 0 ? 'warm-up' : `turn ${turn}`}: ${way.name}: ${measured.wallSeconds.toFixed(2)} s`)
+          console.error(
+            `  ${turn === 0 ? 'warm-up' : `turn ${turn}`}: ${way.name}: ${measured.wallSeconds.toFixed(2)} s`
+          )
         }
       }
       results.push({
@@ -93,7 +95,9 @@ async function main(): Promise<void> {
     }
     if (values.json) console.log(JSON.stringify({ major, repeats, cores: availableParallelism(), results }, null, 2))
     else {
-      console.log(`PostgreSQL ${major}, ${availableParallelism()} cores, ${repeats} turns; medians. Ratios are taken within a turn.\n`)
+      console.log(
+        `PostgreSQL ${major}, ${availableParallelism()} cores, ${repeats} turns; medians. Ratios are taken within a turn.\n`
+      )
       for (const { database, serverBytes, rows } of results) console.log(table(database, serverBytes, rows))
     }
   } finally {

@@ -105,7 +105,10 @@ async function main(): Promise<void> {
 async function runOnce(run: Parameters<typeof prepareRun>[0], showSummary: boolean): Promise<string> {
   const prepared = await prepareRun(run)
   const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(process.execPath, [path.resolve(values.bundle)], { env: prepared.env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [path.resolve(values.bundle)], {
+      env: prepared.env,
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         // Commands to the runner mask values and fold groups; a person reads past them.
@@ -160,7 +163,12 @@ async function openByHand(
 
   console.log('    $ createdb restored && pg_restore --dbname restored database.dump')
   await server.query('create database restored')
-  const restored = await server.run('pg_restore', ['--dbname', 'restored', '--exit-on-error', path.join(look, 'database.dump')])
+  const restored = await server.run('pg_restore', [
+    '--dbname',
+    'restored',
+    '--exit-on-error',
+    path.join(look, 'database.dump')
+  ])
   if (restored.code !== 0) throw new Error(`pg_restore ended with ${restored.code}:\n${restored.stderr}`)
   for (const table of ['auth.users', 'public.todos']) {
     const count = async (database: string) =>

@@ -831,7 +831,8 @@ const catalogue = {
   },
   SB930: {
     title: 'A notification could not be sent',
-    cause: 'The webhook, mail server or ping address did not take it, or its address is not allowed. The run is not affected.',
+    cause:
+      'The webhook, mail server or ping address did not take it, or its address is not allowed. The run is not affected.',
     remedy: 'Check the address and what it is reachable for; private addresses need `notify-webhook-private: true`.'
   },
   SB999: {

@@ -139,7 +139,12 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
   if (!isManifest(json.value)) return broken(whyNot(json.value))
   const reason = contradiction(json.value)
   if (reason !== null) return broken(reason)
-  return { kind: 'ok', manifest: json.value, newerFormat: json.value.format > formatVersion, changed: json.value.digest !== digestOf(json.value) }
+  return {
+    kind: 'ok',
+    manifest: json.value,
+    newerFormat: json.value.format > formatVersion,
+    changed: json.value.digest !== digestOf(json.value)
+  }
 }
 
 /** A manifest's bytes: indented JSON with keys in a fixed order. Throws (a bug) for one that could not be read again. */

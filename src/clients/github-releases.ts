@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
+import type { Github } from './github.ts'
 import { openDownload } from './github-download.ts'
 import { hasStatus } from './github-errors.ts'
-import type { Github } from './github.ts'
 
 const assetSchema = z.object({
   id: z.number(),

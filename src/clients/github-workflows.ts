@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { hasStatus } from './github-errors.ts'
 import type { Github } from './github.ts'
+import { hasStatus } from './github-errors.ts'
 
 const workflowsSchema = z.object({
   workflows: z.array(z.object({ path: z.string(), name: z.string(), state: z.string() }))

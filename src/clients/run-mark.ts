@@ -34,5 +34,8 @@ export function isDeadRun(mark: string): boolean {
 
 function machine(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  return createHash('sha256').update(`${boot} ${readlinkSync('/proc/self/ns/pid')}`).digest('hex').slice(0, 16)
+  return createHash('sha256')
+    .update(`${boot} ${readlinkSync('/proc/self/ns/pid')}`)
+    .digest('hex')
+    .slice(0, 16)
 }

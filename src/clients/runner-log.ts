@@ -47,7 +47,12 @@ export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
       core.error(annotation(`${error.code}: ${error.message} ${error.remedy}`), { title: error.code })
     },
     bug: (error) => {
-      core.error(annotation(`SB999: This is a fault of the action itself: ${error.message} Please report it with the debug log.`), { title: 'SB999' })
+      core.error(
+        annotation(
+          `SB999: This is a fault of the action itself: ${error.message} Please report it with the debug log.`
+        ),
+        { title: 'SB999' }
+      )
       for (const part of (error.stack ?? '').split('\n')) core.debug(line(part))
     }
   }

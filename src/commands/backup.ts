@@ -1,19 +1,26 @@
 import { join } from 'node:path'
-import type { Encryption } from '../archive/encryption.ts'
-import { databaseFactsSchema } from '../archive/contents-database.ts'
 import type { CompressionMethod } from '../archive/compression.ts'
 import type { Contents } from '../archive/contents.ts'
-import { formatVersion, type Manifest, minReader, type Part, type Shape, type Verification } from '../archive/manifest.ts'
+import { databaseFactsSchema } from '../archive/contents-database.ts'
+import type { Encryption } from '../archive/encryption.ts'
+import {
+  formatVersion,
+  type Manifest,
+  minReader,
+  type Part,
+  type Shape,
+  type Verification
+} from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
+import type { Destination } from '../destinations/destination.ts'
 import { errorCodes } from '../error-codes.ts'
 import { UserError } from '../errors.ts'
-import type { Alarm } from '../history/comparison.ts'
 import { makeBackupId } from '../history/backup-id.ts'
+import type { Alarm } from '../history/comparison.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import type { RetentionRules } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
-import type { Destination } from '../destinations/destination.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Captured, Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
@@ -44,7 +51,9 @@ export interface BackupOptions {
 
 export interface BackupPorts extends Ports {
   /** Opens the sources to capture, in their order; what is skipped by choice comes as `skipped`. */
-  readonly openSources: (destinations: readonly Destination[]) => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
+  readonly openSources: (
+    destinations: readonly Destination[]
+  ) => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
   readonly createPacker: (dir: string) => Packer
   readonly prove: Prove
   /** Bytes free where files are staged; null where that cannot be told. */
@@ -86,7 +95,9 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   try {
     if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
     const reachable = await readHistories(ports, options.project, stored, warnings)
-    entries = [...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))]
+    entries = [
+      ...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))
+    ]
     const opened = await ports.openSources(reachable.destinations)
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
@@ -98,7 +109,9 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const lists = new Map<SourceName, FactLists>()
     let shared: SharedPacks | undefined
     for (const source of sources) {
-      const captured = await log.group(`Capturing: ${source.name}`, () => captureSource(source, packer as Packer, context.signal))
+      const captured = await log.group(`Capturing: ${source.name}`, () =>
+        captureSource(source, packer as Packer, context.signal)
+      )
       parts.push(captured.part)
       if (captured.facts !== undefined) facts.set(source.name, captured.facts)
       if (captured.lists !== undefined) lists.set(source.name, captured.lists)
@@ -107,10 +120,17 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       warnings.push(...captured.warnings)
     }
     if (!parts.some((part) => part.status === 'captured' || part.status === 'partial'))
-      throw new UserError('SB214', `Nothing was captured: ${parts.map((part) => `${part.source} ${part.status} (${part.reason ?? 'no reason'})`).join('; ')}.`)
+      throw new UserError(
+        'SB214',
+        `Nothing was captured: ${parts.map((part) => `${part.source} ${part.status} (${part.reason ?? 'no reason'})`).join('; ')}.`
+      )
 
     const proof = await ports.prove(
-      { files: packer.files, type: options.type, ...(facts.has('database') ? { database: facts.get('database') } : {}) },
+      {
+        files: packer.files,
+        type: options.type,
+        ...(facts.has('database') ? { database: facts.get('database') } : {})
+      },
       context.signal
     )
     const described = describeDatabase(parts, facts.get('database'), entries, options)
@@ -123,7 +143,15 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const differences = proof.findings.filter((finding) => finding.kind === 'difference')
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
-    await packContents({ ...options, ...(described.changes === undefined ? {} : { changes: described.changes }) }, backup.id, startedAt, facts, lists, shared, packer)
+    await packContents(
+      { ...options, ...(described.changes === undefined ? {} : { changes: described.changes }) },
+      backup.id,
+      startedAt,
+      facts,
+      lists,
+      shared,
+      packer
+    )
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
     const measures = { parts, sizeBytes: draft.backup.sizeBytes, durationMs: Math.round(clock.monotonic() - started) }
@@ -157,7 +185,10 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const failures = stored.filter((one) => !one.stored)
     if (stored.every((one) => !one.stored)) {
       draft.verified = 'none'
-      throw new UserError('SB423', `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`)
+      throw new UserError(
+        'SB423',
+        `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`
+      )
     }
     const after: HistoryEntry[] = []
     for (const destination of reachable.destinations) {
@@ -171,11 +202,20 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     entries = after
     if (alarms.length > 0) return finish('anomalous', anomaly(backup.id, alarms))
     if (failures.length > 0)
-      return finish('partial', new UserError('SB424', `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`))
+      return finish(
+        'partial',
+        new UserError(
+          'SB424',
+          `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`
+        )
+      )
     if (incomplete)
       return finish('partial', new UserError('SB215', `The backup does not hold everything: ${incompleteText(parts)}.`))
     if (options.keep !== undefined) {
-      const pruned = await pruneAfterBackup(options.project, options.keep, { ...ports, destinations: reachable.destinations })
+      const pruned = await pruneAfterBackup(options.project, options.keep, {
+        ...ports,
+        destinations: reachable.destinations
+      })
       for (const warning of pruned.warnings) log.warning(warning)
       warnings.push(...pruned.warnings)
       draft.retention = pruned.retention
@@ -229,7 +269,11 @@ const leastShare = 0.1
 const usualShare = 0.5
 
 /** Stops before any work where the disk cannot hold the backup, and warns where it may become scarce. */
-async function checkFreeSpace(sources: readonly Source<unknown>[], ports: BackupPorts, warnings: string[]): Promise<void> {
+async function checkFreeSpace(
+  sources: readonly Source<unknown>[],
+  ports: BackupPorts,
+  warnings: string[]
+): Promise<void> {
   const size = sources.reduce((sum, source) => sum + (source.sizeBytes ?? 0), 0)
   const free = await ports.freeBytes()
   if (free === null) return
@@ -241,8 +285,17 @@ async function checkFreeSpace(sources: readonly Source<unknown>[], ports: Backup
   }
 }
 
-function failedDestination(destination: { name: DestinationResult['name']; place: string }, error: UserError): DestinationResult {
-  return { name: destination.name, place: destination.place, stored: false, url: null, error: `${error.code}: ${error.message} ${error.remedy}` }
+function failedDestination(
+  destination: { name: DestinationResult['name']; place: string },
+  error: UserError
+): DestinationResult {
+  return {
+    name: destination.name,
+    place: destination.place,
+    stored: false,
+    url: null,
+    error: `${error.code}: ${error.message} ${error.remedy}`
+  }
 }
 
 interface CapturedPart {
@@ -272,7 +325,12 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
   } catch (thrown) {
     if (!(thrown instanceof UserError) || signal.aborted || source.name === 'database') throw thrown
     return {
-      part: { source: source.name, status: 'impossible', reason: `${thrown.code}: ${errorCodes[thrown.code].title}`, counts: {} },
+      part: {
+        source: source.name,
+        status: 'impossible',
+        reason: `${thrown.code}: ${errorCodes[thrown.code].title}`,
+        counts: {}
+      },
       warnings: [`${source.name}: ${thrown.message} ${thrown.remedy}`]
     }
   }
@@ -283,7 +341,11 @@ function notCapturedNotes(database: unknown): Finding[] {
   const parsed = databaseFactsSchema.shape.notCaptured.safeParse(
     typeof database === 'object' && database !== null ? Reflect.get(database, 'notCaptured') : undefined
   )
-  return (parsed.success ? parsed.data : []).map(({ what, reason }) => ({ kind: 'note', subject: what, detail: `not in the backup: ${reason}` }))
+  return (parsed.success ? parsed.data : []).map(({ what, reason }) => ({
+    kind: 'note',
+    subject: what,
+    detail: `not in the backup: ${reason}`
+  }))
 }
 
 /** What the database takes on its server, where that is known. */
@@ -422,4 +484,3 @@ function differenceText(differences: readonly Finding[]): string {
   const more = differences.length - shown.length
   return `What was restored differs from the source: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}. Nothing was published.`
 }
-

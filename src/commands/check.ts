@@ -1,6 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
+import type { HistoryEntry } from '../history/entries.ts'
 import {
   type Alarm,
   checkProject,
@@ -8,7 +9,6 @@ import {
   newestVerified,
   type ScheduledWorkflow
 } from '../history/freshness.ts'
-import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'

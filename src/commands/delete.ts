@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts'
-import { backupRows } from '../history/rows.ts'
 import type { HistoryEntry } from '../history/entries.ts'
+import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { readAll } from './list.ts'

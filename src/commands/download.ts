@@ -94,7 +94,11 @@ async function leaveFiles(backup: FetchableBackup, options: DownloadOptions): Pr
         const target = await open(join(folder, plainName), 'wx', 0o600)
         await pipeline(opened.files.open(plainName), target.createWriteStream())
       } else {
-        await copyFile(opened.pathOf(plainName), join(folder, file.name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+        await copyFile(
+          opened.pathOf(plainName),
+          join(folder, file.name),
+          constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
+        )
       }
       await opened.drop(plainName)
     }

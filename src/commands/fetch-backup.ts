@@ -32,7 +32,10 @@ export function openEntry(entry: HistoryEntry, ports: Ports, options: FetchOptio
   const destination = ports.destinations.find((one) => one.name === entry.destination)
   if (manifest === null || destination === undefined) throw new Error(`not an entry that can be opened: ${ref.id}`)
   if (entry.changed)
-    throw new UserError('SB501', `The manifest of backup ${ref.id} in ${destination.place} was changed after it was written: its digest is another one.`)
+    throw new UserError(
+      'SB501',
+      `The manifest of backup ${ref.id} in ${destination.place} was changed after it was written: its digest is another one.`
+    )
   if (options.trusted.length > 0) requireSignature(manifest, ref.id, options.trusted)
   const shared = new Set(manifest.shared.map((file) => file.name))
   const opened = openBackup({
@@ -44,7 +47,8 @@ export function openEntry(entry: HistoryEntry, ports: Ports, options: FetchOptio
     fetch: (file) =>
       joinVolumes(file, (name) => {
         if (!shared.has(file.name)) return destination.get(ref, name)
-        if (destination.pool === undefined) throw new UserError('SB506', `The backup needs the shared file ${name}, and ${destination.place} keeps none.`)
+        if (destination.pool === undefined)
+          throw new UserError('SB506', `The backup needs the shared file ${name}, and ${destination.place} keeps none.`)
         return destination.pool.get(ref.project, name)
       })
   })

@@ -15,6 +15,9 @@ export async function guardPlaintext(destinations: readonly Destination[], rule:
   for (const destination of destinations) {
     const visibility = await destination.visibility()
     if (visibility !== 'private' && visibility !== 'local')
-      throw new UserError('SB422', `The backup would not be encrypted, and ${destination.place} is ${visibility}: others could read it.`)
+      throw new UserError(
+        'SB422',
+        `The backup would not be encrypted, and ${destination.place} is ${visibility}: others could read it.`
+      )
   }
 }

@@ -1,7 +1,7 @@
+import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, keepMarker, readHistory } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
-import type { Destination } from '../destinations/destination.ts'
 import type { Result } from '../result.ts'
 import type { Ports } from './ports.ts'
 
@@ -20,7 +20,8 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
   let entries = await readAll(ports.destinations, options.project)
   if (options.pin !== undefined) await mark(ports.destinations, entries, options.pin, true)
   if (options.unpin !== undefined) await mark(ports.destinations, entries, options.unpin, false)
-  if (options.pin !== undefined || options.unpin !== undefined) entries = await readAll(ports.destinations, options.project)
+  if (options.pin !== undefined || options.unpin !== undefined)
+    entries = await readAll(ports.destinations, options.project)
   return {
     command: 'list',
     status: 'complete',
@@ -44,12 +45,21 @@ export async function readAll(destinations: readonly Destination[], project?: st
   return entries
 }
 
-async function mark(destinations: readonly Destination[], entries: readonly HistoryEntry[], id: string, keep: boolean): Promise<void> {
+async function mark(
+  destinations: readonly Destination[],
+  entries: readonly HistoryEntry[],
+  id: string,
+  keep: boolean
+): Promise<void> {
   const found = entries.filter((entry) => entry.ref.id === id)
   if (found.length === 0) throw new UserError('SB901', `There is no backup ${id} to ${keep ? 'pin' : 'unpin'}.`)
   for (const entry of found) {
     const destination = destinations.find((one) => one.name === entry.destination)
     if (destination === undefined || entry.pinned === keep) continue
-    await destination.annotate(entry.ref, keepMarker, keep ? Buffer.from(`kept whatever the retention rules say\n`) : null)
+    await destination.annotate(
+      entry.ref,
+      keepMarker,
+      keep ? Buffer.from(`kept whatever the retention rules say\n`) : null
+    )
   }
 }

@@ -76,8 +76,18 @@ export async function publish(
 }
 
 /** Another run may have removed, in the meantime, packs of earlier backups that this one was made to rely on. */
-async function assertStillThere(pool: Pool, project: string, packs: readonly StoredFile[], place: string): Promise<void> {
+async function assertStillThere(
+  pool: Pool,
+  project: string,
+  packs: readonly StoredFile[],
+  place: string
+): Promise<void> {
   const listed = new Map((await pool.list(project)).map((file) => [file.name, file]))
   const gone = packs.filter((pack) => !isWhole(pack, listed))
-  if (gone.length > 0) throw new UserError('SB506', `${gone.length} shared packs of earlier backups were removed from ${place} while this backup was made.`, { remedy: 'Run the backup again: it takes the files that are missing anew.' })
+  if (gone.length > 0)
+    throw new UserError(
+      'SB506',
+      `${gone.length} shared packs of earlier backups were removed from ${place} while this backup was made.`,
+      { remedy: 'Run the backup again: it takes the files that are missing anew.' }
+    )
 }

@@ -277,7 +277,12 @@ async function restoreParts(
       draft.findings.push(...findings)
       const differences = findings.filter(({ kind }) => kind === 'difference')
       if (differences.length > 0)
-        failures.push(`${name} came back, but not equal: ${differences.slice(0, 5).map(({ subject, detail }) => `${subject}: ${detail}`).join('; ')}.`)
+        failures.push(
+          `${name} came back, but not equal: ${differences
+            .slice(0, 5)
+            .map(({ subject, detail }) => `${subject}: ${detail}`)
+            .join('; ')}.`
+        )
     } catch (thrown) {
       if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
       failures.push(`${name}: ${thrown.code}: ${thrown.message} ${thrown.remedy}`)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import type { Github } from '../clients/github.ts'
 import { GithubError } from '../clients/github-errors.ts'
 import type { Asset, Release, Releases } from '../clients/github-releases.ts'
-import type { Github } from '../clients/github.ts'
 import { UserError } from '../errors.ts'
 import type { Volume } from './destination.ts'
 

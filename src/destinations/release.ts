@@ -1,6 +1,6 @@
+import type { Github } from '../clients/github.ts'
 import { GithubError, hasStatus } from '../clients/github-errors.ts'
 import { type Asset, githubReleases, type Release, repositoryVisibility } from '../clients/github-releases.ts'
-import type { Github } from '../clients/github.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
 import type { BackupRef, Body, Destination, ListedBackup, RecordFile, Volume } from './destination.ts'

@@ -11,7 +11,10 @@ export function makeBackupId(clock: Clock, randomBytes: RandomBytes): string {
 
 /** `20261122T161908Z`: a time that may stand in file names everywhere. */
 export function compactTime(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z').replace(/[-:]/g, '')
+  return time
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replace(/[-:]/g, '')
 }
 
 export function isBackupId(text: string): boolean {

@@ -81,7 +81,9 @@ export function entryOf(listed: ListedBackup, destination: DestinationName): His
 }
 
 function reasonOf(parsed: Exclude<ReturnType<typeof parseManifest>, { kind: 'ok' }>): string {
-  return parsed.kind === 'newer' ? `written by a newer version: install ${parsed.install} or later` : `its manifest cannot be read: ${parsed.reason}`
+  return parsed.kind === 'newer'
+    ? `written by a newer version: install ${parsed.install} or later`
+    : `its manifest cannot be read: ${parsed.reason}`
 }
 
 function proofOf(
@@ -93,9 +95,16 @@ function proofOf(
     ...(manifest === null ? [] : [manifest.verification]),
     ...records.filter((record) => record.outcome === 'passed').map((record) => record.verification)
   ]
-  const best = proofs.reduce<VerificationLevel>((level, proof) => (rank(proof.level) > rank(level) ? proof.level : level), 'none')
+  const best = proofs.reduce<VerificationLevel>(
+    (level, proof) => (rank(proof.level) > rank(level) ? proof.level : level),
+    'none'
+  )
   const at = proofs.filter((proof) => proof.level === best && proof.at !== null).at(-1)?.at
-  return { verified: best, verifiedAt: best === 'none' || at === undefined || at === null ? null : new Date(at), damaged: false }
+  return {
+    verified: best,
+    verifiedAt: best === 'none' || at === undefined || at === null ? null : new Date(at),
+    damaged: false
+  }
 }
 
 /** Order of the levels: higher proves more. */

@@ -21,9 +21,12 @@ function backupRow(entry: HistoryEntry, now: Date): BackupRow {
     verifiedAt: entry.verifiedAt?.toISOString() ?? null,
     ...(latest === undefined
       ? {}
-      : { latestVerification: { outcome: latest.outcome, level: latest.verification.level, at: latest.verification.at } }),
+      : {
+          latestVerification: { outcome: latest.outcome, level: latest.verification.level, at: latest.verification.at }
+        }),
     sizeBytes: manifest === null ? null : manifest.files.reduce((sum, file) => sum + file.bytes, 0),
-    rows: manifest === null ? null : (manifest.parts.find((part) => part.source === 'database')?.counts['rows'] ?? null),
+    rows:
+      manifest === null ? null : (manifest.parts.find((part) => part.source === 'database')?.counts['rows'] ?? null),
     durationMs: manifest?.durationMs ?? null,
     destination: entry.destination,
     url: entry.url ?? null,

@@ -3,7 +3,10 @@ import { isBackupId } from './backup-id.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
 
 /** Which backup is meant: the newest, one by its id, or the newest at or before a time. */
-export type BackupChoice = { readonly kind: 'latest' } | { readonly kind: 'id'; readonly id: string } | { readonly kind: 'at'; readonly time: Date }
+export type BackupChoice =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'id'; readonly id: string }
+  | { readonly kind: 'at'; readonly time: Date }
 
 /** Backups dated further ahead than this were made by a clock that was wrong. */
 export const futureToleranceMs = 60 * 60 * 1000
@@ -17,8 +20,14 @@ export function isFromTheFuture(entry: HistoryEntry, now: Date): boolean {
 export function selectBackup(entries: readonly HistoryEntry[], choice: BackupChoice, now: Date): HistoryEntry[] {
   const found = pick(entries, choice, now)
   if (found === undefined) throw new UserError('SB901', notFoundText(entries, choice), {})
-  if (found.manifest === null) throw new UserError('SB902', `Backup ${found.ref.id} cannot be read: ${found.unreadable ?? 'its manifest is damaged'}.`)
-  return entries.filter((entry) => entry.ref.id === found.ref.id && entry.ref.project === found.ref.project && entry.manifest !== null)
+  if (found.manifest === null)
+    throw new UserError(
+      'SB902',
+      `Backup ${found.ref.id} cannot be read: ${found.unreadable ?? 'its manifest is damaged'}.`
+    )
+  return entries.filter(
+    (entry) => entry.ref.id === found.ref.id && entry.ref.project === found.ref.project && entry.manifest !== null
+  )
 }
 
 function pick(entries: readonly HistoryEntry[], choice: BackupChoice, now: Date): HistoryEntry | undefined {
@@ -34,13 +43,18 @@ function pick(entries: readonly HistoryEntry[], choice: BackupChoice, now: Date)
 }
 
 function notFoundText(entries: readonly HistoryEntry[], choice: BackupChoice): string {
-  const newest = entries.toSorted(newestFirst).slice(0, 3).map((entry) => entry.ref.id)
+  const newest = entries
+    .toSorted(newestFirst)
+    .slice(0, 3)
+    .map((entry) => entry.ref.id)
   const there = newest.length === 0 ? 'There is no backup at all.' : `The newest ones are ${newest.join(', ')}.`
   switch (choice.kind) {
     case 'latest':
       return `No backup that can be used was found. ${there}`
     case 'id':
-      return isBackupId(choice.id) ? `There is no backup ${choice.id}. ${there}` : `"${choice.id}" is not the id of a backup. ${there}`
+      return isBackupId(choice.id)
+        ? `There is no backup ${choice.id}. ${there}`
+        : `"${choice.id}" is not the id of a backup. ${there}`
     case 'at':
       return `There is no backup made at or before ${choice.time.toISOString()}. ${there}`
   }

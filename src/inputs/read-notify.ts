@@ -4,8 +4,8 @@ import type { Notify } from './commands.ts'
 import { type CommandName, commandNames, declaredInputs, type InputName } from './declared.ts'
 import type { Parse } from './parsed.ts'
 import { parseHook, parseMailAddress, parseSmtp, parseWebAddress } from './places.ts'
-import { parseLabel, projectLabel } from './project-label.ts'
 import { refOfAddress } from './project-access.ts'
+import { parseLabel, projectLabel } from './project-label.ts'
 import { listOf, oneOf, parseBoolean } from './values.ts'
 
 /** What is needed to tell about a run, also one whose inputs are refused. */

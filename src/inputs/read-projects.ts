@@ -1,4 +1,4 @@
-import { isNode, isPair, isScalar, isMap, LineCounter, parseDocument, type Document } from 'yaml'
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { declaredInputs, type InputName } from './declared.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type ErrorCode, errorCodes } from '../error-codes.ts'
 import { destinationNames } from '../destinations/destination.ts'
+import { type ErrorCode, errorCodes } from '../error-codes.ts'
 import { type Result, resultSchema } from '../result.ts'
 import { formatBytes, formatDuration, plural } from '../ui/format.ts'
 

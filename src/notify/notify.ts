@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts'
 import { asError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { Channel } from './channel.ts'
 import type { Notice } from './notice.ts'
 

@@ -2,12 +2,12 @@ import { describeEncryption } from '../archive/encryption.ts'
 import type { Manifest, Part } from '../archive/manifest.ts'
 import { createPacker } from '../archive/pack.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
+import { freeBytesIn } from '../clients/run-folder.ts'
 import { runBackup } from '../commands/backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { BackupInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
-import { freeBytesIn } from '../clients/run-folder.ts'
 import { openDatabase } from './database.ts'
 import { healthAfter, type OpenedProject, openProject, withPoolerRemedy } from './management.ts'
 import { proverOf } from './prove.ts'
@@ -48,7 +48,15 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
         let about: Manifest['source'] = {}
         const access = inputs.source
         if (access !== undefined) {
-          const database = await withPoolerRemedy(project, () => openDatabase(inputs, access, context, encryption.scheme !== 'none', (connection) => storage?.listIn(connection) ?? Promise.resolve()))
+          const database = await withPoolerRemedy(project, () =>
+            openDatabase(
+              inputs,
+              access,
+              context,
+              encryption.scheme !== 'none',
+              (connection) => storage?.listIn(connection) ?? Promise.resolve()
+            )
+          )
           sources.push(database.source)
           about = database.about
           programs = database.programs

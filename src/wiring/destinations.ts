@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
-import type { Context } from '../context.ts'
 import { connectArtifactService } from '../clients/artifact-service.ts'
 import { connectGithub, type Github } from '../clients/github.ts'
 import { repositoryVisibility } from '../clients/github-releases.ts'
+import type { Context } from '../context.ts'
 import { openArtifactDestination } from '../destinations/artifact.ts'
 import type { Destination, DestinationName } from '../destinations/destination.ts'
 import { folderDestination } from '../destinations/folder.ts'
@@ -13,7 +13,11 @@ import type { CommonInputs } from '../inputs.ts'
 import type { RunnerEnvironment } from '../runner-environment.ts'
 
 /** Opens the destinations that the inputs name, in their order. Nothing is asked of them yet. */
-export function openDestinations(inputs: CommonInputs, environment: RunnerEnvironment, context: Context): Destination[] {
+export function openDestinations(
+  inputs: CommonInputs,
+  environment: RunnerEnvironment,
+  context: Context
+): Destination[] {
   let github: Github | undefined
   const api = (): Github => {
     github ??= connectGithub({
@@ -21,7 +25,9 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
       token: tokenOf(inputs),
       retries: inputs.retries,
       context,
-      ...(inputs.timeoutMs === undefined ? {} : { deadline: new Date(context.clock.now().getTime() + inputs.timeoutMs) })
+      ...(inputs.timeoutMs === undefined
+        ? {}
+        : { deadline: new Date(context.clock.now().getTime() + inputs.timeoutMs) })
     })
     return github
   }
@@ -30,7 +36,8 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
       throw new UserError('SB003', 'GITHUB_REPOSITORY is not set: the repository of this run is not known.')
     return environment.repository
   }
-  const target = (): string => (inputs.repository === undefined ? here() : `${inputs.repository.owner}/${inputs.repository.name}`)
+  const target = (): string =>
+    inputs.repository === undefined ? here() : `${inputs.repository.owner}/${inputs.repository.name}`
 
   const open: Readonly<Record<DestinationName, () => Destination>> = {
     artifact: () =>
@@ -66,7 +73,8 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
         context
       ),
     folder: () => {
-      if (inputs.folder === undefined) throw new UserError('SB003', 'The destination `folder` needs the input `folder`.')
+      if (inputs.folder === undefined)
+        throw new UserError('SB003', 'The destination `folder` needs the input `folder`.')
       return folderDestination({ path: resolve(inputs.folder) }, context)
     }
   }
@@ -74,6 +82,7 @@ export function openDestinations(inputs: CommonInputs, environment: RunnerEnviro
 }
 
 function tokenOf(inputs: CommonInputs): string {
-  if (inputs.token === undefined) throw new UserError('SB003', 'The input `token` is empty: GitHub cannot be asked without one.')
+  if (inputs.token === undefined)
+    throw new UserError('SB003', 'The input `token` is empty: GitHub cannot be asked without one.')
   return inputs.token
 }

@@ -3,12 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { connect } from '../../src/clients/postgres/connect.ts'
 import type { Connection } from '../../src/clients/postgres/connection.ts'
 import { systemClock, systemRandomBytes } from '../../src/clients/system.ts'
-import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import type { Context } from '../../src/context.ts'
-import { type DatabaseSource, type DatabaseSourceOptions, openDatabaseSource } from '../../src/sources/database/capture.ts'
+import {
+  type DatabaseSource,
+  type DatabaseSourceOptions,
+  openDatabaseSource
+} from '../../src/sources/database/capture.ts'
 import { compareDatabase, readDatabaseState } from '../../src/sources/database/copy-state.ts'
 import { everything } from '../../src/sources/database/selection.ts'
 import { beginReading } from '../../src/sources/database/snapshot.ts'
@@ -85,11 +89,23 @@ export interface CaptureOptions extends Partial<DatabaseSourceOptions> {
   readonly pgDump?: string
 }
 
-export function openSource(desk: Desk, server: PostgresServer, database: string, options: CaptureOptions = {}): DatabaseSource {
+export function openSource(
+  desk: Desk,
+  server: PostgresServer,
+  database: string,
+  options: CaptureOptions = {}
+): DatabaseSource {
   const { user = server.superuser, port = server.port, pgDump = `${server.binDir}/pg_dump`, ...rest } = options
   return openDatabaseSource({
     context: desk.context,
-    target: { host: '127.0.0.1', port, user, password: server.password, database, tls: { mode: 'disable', rootCertificates: null } },
+    target: {
+      host: '127.0.0.1',
+      port,
+      user,
+      password: server.password,
+      database,
+      tls: { mode: 'disable', rootCertificates: null }
+    },
     ref: null,
     programs: {
       binDir: server.binDir,
@@ -109,7 +125,12 @@ export function openSource(desk: Desk, server: PostgresServer, database: string,
   })
 }
 
-export async function capture(desk: Desk, server: PostgresServer, database: string, options: CaptureOptions = {}): Promise<Captured<DatabaseFacts>> {
+export async function capture(
+  desk: Desk,
+  server: PostgresServer,
+  database: string,
+  options: CaptureOptions = {}
+): Promise<Captured<DatabaseFacts>> {
   const source = openSource(desk, server, database, options)
   try {
     return await source.capture(plainPacker(desk.folder, desk.abort.signal), desk.abort.signal)
@@ -120,7 +141,14 @@ export async function capture(desk: Desk, server: PostgresServer, database: stri
 
 export async function openReading(server: PostgresServer, database: string): Promise<Connection> {
   const connection = await connect(
-    { host: '127.0.0.1', port: server.port, user: server.superuser, password: server.password, database, tls: { mode: 'disable', rootCertificates: null } },
+    {
+      host: '127.0.0.1',
+      port: server.port,
+      user: server.superuser,
+      password: server.password,
+      database,
+      tls: { mode: 'disable', rootCertificates: null }
+    },
     { clock: systemClock, signal: new AbortController().signal, retries: 0 }
   )
   await beginReading(connection, 20_000)
@@ -128,7 +156,12 @@ export async function openReading(server: PostgresServer, database: string): Pro
 }
 
 /** Restores what `capture` wrote into a new database of a server and compares it with the facts. */
-export async function restoreAndCompare(desk: Desk, server: PostgresServer, facts: DatabaseFacts, copy = 'copy'): Promise<Finding[]> {
+export async function restoreAndCompare(
+  desk: Desk,
+  server: PostgresServer,
+  facts: DatabaseFacts,
+  copy = 'copy'
+): Promise<Finding[]> {
   await restore(desk, server, copy)
   return compareWith(server, facts, copy)
 }
@@ -141,7 +174,12 @@ export async function restore(desk: Desk, server: PostgresServer, copy: string):
 }
 
 /** Makes a copy of a restored database, changes it and compares it with the facts. */
-export async function damageAndCompare(server: PostgresServer, facts: DatabaseFacts, restored: string, change: string): Promise<Finding[]> {
+export async function damageAndCompare(
+  server: PostgresServer,
+  facts: DatabaseFacts,
+  restored: string,
+  change: string
+): Promise<Finding[]> {
   await server.query('drop database if exists damaged with (force)')
   await server.query(`create database damaged template "${restored}"`)
   await server.query(change, [], server.superuser, 'damaged')

@@ -46,21 +46,27 @@ describe.each(majors)('a capture of PostgreSQL %s', (major) => {
   })
 })
 
-test.each([17, 18] as const)('a copy on PostgreSQL %s of a source on 15 has the same counts, hashes, grants and policies', async (newer) => {
-  const [server, other] = await Promise.all([startPostgres({ major: 15 }), startPostgres({ major: newer })])
-  try {
-    const sql = await readFile(new URL('database-every-kind.sql', import.meta.url), 'utf8')
-    for (const one of [server, other]) for (const role of ['kind_owner', 'kind_reader', 'kind_app']) await one.query(`create role ${role}`)
-    await server.query('create database kind')
-    await server.run('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'kind'], { input: sql })
-    const { facts } = await capture(desk, server, 'kind')
-    const findings = await restoreAndCompare(desk, other, facts)
-    expect(findings.filter((finding) => finding.kind === 'difference')).toEqual([])
-    expect(findings.every((finding) => finding.detail.startsWith('worded differently') || finding.kind === 'note')).toBe(true)
-  } finally {
-    await Promise.all([server.stop('immediate'), other.stop('immediate')])
+test.each([17, 18] as const)(
+  'a copy on PostgreSQL %s of a source on 15 has the same counts, hashes, grants and policies',
+  async (newer) => {
+    const [server, other] = await Promise.all([startPostgres({ major: 15 }), startPostgres({ major: newer })])
+    try {
+      const sql = await readFile(new URL('database-every-kind.sql', import.meta.url), 'utf8')
+      for (const one of [server, other])
+        for (const role of ['kind_owner', 'kind_reader', 'kind_app']) await one.query(`create role ${role}`)
+      await server.query('create database kind')
+      await server.run('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'kind'], { input: sql })
+      const { facts } = await capture(desk, server, 'kind')
+      const findings = await restoreAndCompare(desk, other, facts)
+      expect(findings.filter((finding) => finding.kind === 'difference')).toEqual([])
+      expect(
+        findings.every((finding) => finding.detail.startsWith('worded differently') || finding.kind === 'note')
+      ).toBe(true)
+    } finally {
+      await Promise.all([server.stop('immediate'), other.stop('immediate')])
+    }
   }
-})
+)
 
 test('secrets of the vault are kept in clear only where asked for', async () => {
   const server = await startPostgres({ major: 15 })

@@ -10,7 +10,14 @@ import { createCompression, findZstd } from '../../src/clients/zstd.ts'
 import { UserError } from '../../src/errors.ts'
 import { everything } from '../../src/sources/database/selection.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
-import { type CaptureOptions, capture, type Desk, openDesk, openSource, restoreAndCompare } from './database-capture-setup.ts'
+import {
+  type CaptureOptions,
+  capture,
+  type Desk,
+  openDesk,
+  openSource,
+  restoreAndCompare
+} from './database-capture-setup.ts'
 
 let server: PostgresServer
 let desk: Desk
@@ -57,7 +64,8 @@ async function pgDumpAfter(before: string): Promise<string> {
   return file
 }
 
-const psql = (sql: string) => `PGPASSFILE= PGAPPNAME=somebody ${server.binDir}/psql -X -q -o /dev/null -h 127.0.0.1 -p ${server.port} -U ${server.superuser} -d shop -c "${sql}"`
+const psql = (sql: string) =>
+  `PGPASSFILE= PGAPPNAME=somebody ${server.binDir}/psql -X -q -o /dev/null -h 127.0.0.1 -p ${server.port} -U ${server.superuser} -d shop -c "${sql}"`
 
 describe('reading rights', () => {
   test('F16: row level security that would hide rows stops before the dump and names the tables', async () => {
@@ -90,7 +98,9 @@ describe('reading rights', () => {
       await shop('drop sequence hidden_steps')
       expect((await faultOf(take({ user: 'reader', selection }))).message).toContain('1 large objects (7')
     } finally {
-      await shop('drop schema closed cascade; drop table hidden; drop sequence if exists hidden_steps; select lo_unlink(oid) from pg_largeobject_metadata')
+      await shop(
+        'drop schema closed cascade; drop table hidden; drop sequence if exists hidden_steps; select lo_unlink(oid) from pg_largeobject_metadata'
+      )
     }
   })
 
@@ -105,7 +115,11 @@ describe('reading rights', () => {
     await shop(`create schema "Od""d.s"; create table "Od""d.s"."a|b" as select 1; create table "Od""d.s"."ab" as select 1;
       create table parts (k int) partition by list (k); create table parts_1 partition of parts for values in (1); insert into parts values (1)`)
     try {
-      const selection = { ...everything, tables: ['"Od""d.s"."a|b"', 'public.part*', '"public".small'], excludeTableData: ['small'] }
+      const selection = {
+        ...everything,
+        tables: ['"Od""d.s"."a|b"', 'public.part*', '"public".small'],
+        excludeTableData: ['small']
+      }
       const { facts } = await take({ selection })
       expect(facts.tables.map((table) => [table.name, table.rows])).toEqual([
         ['a|b', '1'],
@@ -114,7 +128,10 @@ describe('reading rights', () => {
         ['small', null]
       ])
       const listed = await server.run('pg_restore', ['--list', path.join(desk.folder, 'database.dump')])
-      expect([...listed.stdout.toString().matchAll(/TABLE DATA \S+ (\S+)/g)].map((match) => match[1]).sort()).toEqual(['a|b', 'parts_1'])
+      expect([...listed.stdout.toString().matchAll(/TABLE DATA \S+ (\S+)/g)].map((match) => match[1]).sort()).toEqual([
+        'a|b',
+        'parts_1'
+      ])
     } finally {
       await shop('drop schema "Od""d.s" cascade; drop table parts')
     }
@@ -137,7 +154,9 @@ describe('locks and changes', () => {
 
   test('F13b: a statement that waits behind the dump is told, without its text', async () => {
     const alter = psql('alter table notes add if not exists extra text')
-    const pgDump = await pgDumpAfter(`(sleep 0.3; ${alter}) >/dev/null 2>&1 </dev/null &\n${server.binDir}/pg_dump "$@" && sleep 1.5; exit`)
+    const pgDump = await pgDumpAfter(
+      `(sleep 0.3; ${alter}) >/dev/null 2>&1 </dev/null &\n${server.binDir}/pg_dump "$@" && sleep 1.5; exit`
+    )
     const { warnings } = await take({ pgDump, watchEveryMs: 100 })
     expect(warnings.join()).toMatch(/needs the table for itself.*waits behind the backup on public\.notes/)
     expect(warnings.join()).not.toContain('extra')
@@ -155,22 +174,30 @@ describe('locks and changes', () => {
   })
 
   test('F15: limits of time that the role has do not end the capture', async () => {
-    await server.query(`alter role limited set statement_timeout = '200ms'; alter role limited set idle_in_transaction_session_timeout = '300ms'`)
+    await server.query(
+      `alter role limited set statement_timeout = '200ms'; alter role limited set idle_in_transaction_session_timeout = '300ms'`
+    )
     const pgDump = await pgDumpAfter('sleep 1')
     const { facts } = await take({ user: 'limited', pgDump })
     expect(facts.attempts).toBe(1)
   })
 
   test('F22: writes, truncates and new tables during the dump: the counts are those of the snapshot', async () => {
-    await shop('create table busy (a int); insert into busy select generate_series(1, 1000); create table gone (a int); insert into gone values (1)')
+    await shop(
+      'create table busy (a int); insert into busy select generate_series(1, 1000); create table gone (a int); insert into gone values (1)'
+    )
     const writer = await server.connect(server.superuser, 'shop')
     let writing = true
     const work = (async () => {
       for (let round = 0; writing; round += 1) {
-        await writer.query(`insert into busy select generate_series(1, 50); delete from busy where a = ${round % 50}; select nextval('steps'); create table if not exists new_${round % 20} as select 1`)
+        await writer.query(
+          `insert into busy select generate_series(1, 50); delete from busy where a = ${round % 50}; select nextval('steps'); create table if not exists new_${round % 20} as select 1`
+        )
       }
     })()
-    const pgDump = await pgDumpAfter(`sleep 0.5\n${psql('update notes set body = body where id < 100; delete from small where a = 2')}`)
+    const pgDump = await pgDumpAfter(
+      `sleep 0.5\n${psql('update notes set body = body where id < 100; delete from small where a = 2')}`
+    )
     try {
       const { facts } = await take({ pgDump })
       expect(facts.tables.find((table) => table.name === 'small')?.rows).toBe('2')
@@ -208,7 +235,15 @@ describe('pg_dump', () => {
   })
 
   test('F6: a server newer than pg_dump is refused before work', async () => {
-    const programs = { binDir: '/none', version: '14.9', major: 14, minor: 9, pgDump: '/none/pg_dump', pgRestore: '/none', origin: 'test' }
+    const programs = {
+      binDir: '/none',
+      version: '14.9',
+      major: 14,
+      minor: 9,
+      pgDump: '/none/pg_dump',
+      pgRestore: '/none',
+      origin: 'test'
+    }
     const source = openSource(desk, server, 'shop', { programs })
     const error = await faultOf(source.preflight(desk.abort.signal))
     expect(error.code).toBe('SB209')
@@ -220,7 +255,9 @@ describe('pg_dump', () => {
     const running = faultOf(take({ pgDump }))
     setTimeout(() => desk.abort.abort(new UserError('SB301', 'The run was cancelled.')), 800)
     expect((await running).code).toBe('SB301')
-    const left = await server.query(`select count(*)::int as n from pg_stat_activity where application_name like 'supabase-backup%'`)
+    const left = await server.query(
+      `select count(*)::int as n from pg_stat_activity where application_name like 'supabase-backup%'`
+    )
     expect(left.rows).toEqual([{ n: 0 }])
   })
 })
@@ -267,10 +304,19 @@ describe('into the real packer', () => {
 describe('connections', () => {
   test('F12: the dump of a session that was terminated is taken again from a new snapshot', async () => {
     const marker = path.join(desk.folder, 'once')
-    const kill = psql("select pg_sleep(0.3); select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^COPY' or query ~ 'LOCK TABLE'")
-    const slow = await shop('create table if not exists slow as select i, repeat(md5(i::text), 60) as t from generate_series(1, 60000) i')
+    const kill = psql(
+      "select pg_sleep(0.3); select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^COPY' or query ~ 'LOCK TABLE'"
+    )
+    const slow = await shop(
+      'create table if not exists slow as select i, repeat(md5(i::text), 60) as t from generate_series(1, 60000) i'
+    )
     expect(slow.command).toBeDefined()
-    const pgDump = await pgDumpAfter(`if [ ! -e ${marker} ]; then : > ${marker}; (i=0; while [ $i -lt 40 ]; do ${kill}; i=$((i+1)); sleep 0.02; done) >/dev/null 2>&1 </dev/null & fi`.replace('select pg_sleep(0.3); ', ''))
+    const pgDump = await pgDumpAfter(
+      `if [ ! -e ${marker} ]; then : > ${marker}; (i=0; while [ $i -lt 40 ]; do ${kill}; i=$((i+1)); sleep 0.02; done) >/dev/null 2>&1 </dev/null & fi`.replace(
+        'select pg_sleep(0.3); ',
+        ''
+      )
+    )
     const outcome = await take({ pgDump }).catch((error: unknown) => error)
     await shop('drop table slow')
     // The killer may meet both attempts: then the error is clean, else the second attempt is whole.
@@ -280,7 +326,9 @@ describe('connections', () => {
 
   test('F21: when the session that holds the snapshot dies, everything is taken again', async () => {
     const marker = path.join(desk.folder, 'once')
-    const kill = psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'supabase-backup-%' and state = 'idle in transaction'")
+    const kill = psql(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'supabase-backup-%' and state = 'idle in transaction'"
+    )
     const pgDump = await pgDumpAfter(`if [ ! -e ${marker} ]; then : > ${marker}; sleep 0.5; ${kill}; sleep 0.5; fi`)
     const { facts, warnings } = await take({ pgDump, watchEveryMs: 60_000 })
     expect(facts.attempts).toBe(2)
@@ -292,7 +340,8 @@ describe('connections', () => {
     const { facts, warnings } = await take({
       connect: (target, options) => {
         opened += 1
-        if (opened === 2) return Promise.reject(new UserError('SB115', 'The server has no connection left.', { mayPass: true }))
+        if (opened === 2)
+          return Promise.reject(new UserError('SB115', 'The server has no connection left.', { mayPass: true }))
         return connect(target, options)
       }
     })

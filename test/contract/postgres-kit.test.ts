@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadSupabase } from '../kit/fixture/load.ts'
 import { loadPgbench } from '../kit/fixture/samples.ts'
 import { binDirOf, majors, run } from '../kit/postgres/programs.ts'
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
-import { type Proxy as TcpProxy, startProxy } from '../kit/proxy.ts'
+import { startProxy, type Proxy as TcpProxy } from '../kit/proxy.ts'
 
 const running: { stop(): Promise<void> }[] = []
 afterEach(async () => {

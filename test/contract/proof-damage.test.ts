@@ -181,8 +181,7 @@ describe('a stored backup', () => {
       for (let bit = 0; bit < 8; bit += 1) {
         const flipped = Buffer.from(bytes)
         flipped[at] = (flipped[at] ?? 0) ^ (1 << bit)
-        if (passes(flipped))
-          missed.push(`${at}.${bit} ${bytes.subarray(at - 20, at + 20).toString()}`)
+        if (passes(flipped)) missed.push(`${at}.${bit} ${bytes.subarray(at - 20, at + 20).toString()}`)
       }
     }
     expect(missed).toEqual([])

@@ -27,7 +27,7 @@ describe('a history that watches over itself, through the bundle', () => {
       project: 'shop',
       'pg-bin': binDirOf(15),
       verify: 'read',
-     
+
       ...inputs
     })
   const kinds = (done: ActionRun) => done.result?.alarms?.map((alarm) => alarm.kind)
@@ -68,7 +68,12 @@ describe('a history that watches over itself, through the bundle', () => {
   })
 
   test('T10, F73: an emptied source is kept, marked and told, and freezes pruning; what changed in the schema is told without names', async () => {
-    await server.query('create table public.diary_entry (id int primary key); truncate auth.users cascade', [], undefined, 'postgres')
+    await server.query(
+      'create table public.diary_entry (id int primary key); truncate auth.users cascade',
+      [],
+      undefined,
+      'postgres'
+    )
     const emptied = await backup({ 'keep-last': '1' })
     odd = emptied.outputs['backup-id'] ?? ''
     expect({ code: emptied.code, status: emptied.outputs['status'], error: emptied.result?.error?.code }).toEqual({

@@ -11,7 +11,7 @@ import { testContext } from '../contract/destination-suite.ts'
 import { type ActionRun, runAction } from '../kit/action.ts'
 import { createRepository, type GitHandler, gitHandler, isPush } from '../kit/git/git-server.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
-import { day, earlierBackup, seedAmongArtifacts, seedBackup, type SeededBackup } from '../kit/history.ts'
+import { day, earlierBackup, type SeededBackup, seedAmongArtifacts, seedBackup } from '../kit/history.ts'
 
 const places = ['artifact', 'release', 'repository', 'folder'] as const
 type Place = (typeof places)[number]

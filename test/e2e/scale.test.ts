@@ -9,7 +9,7 @@ import { runAction } from '../kit/action.ts'
 import { createRepository, gitHandler } from '../kit/git/git-server.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
 import { seedArtifact } from '../kit/github/state.ts'
-import { day, earlierBackup, seedAmongArtifacts, type SeededBackup } from '../kit/history.ts'
+import { day, earlierBackup, type SeededBackup, seedAmongArtifacts } from '../kit/history.ts'
 
 describe('F74: a thousand backups', () => {
   let github: Github

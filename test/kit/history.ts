@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { type Manifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
 import type { BackupRef, Destination, Volume } from '../../src/destinations/destination.ts'
 import { makeBackupId } from '../../src/history/backup-id.ts'
-import { seedArtifact, type GithubState, type RepositoryState } from './github/state.ts'
+import { type GithubState, type RepositoryState, seedArtifact } from './github/state.ts'
 
 export const day = 24 * 60 * 60 * 1000
 

@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { matrixOf } from '../../src/commands/plan.ts'
-import { readInputs } from '../../src/inputs.ts'
 import { readProjects } from '../../src/inputs/read-projects.ts'
+import { readInputs } from '../../src/inputs.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const action = 'OWNER/supabase-backup@v1'

@@ -12,14 +12,21 @@ export async function captureFault(error: unknown, control: Connection): Promise
   if (state === '55P03' || (error instanceof UserError && error.code === 'SB202')) {
     const tables = await lockedNow(control)
     const named = tables.length === 0 ? '' : ` Locked now: ${tables.join(', ')}.`
-    return new UserError('SB202', `A table stayed locked by another session for longer than \`lock-timeout\`.${named}`, { cause: error })
+    return new UserError(
+      'SB202',
+      `A table stayed locked by another session for longer than \`lock-timeout\`.${named}`,
+      { cause: error }
+    )
   }
   if (!(error instanceof UserError) || state === undefined) {
     return error instanceof UserError && error.code === 'SB120' ? broken(error) : error
   }
   // undefined table, column, function, object; schema; internal errors such as "cache lookup failed": something was dropped meanwhile.
   if (['42P01', '42703', '42883', '42704', '3F000', 'XX000'].includes(state)) {
-    return new UserError('SB206', `The database was changed while it was read: ${error.message}`, { cause: error, mayPass: true })
+    return new UserError('SB206', `The database was changed while it was read: ${error.message}`, {
+      cause: error,
+      mayPass: true
+    })
   }
   if (state.startsWith('57P') || state.startsWith('08') || state === '40001') return broken(error)
   if (state.startsWith('53') && state !== '53300') return new UserError('SB210', error.message, { cause: error })

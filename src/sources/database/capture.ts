@@ -73,7 +73,12 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
   async function attempt(add: AddFile, signal: AbortSignal, attempts: number): Promise<Captured<DatabaseFacts>> {
     const failure = new AbortController()
     const running = AbortSignal.any([signal, failure.signal])
-    const snapshot = await openSnapshot({ connect: open, clock: context.clock, lockTimeoutMs: options.lockTimeoutMs, signal })
+    const snapshot = await openSnapshot({
+      connect: open,
+      clock: context.clock,
+      lockTimeoutMs: options.lockTimeoutMs,
+      signal
+    })
     const worker: { connection: Connection | null } = { connection: null }
     try {
       assertVersion(snapshot.control)
@@ -90,7 +95,8 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       await options.inSnapshot?.(snapshot.control)
       const captured = assemble(taken, sequences, inventory, snapshot, attempts)
       await addText(add, 'roles.sql', rolesSql(captured.facts, { supabase: isSupabase(captured.facts) }))
-      if (taken.measured.vault !== null) await addText(add, 'vault.json', `${JSON.stringify(taken.measured.vault, null, 2)}\n`)
+      if (taken.measured.vault !== null)
+        await addText(add, 'vault.json', `${JSON.stringify(taken.measured.vault, null, 2)}\n`)
       return captured
     } catch (error) {
       if (signal.aborted) throw cancelled(signal)
@@ -120,8 +126,12 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     const stopped = AbortSignal.any([signal, failure.signal, snapshot.broken])
     const watching = new AbortController()
     const state = { tables: 'counting tables', dump: null as RunningDump | null, startedAt: clock.monotonic() }
-    if (worker === null) warnings.push('The server had no second connection to give: counts and hashes were taken on the connection that holds the snapshot.')
-    for (const pattern of inventory.selected.idle) warnings.push(`The pattern ${pattern} leaves nothing out: nothing matches it.`)
+    if (worker === null)
+      warnings.push(
+        'The server had no second connection to give: counts and hashes were taken on the connection that holds the snapshot.'
+      )
+    for (const pattern of inventory.selected.idle)
+      warnings.push(`The pattern ${pattern} leaves nothing out: nothing matches it.`)
 
     const measuring = measure({
       connection: worker ?? snapshot.control,
@@ -147,7 +157,10 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
             written: async () => (await state.dump?.written()) ?? null,
             everyMs: options.watchEveryMs ?? 5000,
             inactivityMs: options.inactivityMs ?? 300_000,
-            onLook: (written) => log.progress(() => progressLine(written, inventory.server.sizeBytes, clock.monotonic() - state.startedAt, state.tables)),
+            onLook: (written) =>
+              log.progress(() =>
+                progressLine(written, inventory.server.sizeBytes, clock.monotonic() - state.startedAt, state.tables)
+              ),
             onWaiting: (warning) => {
               warnings.push(warning)
               log.warning(warning)
@@ -155,7 +168,10 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
             onStalled: (error) => failure.abort(error)
           })
     watch.catch((error: unknown) => failure.abort(error))
-    const environment = await libpqEnvironment(target, context.temp, { applicationName, established: snapshot.control.tls })
+    const environment = await libpqEnvironment(target, context.temp, {
+      applicationName,
+      established: snapshot.control.tls
+    })
     try {
       await add('database.dump', {
         start: (stdout, stage) => {
@@ -191,7 +207,13 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     }
   }
 
-  function assemble(taken: Taken, sequences: DatabaseFacts['sequences'], inventory: Inventory, snapshot: Snapshot, attempts: number): Captured<DatabaseFacts> {
+  function assemble(
+    taken: Taken,
+    sequences: DatabaseFacts['sequences'],
+    inventory: Inventory,
+    snapshot: Snapshot,
+    attempts: number
+  ): Captured<DatabaseFacts> {
     const { server } = inventory
     const { measured } = taken
     const { control } = snapshot
@@ -286,7 +308,10 @@ async function addText(add: AddFile, name: string, text: string): Promise<void> 
 }
 
 function isSupabase(facts: DatabaseFacts): boolean {
-  return facts.source.ref !== null || ['anon', 'authenticated', 'service_role'].every((name) => facts.roles.some((role) => role.name === name))
+  return (
+    facts.source.ref !== null ||
+    ['anon', 'authenticated', 'service_role'].every((name) => facts.roles.some((role) => role.name === name))
+  )
 }
 
 /** `database: 12 MB dumped (database 120 MB), 4 MB/s, 3 of 30 tables counted`. */

@@ -12,7 +12,8 @@ export interface CompareOptions {
 }
 
 /** Kinds whose definition the server writes anew from its own form, in words that changed between major versions. */
-const deparsed = /^(?:view|materialized view|index|constraint|policy|trigger|rule|function|procedure|table|statistics|publication)$/
+const deparsed =
+  /^(?:view|materialized view|index|constraint|policy|trigger|rule|function|procedure|table|statistics|publication)$/
 
 /** Most characters of a side that a finding shows. */
 const shown = 500
@@ -31,7 +32,11 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     const missing = (guard.needs ?? []).filter((name) => options.missingExtensions.has(name))
     if (match === undefined) {
       if (missing.length > 0 || isOfMissing(guard, options)) {
-        findings.push({ kind: 'notProven', subject, detail: `it needs ${missing.join(', ') || 'an extension'}, which the copy's server does not have` })
+        findings.push({
+          kind: 'notProven',
+          subject,
+          detail: `it needs ${missing.join(', ') || 'an extension'}, which the copy's server does not have`
+        })
       } else findings.push({ kind: 'difference', subject, detail: 'it is missing in the copy' })
     } else if (!sameDefinition(guard.definition, match.definition)) {
       const wording = !options.sameMajor && deparsed.test(guard.kind)
@@ -43,7 +48,12 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     }
   }
   for (const rest of there.values()) {
-    for (const guard of rest) findings.push({ kind: 'difference', subject: `${guard.kind} ${guard.name}`, detail: 'it is in the copy, but not in the source' })
+    for (const guard of rest)
+      findings.push({
+        kind: 'difference',
+        subject: `${guard.kind} ${guard.name}`,
+        detail: 'it is in the copy, but not in the source'
+      })
   }
   return findings
 }
@@ -56,7 +66,8 @@ function isOfMissing(guard: Guard, options: CompareOptions): boolean {
 function bothSides(source: string, copy: string): string {
   const left = source.split('\n')
   const right = copy.split('\n')
-  const only = (lines: readonly string[], others: readonly string[]) => lines.filter((line) => !others.includes(line)).join(' / ')
+  const only = (lines: readonly string[], others: readonly string[]) =>
+    lines.filter((line) => !others.includes(line)).join(' / ')
   const cut = (text: string) => (text.length > shown ? `${text.slice(0, shown)}...` : text)
   const [first, second] = [only(left, right), only(right, left)]
   if (first === '' && second === '') return 'the same lines in another order'
@@ -78,35 +89,68 @@ export function compareTables(
     const name = readable(table)
     const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
     const found = there.get(name)
-    const missing = [...(needs.get(name) ?? []), ...(table.extension === undefined ? [] : [table.extension])].filter((extension) => options.missingExtensions.has(extension))
+    const missing = [...(needs.get(name) ?? []), ...(table.extension === undefined ? [] : [table.extension])].filter(
+      (extension) => options.missingExtensions.has(extension)
+    )
     if (found === undefined) {
       return missing.length > 0
-        ? [{ kind: 'notProven', subject, detail: `it needs ${missing.join(', ')}, which the copy's server does not have` }]
+        ? [
+            {
+              kind: 'notProven',
+              subject,
+              detail: `it needs ${missing.join(', ')}, which the copy's server does not have`
+            }
+          ]
         : [{ kind: 'difference', subject, detail: 'it is missing in the copy' }]
     }
     if (table.kind === 'm') return compareView(table, found, subject)
     if (table.rows === null) return []
-    if (found.rows !== table.rows) return [{ kind: 'difference', subject, detail: `rows: ${table.rows} in the source, ${found.rows ?? 'none'} in the copy` }]
-    if (table.hash === null) return [{ kind: 'notProven', subject, detail: `its content was counted, not hashed: ${table.hashSkipped ?? 'not possible'}` }]
+    if (found.rows !== table.rows)
+      return [
+        {
+          kind: 'difference',
+          subject,
+          detail: `rows: ${table.rows} in the source, ${found.rows ?? 'none'} in the copy`
+        }
+      ]
+    if (table.hash === null)
+      return [
+        {
+          kind: 'notProven',
+          subject,
+          detail: `its content was counted, not hashed: ${table.hashSkipped ?? 'not possible'}`
+        }
+      ]
     if (found.hash === null || found.hash.method !== table.hash.method) {
       return [{ kind: 'notProven', subject, detail: 'the copy could not be hashed in the same way' }]
     }
-    if (found.hash.value !== table.hash.value) return [{ kind: 'difference', subject, detail: `its content differs, though it has the same ${table.rows} rows` }]
+    if (found.hash.value !== table.hash.value)
+      return [{ kind: 'difference', subject, detail: `its content differs, though it has the same ${table.rows} rows` }]
     return []
   })
 }
 
 /** A materialized view is computed anew by a restore: its rows may be newer than the source's, but not gone. */
 function compareView(table: TableFacts, found: CopiedTable, subject: string): Finding[] {
-  if (table.populated === true && found.populated === false) return [{ kind: 'difference', subject, detail: 'it holds no data in the copy' }]
+  if (table.populated === true && found.populated === false)
+    return [{ kind: 'difference', subject, detail: 'it holds no data in the copy' }]
   if (table.rows === null || found.rows === null || table.rows === found.rows) return []
   return found.rows === '0'
     ? [{ kind: 'difference', subject, detail: `it is empty in the copy; ${table.rows} rows in the source` }]
-    : [{ kind: 'note', subject, detail: `${table.rows} rows in the source, ${found.rows} in the copy, where it was computed anew` }]
+    : [
+        {
+          kind: 'note',
+          subject,
+          detail: `${table.rows} rows in the source, ${found.rows} in the copy, where it was computed anew`
+        }
+      ]
 }
 
 /** Compares sequences: the copy's state must lie between those before and after the dump. */
-export function compareSequences(source: readonly SequenceFacts[], copy: ReadonlyMap<string, SequenceFacts['before']>): Finding[] {
+export function compareSequences(
+  source: readonly SequenceFacts[],
+  copy: ReadonlyMap<string, SequenceFacts['before']>
+): Finding[] {
   return source.flatMap((sequence): Finding[] => {
     const name = readable(sequence)
     const subject = `sequence ${name}`
@@ -132,10 +176,15 @@ export function plainName(name: string): string {
 }
 
 /** Policies whose outcome depends on the time of asking. */
-const timely = /\b(?:now\(\)|current_(?:date|time|timestamp)|localtime|clock_timestamp|statement_timestamp|transaction_timestamp|random\(|timeofday)/i
+const timely =
+  /\b(?:now\(\)|current_(?:date|time|timestamp)|localtime|clock_timestamp|statement_timestamp|transaction_timestamp|random\(|timeofday)/i
 
 /** Compares what roles see. Where a policy of the table asks for the time, a difference is only noted. */
-export function compareVisibleRows(source: readonly VisibleRows[], copy: readonly VisibleRows[], guards: readonly Guard[]): Finding[] {
+export function compareVisibleRows(
+  source: readonly VisibleRows[],
+  copy: readonly VisibleRows[],
+  guards: readonly Guard[]
+): Finding[] {
   const key = (entry: VisibleRows) => JSON.stringify([entry.role, entry.user, entry.schema, entry.table])
   const there = new Map(copy.map((entry) => [key(entry), entry]))
   return source.flatMap((entry): Finding[] => {
@@ -148,15 +197,29 @@ export function compareVisibleRows(source: readonly VisibleRows[], copy: readonl
     }
     if (found.rows === entry.rows && found.failed === entry.failed) return []
     const text = (side: VisibleRows) => side.rows ?? `error ${side.failed ?? 'unknown'}`
-    const depends = guards.some((guard) => guard.kind === 'policy' && plainName(guard.name).endsWith(` on ${name}`) && timely.test(guard.definition))
-    return [{ kind: depends ? 'note' : 'difference', subject, detail: `${text(entry)} in the source, ${text(found)} in the copy` }]
+    const depends = guards.some(
+      (guard) =>
+        guard.kind === 'policy' && plainName(guard.name).endsWith(` on ${name}`) && timely.test(guard.definition)
+    )
+    return [
+      {
+        kind: depends ? 'note' : 'difference',
+        subject,
+        detail: `${text(entry)} in the source, ${text(found)} in the copy`
+      }
+    ]
   })
 }
 
 /** Compares large objects by count and content. */
-export function compareLargeObjects(source: DatabaseFacts['largeObjects'], copy: DatabaseFacts['largeObjects']): Finding[] {
+export function compareLargeObjects(
+  source: DatabaseFacts['largeObjects'],
+  copy: DatabaseFacts['largeObjects']
+): Finding[] {
   const subject = 'large objects'
-  if (source.count !== copy.count) return [{ kind: 'difference', subject, detail: `${source.count} in the source, ${copy.count} in the copy` }]
-  if (source.hash === null || copy.hash === null) return [{ kind: 'notProven', subject, detail: 'their content was counted, not hashed' }]
+  if (source.count !== copy.count)
+    return [{ kind: 'difference', subject, detail: `${source.count} in the source, ${copy.count} in the copy` }]
+  if (source.hash === null || copy.hash === null)
+    return [{ kind: 'notProven', subject, detail: 'their content was counted, not hashed' }]
   return source.hash === copy.hash ? [] : [{ kind: 'difference', subject, detail: 'their content differs' }]
 }

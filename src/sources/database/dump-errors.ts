@@ -13,12 +13,39 @@ interface Rule {
 const rules: readonly Rule[] = [
   { pattern: /server version mismatch/, code: 'SB209', says: 'pg_dump is older than the server' },
   { pattern: /row-level security/, code: 'SB204', says: 'Row level security would hide rows from the role' },
-  { pattern: /permission denied|must be (?:owner|superuser)/, code: 'SB203', says: 'The role may not read something that is to be backed up' },
-  { pattern: /no matching (?:schemas|tables|extensions) were found|is not valid for .* filter/, code: 'SB205', says: 'A pattern matches nothing' },
-  { pattern: /canceling statement due to (?:lock|statement) timeout|could not obtain lock/, code: 'SB202', says: 'A table stayed locked' },
-  { pattern: /out of (?:shared )?memory|invalid memory alloc|cannot allocate memory|memory exhausted/i, code: 'SB210', says: 'Memory ran out' },
-  { pattern: /invalid snapshot identifier|could not import the requested snapshot|source (?:process|transaction) .*is not running/, code: 'SB212', says: 'The snapshot is gone', mayPass: true },
-  { pattern: /too many (?:clients|connections)|remaining connection slots|max clients reached|EMAXCONN/i, code: 'SB115', says: 'The server has no connection left', mayPass: true },
+  {
+    pattern: /permission denied|must be (?:owner|superuser)/,
+    code: 'SB203',
+    says: 'The role may not read something that is to be backed up'
+  },
+  {
+    pattern: /no matching (?:schemas|tables|extensions) were found|is not valid for .* filter/,
+    code: 'SB205',
+    says: 'A pattern matches nothing'
+  },
+  {
+    pattern: /canceling statement due to (?:lock|statement) timeout|could not obtain lock/,
+    code: 'SB202',
+    says: 'A table stayed locked'
+  },
+  {
+    pattern: /out of (?:shared )?memory|invalid memory alloc|cannot allocate memory|memory exhausted/i,
+    code: 'SB210',
+    says: 'Memory ran out'
+  },
+  {
+    pattern:
+      /invalid snapshot identifier|could not import the requested snapshot|source (?:process|transaction) .*is not running/,
+    code: 'SB212',
+    says: 'The snapshot is gone',
+    mayPass: true
+  },
+  {
+    pattern: /too many (?:clients|connections)|remaining connection slots|max clients reached|EMAXCONN/i,
+    code: 'SB115',
+    says: 'The server has no connection left',
+    mayPass: true
+  },
   {
     pattern:
       /server closed the connection|terminating connection|connection (?:to server .*)?(?:was )?(?:lost|reset|refused|closed|not open)|connection reset|could not (?:receive|send) data|SSL (?:SYSCALL|error|connection)|lost synchronization|no connection to the server|unexpected EOF|is (?:starting up|shutting down)|in recovery mode|conflict with recovery|timeout expired|Connection timed out/i,
@@ -27,7 +54,8 @@ const rules: readonly Rule[] = [
     mayPass: true
   },
   {
-    pattern: /does not exist|cache lookup failed|could not open relation with OID|concurrently (?:dropped|updated|deleted)|could not find (?:parent|function|operator|type)|schema with OID/,
+    pattern:
+      /does not exist|cache lookup failed|could not open relation with OID|concurrently (?:dropped|updated|deleted)|could not find (?:parent|function|operator|type)|schema with OID/,
     code: 'SB206',
     says: 'The database was changed while it was read',
     mayPass: true
@@ -46,7 +74,8 @@ export function dumpError(exit: Pick<ChildExit, 'code' | 'signal'>, stderr: stri
   }
   const words = relevant(stderr)
   const rule = rules.find(({ pattern }) => pattern.test(words))
-  if (rule === undefined) return new UserError('SB201', `pg_dump ended with exit code ${exit.code}: ${words || 'it said nothing'}`)
+  if (rule === undefined)
+    return new UserError('SB201', `pg_dump ended with exit code ${exit.code}: ${words || 'it said nothing'}`)
   return new UserError(rule.code, `${rule.says}: ${words}`, { mayPass: rule.mayPass === true })
 }
 
@@ -54,7 +83,9 @@ export function dumpError(exit: Pick<ChildExit, 'code' | 'signal'>, stderr: stri
 function relevant(stderr: string): string {
   const kept = stderr
     .split('\n')
-    .filter((line) => line !== '' && !/^pg_dump: (?:warning|hint)|^pg_dump: detail: Query was|^(?:LINE \d+:|\s*\^)/.test(line))
+    .filter(
+      (line) => line !== '' && !/^pg_dump: (?:warning|hint)|^pg_dump: detail: Query was|^(?:LINE \d+:|\s*\^)/.test(line)
+    )
     .map((line) => line.replace(/^pg_dump: (?:error: )?/, ''))
     .join(' ')
   return kept.length > quoted ? `${kept.slice(0, quoted)}...` : kept

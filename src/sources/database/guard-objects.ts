@@ -1,9 +1,22 @@
-import { classOf, type GuardQuery, grantLines, lines, notOfExtension, optionNames, qualifiedName, roleName, userSchemas, when } from './guard-sql.ts'
+import {
+  classOf,
+  type GuardQuery,
+  grantLines,
+  lines,
+  notOfExtension,
+  optionNames,
+  qualifiedName,
+  roleName,
+  userSchemas,
+  when
+} from './guard-sql.ts'
 
 /** Numbers below this belong to the server itself. Source: PostgreSQL, access/transam.h, FirstNormalObjectId. */
 const firstOwn = 16384
 
-const schemas: GuardQuery = (version) => `select ${classOf('pg_namespace')}, n.oid, 'schema', quote_ident(n.nspname), '', ${roleName('n.nspowner')},
+const schemas: GuardQuery = (
+  version
+) => `select ${classOf('pg_namespace')}, n.oid, 'schema', quote_ident(n.nspname), '', ${roleName('n.nspowner')},
   ${grantLines('n.nspacl', 'n', 'n.nspowner', version)}
 from pg_namespace n where ${userSchemas} and ${notOfExtension('pg_namespace', 'n.oid')}`
 
@@ -14,7 +27,9 @@ from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where p.prokind <> 'a' and ${userSchemas} and ${notOfExtension('pg_proc', 'p.oid')}
   and not exists (select from pg_depend d where d.classid = ${classOf('pg_proc')} and d.objid = p.oid and d.deptype = 'i')`
 
-const aggregates: GuardQuery = (version) => `select ${classOf('pg_proc')}, p.oid, 'aggregate', p.oid::regprocedure::text,
+const aggregates: GuardQuery = (
+  version
+) => `select ${classOf('pg_proc')}, p.oid, 'aggregate', p.oid::regprocedure::text,
   ${lines(
     `format('returns %s, kind %s, state %s in %s', format_type(p.prorettype, null), a.aggkind, format_type(a.aggtranstype, null), a.aggtransfn)`,
     `format('final %s %s %s, combine %s, serial %s %s, moving %s %s %s %s %s %s', a.aggfinalfn, a.aggfinalextra, a.aggfinalmodify, a.aggcombinefn,
@@ -53,7 +68,8 @@ from pg_type t join pg_namespace n on n.oid = t.typnamespace
 where t.typtype in ('e', 'd', 'r', 'b') and ${userSchemas} and ${notOfExtension('pg_type', 't.oid')}
   and not exists (select from pg_type e where e.typarray = t.oid)`
 
-const casts: GuardQuery = () => `select ${classOf('pg_cast')}, k.oid, 'cast', format('%s as %s', format_type(k.castsource, null), format_type(k.casttarget, null)),
+const casts: GuardQuery =
+  () => `select ${classOf('pg_cast')}, k.oid, 'cast', format('%s as %s', format_type(k.castsource, null), format_type(k.casttarget, null)),
   format('%s %s %s', k.castmethod, k.castcontext, k.castfunc::regprocedure), null, null
 from pg_cast k where k.oid >= ${firstOwn} and ${notOfExtension('pg_cast', 'k.oid')}`
 
@@ -63,14 +79,16 @@ const operators: GuardQuery = () => `select ${classOf('pg_operator')}, o.oid, 'o
 from pg_operator o join pg_namespace n on n.oid = o.oprnamespace
 where o.oprcode <> 0 and ${userSchemas} and ${notOfExtension('pg_operator', 'o.oid')}`
 
-const operatorClasses: GuardQuery = () => `select ${classOf('pg_opclass')}, k.oid, 'operator class', ${qualifiedName('n.nspname', 'k.opcname')} || ' using ' || quote_ident(m.amname),
+const operatorClasses: GuardQuery =
+  () => `select ${classOf('pg_opclass')}, k.oid, 'operator class', ${qualifiedName('n.nspname', 'k.opcname')} || ' using ' || quote_ident(m.amname),
   format('for %s default %s storage %s family %s.%s', format_type(k.opcintype, null), k.opcdefault, case when k.opckeytype = 0 then '-' else format_type(k.opckeytype, null) end,
     quote_ident(fn.nspname), quote_ident(f.opfname)), ${roleName('k.opcowner')}, null
 from pg_opclass k join pg_namespace n on n.oid = k.opcnamespace join pg_am m on m.oid = k.opcmethod
 join pg_opfamily f on f.oid = k.opcfamily join pg_namespace fn on fn.oid = f.opfnamespace
 where ${userSchemas} and ${notOfExtension('pg_opclass', 'k.oid')}`
 
-const operatorFamilies: GuardQuery = () => `select ${classOf('pg_opfamily')}, f.oid, 'operator family', ${qualifiedName('n.nspname', 'f.opfname')} || ' using ' || quote_ident(m.amname),
+const operatorFamilies: GuardQuery =
+  () => `select ${classOf('pg_opfamily')}, f.oid, 'operator family', ${qualifiedName('n.nspname', 'f.opfname')} || ' using ' || quote_ident(m.amname),
   ${lines(
     `(select string_agg(format('operator %s %s for %s', a.amopstrategy, a.amopopr::regoperator, a.amoppurpose), E'\\n' order by a.amopstrategy, a.amopopr::regoperator::text collate "C")
       from pg_amop a where a.amopfamily = f.oid)`,
@@ -81,12 +99,15 @@ from pg_opfamily f join pg_namespace n on n.oid = f.opfnamespace join pg_am m on
 where ${userSchemas} and ${notOfExtension('pg_opfamily', 'f.oid')}`
 
 /** The locale's column was renamed in PostgreSQL 17 (colllocale) and did not exist before 15 (colliculocale). */
-const collations: GuardQuery = ({ server }) => `select ${classOf('pg_collation')}, k.oid, 'collation', ${qualifiedName('n.nspname', 'k.collname')},
+const collations: GuardQuery = ({
+  server
+}) => `select ${classOf('pg_collation')}, k.oid, 'collation', ${qualifiedName('n.nspname', 'k.collname')},
   format('provider %s locale %s deterministic %s', k.collprovider,
     coalesce(${server >= 170000 ? 'k.colllocale' : server >= 150000 ? 'k.colliculocale' : 'null'}, k.collcollate || ' ' || k.collctype), k.collisdeterministic), ${roleName('k.collowner')}, null
 from pg_collation k join pg_namespace n on n.oid = k.collnamespace where ${userSchemas} and ${notOfExtension('pg_collation', 'k.oid')}`
 
-const textSearch: GuardQuery = () => `select ${classOf('pg_ts_config')}, k.oid, 'text search configuration', ${qualifiedName('n.nspname', 'k.cfgname')},
+const textSearch: GuardQuery =
+  () => `select ${classOf('pg_ts_config')}, k.oid, 'text search configuration', ${qualifiedName('n.nspname', 'k.cfgname')},
   (select 'parser ' || quote_ident(p.prsname) from pg_ts_parser p where p.oid = k.cfgparser) || coalesce(E'\\n' || (select string_agg(format('%s: %s', m.maptokentype, m.mapdict::regdictionary), E'\\n' order by m.maptokentype, m.mapseqno)
     from pg_ts_config_map m where m.mapcfg = k.oid), ''), ${roleName('k.cfgowner')}, null
 from pg_ts_config k join pg_namespace n on n.oid = k.cfgnamespace where ${userSchemas} and ${notOfExtension('pg_ts_config', 'k.oid')}
@@ -101,11 +122,13 @@ union all
 select ${classOf('pg_ts_parser')}, p.oid, 'text search parser', ${qualifiedName('n.nspname', 'p.prsname')}, format('%s %s %s %s %s', p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype), null, null
 from pg_ts_parser p join pg_namespace n on n.oid = p.prsnamespace where ${userSchemas} and ${notOfExtension('pg_ts_parser', 'p.oid')}`
 
-const conversions: GuardQuery = () => `select ${classOf('pg_conversion')}, k.oid, 'conversion', ${qualifiedName('n.nspname', 'k.conname')},
+const conversions: GuardQuery =
+  () => `select ${classOf('pg_conversion')}, k.oid, 'conversion', ${qualifiedName('n.nspname', 'k.conname')},
   format('%s to %s by %s default %s', pg_encoding_to_char(k.conforencoding), pg_encoding_to_char(k.contoencoding), k.conproc, k.condefault), ${roleName('k.conowner')}, null
 from pg_conversion k join pg_namespace n on n.oid = k.connamespace where ${userSchemas} and ${notOfExtension('pg_conversion', 'k.oid')}`
 
-const accessMethods: GuardQuery = () => `select ${classOf('pg_am')}, a.oid, 'access method', quote_ident(a.amname), format('%s %s', a.amtype, a.amhandler), null, null
+const accessMethods: GuardQuery =
+  () => `select ${classOf('pg_am')}, a.oid, 'access method', quote_ident(a.amname), format('%s %s', a.amtype, a.amhandler), null, null
 from pg_am a where a.oid >= ${firstOwn} and ${notOfExtension('pg_am', 'a.oid')}`
 
 const languages: GuardQuery = (version) => `select ${classOf('pg_language')}, l.oid, 'language', quote_ident(l.lanname),
@@ -113,11 +136,13 @@ const languages: GuardQuery = (version) => `select ${classOf('pg_language')}, l.
   ${roleName('l.lanowner')}, ${grantLines('l.lanacl', 'l', 'l.lanowner', version)}
 from pg_language l where l.lanispl and ${notOfExtension('pg_language', 'l.oid')}`
 
-const transforms: GuardQuery = () => `select ${classOf('pg_transform')}, t.oid, 'transform', format('for %s language %s', format_type(t.trftype, null), l.lanname),
+const transforms: GuardQuery =
+  () => `select ${classOf('pg_transform')}, t.oid, 'transform', format('for %s language %s', format_type(t.trftype, null), l.lanname),
   format('%s %s', t.trffromsql, t.trftosql), null, null
 from pg_transform t join pg_language l on l.oid = t.trflang where t.oid >= ${firstOwn} and ${notOfExtension('pg_transform', 't.oid')}`
 
-const eventTriggers: GuardQuery = () => `select ${classOf('pg_event_trigger')}, e.oid, 'event trigger', quote_ident(e.evtname),
+const eventTriggers: GuardQuery =
+  () => `select ${classOf('pg_event_trigger')}, e.oid, 'event trigger', quote_ident(e.evtname),
   ${lines(
     `format('on %s execute %s', e.evtevent, e.evtfoid::regprocedure)`,
     `'tags ' || (select string_agg(t, ', ' order by t collate "C") from unnest(e.evttags) t)`,
@@ -148,7 +173,9 @@ from pg_publication p where ${notOfExtension('pg_publication', 'p.oid')}`
 }
 
 /** Names of options only: their values may be secrets. */
-const foreign: GuardQuery = (version) => `select ${classOf('pg_foreign_data_wrapper')}, w.oid, 'foreign data wrapper', quote_ident(w.fdwname),
+const foreign: GuardQuery = (
+  version
+) => `select ${classOf('pg_foreign_data_wrapper')}, w.oid, 'foreign data wrapper', quote_ident(w.fdwname),
   format('handler %s validator %s options %s', w.fdwhandler::regproc, w.fdwvalidator::regproc, ${optionNames('w.fdwoptions')}), ${roleName('w.fdwowner')},
   ${grantLines('w.fdwacl', 'F', 'w.fdwowner', version)}
 from pg_foreign_data_wrapper w where ${notOfExtension('pg_foreign_data_wrapper', 'w.oid')}
@@ -168,18 +195,22 @@ const defaultPrivileges: GuardQuery = (version) => `select ${classOf('pg_default
 from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace where ${notOfExtension('pg_default_acl', 'd.oid')}`
 
 /** Large objects with the same owner and grants are one line, so that the fingerprint stays small however many there are. */
-const largeObjects: GuardQuery = (version) => `select ${classOf('pg_largeobject_metadata')}, null::oid, 'large objects', 'of ' || l.owner || ' with ' || l.grants,
+const largeObjects: GuardQuery = (
+  version
+) => `select ${classOf('pg_largeobject_metadata')}, null::oid, 'large objects', 'of ' || l.owner || ' with ' || l.grants,
   format('%s objects, numbers %s', count(*), sum(hashint8extended(l.oid::int8, 0))), null, null
 from (select m.oid, ${roleName('m.lomowner')} as owner, ${grantLines('m.lomacl', 'L', 'm.lomowner', version)} as grants from pg_largeobject_metadata m) l
 group by l.owner, l.grants`
 
-const comments: GuardQuery = () => `select d.classoid, d.objoid, 'comment', i.type || ' ' || i.identity, d.description, null, null
+const comments: GuardQuery =
+  () => `select d.classoid, d.objoid, 'comment', i.type || ' ' || i.identity, d.description, null, null
 from pg_description d, lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
 where (d.objoid >= ${firstOwn} or d.classoid in (${classOf('pg_largeobject')}, ${classOf('pg_namespace')}) and d.objoid not in (11, 99))
   and i.identity is not null and coalesce(i.schema, '') !~ '^"?pg_'
   and not exists (select from members m where m.classid = d.classoid and m.objid = d.objoid)`
 
-const labels: GuardQuery = () => `select s.classoid, s.objoid, 'security label', format('%s on %s %s', s.provider, i.type, i.identity), s.label, null, null
+const labels: GuardQuery =
+  () => `select s.classoid, s.objoid, 'security label', format('%s on %s %s', s.provider, i.type, i.identity), s.label, null, null
 from pg_seclabel s, lateral pg_identify_object(s.classoid, s.objoid, s.objsubid) i
 where i.identity is not null and not exists (select from members m where m.classid = s.classoid and m.objid = s.objoid)`
 
@@ -191,8 +222,24 @@ from ${from} join members m on m.classid = ${classOf(catalog)} and m.objid = x.o
 left join pg_init_privs i on i.classoid = ${classOf(catalog)} and i.objoid = x.oid and i.objsubid = 0
 where x.${acl} is distinct from i.initprivs and x.${acl} is not null`
   return [
-    of('pg_class', 'table', qualifiedName('n.nspname', 'x.relname'), 'relacl', 'r', 'relowner', `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind in ('r', 'v', 'm', 'f', 'p')`),
-    of('pg_class', 'sequence', qualifiedName('n.nspname', 'x.relname'), 'relacl', 's', 'relowner', `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind = 'S'`),
+    of(
+      'pg_class',
+      'table',
+      qualifiedName('n.nspname', 'x.relname'),
+      'relacl',
+      'r',
+      'relowner',
+      `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind in ('r', 'v', 'm', 'f', 'p')`
+    ),
+    of(
+      'pg_class',
+      'sequence',
+      qualifiedName('n.nspname', 'x.relname'),
+      'relacl',
+      's',
+      'relowner',
+      `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind = 'S'`
+    ),
     of('pg_proc', 'function', 'x.oid::regprocedure::text', 'proacl', 'f', 'proowner', 'pg_proc x'),
     of('pg_type', 'type', 'format_type(x.oid, null)', 'typacl', 'T', 'typowner', 'pg_type x'),
     of('pg_namespace', 'schema', 'quote_ident(x.nspname)', 'nspacl', 'n', 'nspowner', 'pg_namespace x')

@@ -1,10 +1,23 @@
-import { classOf, type GuardQuery, grantLines, lines, notOfExtension, optionNames, optionValues, qualifiedName, roleName, userSchemas, when } from './guard-sql.ts'
+import {
+  classOf,
+  type GuardQuery,
+  grantLines,
+  lines,
+  notOfExtension,
+  optionNames,
+  optionValues,
+  qualifiedName,
+  roleName,
+  userSchemas,
+  when
+} from './guard-sql.ts'
 
 const relation = qualifiedName('n.nspname', 'c.relname')
 
 /** Columns of a relation, a line each, in order; dropped ones and their gaps do not show. */
 function columnLines(server: number): string {
-  const virtual = server >= 180000 ? `when 'v' then ' generated always as (' || pg_get_expr(d.adbin, d.adrelid) || ') virtual'` : ''
+  const virtual =
+    server >= 180000 ? `when 'v' then ' generated always as (' || pg_get_expr(d.adbin, d.adrelid) || ') virtual'` : ''
   return `(select string_agg('column ' || quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
     || case when a.attcollation <> 0 and a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation::text else '' end
     || case when a.attnotnull then ' not null' else '' end
@@ -33,10 +46,16 @@ const relations: GuardQuery = ({ server, ...version }) => `select ${classOf('pg_
       from pg_inherits i where i.inhrelid = c.oid)`,
     when(`c.relpersistence = 'u'`, `'unlogged'`),
     when(`c.reloftype <> 0`, `'of type ' || format_type(c.reloftype, null)`),
-    when(`c.relkind in ('r', 'm')`, `(select 'access method ' || am.amname from pg_am am where am.oid = c.relam and am.amname <> 'heap')`),
+    when(
+      `c.relkind in ('r', 'm')`,
+      `(select 'access method ' || am.amname from pg_am am where am.oid = c.relam and am.amname <> 'heap')`
+    ),
     when(`c.reloptions is not null`, `'options ' || ${optionValues('c.reloptions')}`),
     `(select 'toast options ' || ${optionValues('x.reloptions')} from pg_class x where x.oid = c.reltoastrelid and x.reloptions is not null)`,
-    when(`c.relkind in ('r', 'p') and c.relreplident <> 'd'`, `'replica identity ' || case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'index' end`),
+    when(
+      `c.relkind in ('r', 'p') and c.relreplident <> 'd'`,
+      `'replica identity ' || case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'index' end`
+    ),
     when(`c.relkind = 'm'`, `case when c.relispopulated then 'populated' else 'not populated' end`),
     `(select 'server ' || quote_ident(s.srvname) || coalesce(' options ' || ${optionNames('f.ftoptions')}, '')
       from pg_foreign_table f join pg_foreign_server s on s.oid = f.ftserver where f.ftrelid = c.oid)`,
@@ -54,7 +73,9 @@ const rowSecurity: GuardQuery = () => `select ${classOf('pg_class')}, c.oid, 'ro
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}`
 
-const columnGrants: GuardQuery = (version) => `select ${classOf('pg_class')}, c.oid, 'column', ${relation} || '.' || quote_ident(a.attname), null, null,
+const columnGrants: GuardQuery = (
+  version
+) => `select ${classOf('pg_class')}, c.oid, 'column', ${relation} || '.' || quote_ident(a.attname), null, null,
   ${grantLines('a.attacl', 'c', 'c.relowner', version)}
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 where a.attacl is not null and a.attnum > 0 and not a.attisdropped and c.relpersistence <> 't' and ${userSchemas}
@@ -101,17 +122,20 @@ where k.contype <> 't' ${oldest >= 180000 ? '' : `and k.contype <> 'n'`} and not
   and coalesce(c.relpersistence, 'p') <> 't' and ${userSchemas}
   and ${notOfExtension('pg_class', 'k.conrelid')} and ${notOfExtension('pg_type', 'k.contypid')} and ${notOfExtension('pg_constraint', 'k.oid')}`
 
-const triggers: GuardQuery = () => `select ${classOf('pg_trigger')}, t.oid, 'trigger', quote_ident(t.tgname) || ' on ' || ${relation},
+const triggers: GuardQuery =
+  () => `select ${classOf('pg_trigger')}, t.oid, 'trigger', quote_ident(t.tgname) || ' on ' || ${relation},
   ${lines('pg_get_triggerdef(t.oid)', `case t.tgenabled when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'enabled replica' else 'enabled always' end`)}, null, null
 from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
 where not t.tgisinternal and c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')} and ${notOfExtension('pg_trigger', 't.oid')}`
 
-const rules: GuardQuery = () => `select ${classOf('pg_rewrite')}, r.oid, 'rule', quote_ident(r.rulename) || ' on ' || ${relation},
+const rules: GuardQuery =
+  () => `select ${classOf('pg_rewrite')}, r.oid, 'rule', quote_ident(r.rulename) || ' on ' || ${relation},
   ${lines('pg_get_ruledef(r.oid)', `case r.ev_enabled when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'enabled replica' else 'enabled always' end`)}, null, null
 from pg_rewrite r join pg_class c on c.oid = r.ev_class join pg_namespace n on n.oid = c.relnamespace
 where r.rulename <> '_RETURN' and c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}`
 
-const policies: GuardQuery = () => `select ${classOf('pg_policy')}, p.oid, 'policy', quote_ident(p.polname) || ' on ' || ${relation},
+const policies: GuardQuery =
+  () => `select ${classOf('pg_policy')}, p.oid, 'policy', quote_ident(p.polname) || ' on ' || ${relation},
   ${lines(
     `case when p.polpermissive then 'permissive' else 'restrictive' end || ' for '
       || case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end`,
@@ -122,7 +146,8 @@ const policies: GuardQuery = () => `select ${classOf('pg_policy')}, p.oid, 'poli
 from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
 where ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}`
 
-const statistics: GuardQuery = () => `select ${classOf('pg_statistic_ext')}, s.oid, 'statistics', ${qualifiedName('n.nspname', 's.stxname')},
+const statistics: GuardQuery =
+  () => `select ${classOf('pg_statistic_ext')}, s.oid, 'statistics', ${qualifiedName('n.nspname', 's.stxname')},
   ${lines('pg_get_statisticsobjdef(s.oid)', when('coalesce(s.stxstattarget, -1) <> -1', `'target ' || s.stxstattarget`))}, ${roleName('s.stxowner')}, null
 from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace
 where ${userSchemas} and ${notOfExtension('pg_statistic_ext', 's.oid')} and ${notOfExtension('pg_class', 's.stxrelid')}`

@@ -20,7 +20,8 @@ export { memberships, notOfExtension, userSchemas }
 export const classOf = (catalog: string) => `'pg_catalog.${catalog}'::regclass::oid`
 
 /** A role's name, quoted where needed; PUBLIC for 0. */
-export const roleName = (oid: string) => `case when ${oid} = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(${oid})) end`
+export const roleName = (oid: string) =>
+  `case when ${oid} = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(${oid})) end`
 
 /** `schema.name`, quoted where needed. */
 export const qualifiedName = (schema: string, name: string) => `quote_ident(${schema}) || '.' || quote_ident(${name})`
@@ -42,7 +43,8 @@ export const optionNames = (options: string) =>
   `(select coalesce(string_agg(split_part(o, '=', 1), ', ' order by o collate "C"), '') from unnest(${options}) o)`
 
 /** Options with their values, sorted. */
-export const optionValues = (options: string) => `(select coalesce(string_agg(o, ', ' order by o collate "C"), '') from unnest(${options}) o)`
+export const optionValues = (options: string) =>
+  `(select coalesce(string_agg(o, ', ' order by o collate "C"), '') from unnest(${options}) o)`
 
 /** Text that is joined where it is not null, each on a line of its own. */
 export const lines = (...parts: readonly string[]) => `concat_ws(E'\\n', ${parts.join(', ')})`

@@ -21,14 +21,18 @@ interface Row {
  * the comparison. The session's settings must be those of `beginReading`.
  */
 export async function readGuards(connection: Connection, oldestVersion = connection.versionNumber): Promise<Guard[]> {
-  const version: GuardVersion = { server: connection.versionNumber, oldest: Math.min(oldestVersion, connection.versionNumber) }
+  const version: GuardVersion = {
+    server: connection.versionNumber,
+    oldest: Math.min(oldestVersion, connection.versionNumber)
+  }
   const rows = await connection.query<Row>(guardsSql(version))
   const needed = await readNeeds(connection)
   const guards: Guard[] = []
   for (const row of rows) {
     const needs = row.o === null ? undefined : needed.get(`${row.c}.${row.o}`)
     const add = (kind: string, definition: string | null) => {
-      if (definition !== null) guards.push({ kind, name: row.name, definition, ...(needs === undefined ? {} : { needs }) })
+      if (definition !== null)
+        guards.push({ kind, name: row.name, definition, ...(needs === undefined ? {} : { needs }) })
     }
     add(row.kind, row.definition)
     add(`owner of ${row.kind}`, row.owner)

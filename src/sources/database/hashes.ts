@@ -86,7 +86,9 @@ export function sumBatches(requests: readonly SumRequest[]): SumRequest[][] {
 
 /** Counts and hashes the tables of one batch in one round trip, in the order of the requests. */
 export async function sumTables(connection: Connection, batch: readonly SumRequest[]): Promise<TableSum[]> {
-  const parts = batch.map(({ table, method }, index) => `(select ${index} as at, s.* from (${hashStatement(table, method)}) s)`)
+  const parts = batch.map(
+    ({ table, method }, index) => `(select ${index} as at, s.* from (${hashStatement(table, method)}) s)`
+  )
   const rows = await connection.query<{ at: number; rows: string; hash: string | null }>(
     `${parts.join('\nunion all\n')}\norder by at`
   )

@@ -1,7 +1,7 @@
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { UserError } from '../../errors.ts'
 import { listed, quoteIdentifier, readable } from './quote.ts'
-import { type Selection, type SelectedTables, selectTables } from './selection.ts'
+import { type SelectedTables, type Selection, selectTables } from './selection.ts'
 import { readSequences, type SequenceName } from './sequences.ts'
 import { readServerFacts, type ServerFacts } from './server.ts'
 import { assertReadable, type CatalogTable, readTables } from './tables.ts'
@@ -36,7 +36,11 @@ export async function takeInventory(connection: Connection, selection: Selection
 }
 
 /** In a narrowed dump sequences come with their schemas; which of them a choice of tables takes along is pg_dump's to know. */
-function sequencesOf(selected: SelectedTables, selection: Selection, sequences: readonly SequenceName[]): SequenceName[] {
+function sequencesOf(
+  selected: SelectedTables,
+  selection: Selection,
+  sequences: readonly SequenceName[]
+): SequenceName[] {
   if (selection.tables.length > 0) return []
   const schemas = new Set(selected.tables.map((table) => table.schema))
   const narrowed = selected.narrowed || selection.excludeSchemas.length > 0
@@ -44,7 +48,10 @@ function sequencesOf(selected: SelectedTables, selection: Selection, sequences: 
 }
 
 async function assertLargeObjects(connection: Connection, user: string): Promise<void> {
-  const rows = await connection.query<{ name: string; total: string }>(`select m.oid::text as name, count(*) over ()::text as total
+  const rows = await connection.query<{
+    name: string
+    total: string
+  }>(`select m.oid::text as name, count(*) over ()::text as total
 from pg_largeobject_metadata m
 where not pg_has_role(m.lomowner, 'USAGE') and not exists (select from aclexplode(m.lomacl) a
   where a.privilege_type = 'SELECT' and (a.grantee = 0 or pg_has_role(a.grantee, 'USAGE')))

@@ -2,7 +2,15 @@ import type { DatabaseFacts, Guard, TableFacts } from '../../archive/contents-da
 import type { Connection } from '../../clients/postgres/connection.ts'
 import type { Clock } from '../../context.ts'
 import { readGuards } from './guards.ts'
-import { type HashedTable, hashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables, type TableSum } from './hashes.ts'
+import {
+  type HashedTable,
+  hashMethod,
+  type SumRequest,
+  sumBatches,
+  sumLargeObjects,
+  sumTables,
+  type TableSum
+} from './hashes.ts'
 import type { Inventory } from './inventory.ts'
 import { readNotCaptured } from './not-captured.ts'
 import { readPlatform } from './platform.ts'
@@ -28,7 +36,16 @@ export interface MeasureOptions {
 export interface Measured
   extends Pick<
     DatabaseFacts,
-    'tables' | 'roles' | 'memberships' | 'extensions' | 'largeObjects' | 'guards' | 'visibleRows' | 'platformVersions' | 'notCaptured' | 'warnings'
+    | 'tables'
+    | 'roles'
+    | 'memberships'
+    | 'extensions'
+    | 'largeObjects'
+    | 'guards'
+    | 'visibleRows'
+    | 'platformVersions'
+    | 'notCaptured'
+    | 'warnings'
   > {
   readonly auth: Record<string, number> | undefined
   readonly vault: VaultFile | null
@@ -48,14 +65,20 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const vault = options.vault ? await readVault(connection) : null
   const visibleRows =
     selection.type === 'full' && options.visibleRows !== null
-      ? await sampleVisibleRows(connection, selected.tables.filter((table) => table.kind !== 'r' || selected.withData.has(table)), clock, options.visibleRows)
+      ? await sampleVisibleRows(
+          connection,
+          selected.tables.filter((table) => table.kind !== 'r' || selected.withData.has(table)),
+          clock,
+          options.visibleRows
+        )
       : []
   const tables = await sumAll(options)
   const largeObjects = inventory.largeObjects ? await sumLargeObjects(connection) : { count: '0', hash: null }
   if (inventory.largeObjects && largeObjects.hash === null) {
     warnings.push('The content of large objects could be counted but not hashed: the role may not read pg_largeobject.')
   }
-  if (selection.type !== 'schema' && selected.narrowed) notCaptured.push({ what: 'large objects', reason: 'the backup is narrowed to schemas or tables' })
+  if (selection.type !== 'schema' && selected.narrowed)
+    notCaptured.push({ what: 'large objects', reason: 'the backup is narrowed to schemas or tables' })
   return {
     tables,
     roles,
@@ -78,7 +101,9 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
   const method = hashMethod(connection.versionNumber)
   const tooLarge = (table: CatalogTable) => hashLimitBytes !== null && table.bytes > hashLimitBytes
   const summed = selected.tables.filter(
-    (table) => selected.withData.has(table) || (selection.type !== 'schema' && table.kind === 'm' && table.populated === true && table.maySelect)
+    (table) =>
+      selected.withData.has(table) ||
+      (selection.type !== 'schema' && table.kind === 'm' && table.populated === true && table.maySelect)
   )
   const requests: SumRequest[] = summed.map((table) => ({
     table,
@@ -151,12 +176,16 @@ function withoutContent(guards: readonly Guard[]): Guard[] {
 }
 
 function narrowed(guards: Guard[], selected: Inventory['selected'], selection: Selection): Guard[] {
-  const all = [selection.schemas, selection.excludeSchemas, selection.tables, selection.excludeTables].every((list) => list.length === 0)
+  const all = [selection.schemas, selection.excludeSchemas, selection.tables, selection.excludeTables].every(
+    (list) => list.length === 0
+  )
   if (all) return guards
   const names = new Set(selected.tables.map((table) => table.quoted))
   return guards.filter(
     (guard) =>
-      (/(?:^|on |of )(?:(?:foreign )?table|materialized view|row security)$/.test(guard.kind) && names.has(guard.name)) ||
-      (/^(?:policy|trigger|constraint|rule)$/.test(guard.kind) && [...names].some((name) => guard.name.endsWith(` on ${name}`)))
+      (/(?:^|on |of )(?:(?:foreign )?table|materialized view|row security)$/.test(guard.kind) &&
+        names.has(guard.name)) ||
+      (/^(?:policy|trigger|constraint|rule)$/.test(guard.kind) &&
+        [...names].some((name) => guard.name.endsWith(` on ${name}`)))
   )
 }

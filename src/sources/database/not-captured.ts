@@ -5,7 +5,10 @@ import { userSchemas } from './catalog.ts'
 type NotCaptured = DatabaseFacts['notCaptured'][number]
 
 /** What a dump of this database does not hold, from the catalog, in one round trip. */
-export async function readNotCaptured(connection: Connection, options: { readonly vault: boolean; readonly standby: boolean }): Promise<NotCaptured[]> {
+export async function readNotCaptured(
+  connection: Connection,
+  options: { readonly vault: boolean; readonly standby: boolean }
+): Promise<NotCaptured[]> {
   const unlogged = options.standby
     ? `union all select 'rows of the unlogged table ' || c.oid::regclass::text, 'a replica cannot read them'
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and c.relpersistence = 'u' and ${userSchemas}`
@@ -31,9 +34,16 @@ order by 1`)
   const vault = await connection.query<{ there: boolean }>(`select to_regclass('vault.secrets') is not null as there`)
   return [
     ...rows,
-    ...(roles[0]?.login === '0' ? [] : [{ what: 'passwords of roles', reason: 'they are never read; set them again after a restore' }]),
+    ...(roles[0]?.login === '0'
+      ? []
+      : [{ what: 'passwords of roles', reason: 'they are never read; set them again after a restore' }]),
     ...(vault[0]?.there === true && !options.vault
-      ? [{ what: 'values of Vault secrets', reason: 'they are encrypted by a key outside the database; only an encrypted backup keeps them in clear' }]
+      ? [
+          {
+            what: 'values of Vault secrets',
+            reason: 'they are encrypted by a key outside the database; only an encrypted backup keeps them in clear'
+          }
+        ]
       : [])
   ]
 }

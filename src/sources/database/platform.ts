@@ -33,23 +33,35 @@ export async function readPlatform(connection: Connection, tables: readonly Cata
   const find = (schema: string, name: string, column: string) =>
     tables.find(
       (table) =>
-        table.schema === schema && table.name === name && table.maySelect && table.mayUse && table.columns.some((known) => known.name === column)
+        table.schema === schema &&
+        table.name === name &&
+        table.maySelect &&
+        table.mayUse &&
+        table.columns.some((known) => known.name === column)
     )
   const parts = [
     ...versionTables.flatMap(([schema, name, column, value]) => {
       const table = find(schema, name, column)
-      return table === undefined ? [] : [`select 'version' as kind, ${quoteLiteral(`${schema}.${name}`)} as name, (${value})::text as value from ${qualified(table)}`]
+      return table === undefined
+        ? []
+        : [
+            `select 'version' as kind, ${quoteLiteral(`${schema}.${name}`)} as name, (${value})::text as value from ${qualified(table)}`
+          ]
     }),
     ...authNumbers.flatMap(([label, name, column, value]) => {
       const table = find('auth', name, column)
-      return table === undefined ? [] : [`select 'auth', ${quoteLiteral(label)}, (${value})::text from ${qualified(table)}`]
+      return table === undefined
+        ? []
+        : [`select 'auth', ${quoteLiteral(label)}, (${value})::text from ${qualified(table)}`]
     })
   ]
   if (parts.length === 0) return { versions: {}, auth: undefined }
   const rows = await connection.query<{ kind: string; name: string; value: string | null }>(parts.join('\nunion all\n'))
   const auth = rows.filter((row) => row.kind === 'auth')
   return {
-    versions: Object.fromEntries(rows.filter((row) => row.kind === 'version').map((row) => [row.name, row.value ?? ''])),
+    versions: Object.fromEntries(
+      rows.filter((row) => row.kind === 'version').map((row) => [row.name, row.value ?? ''])
+    ),
     auth: auth.length === 0 ? undefined : Object.fromEntries(auth.map((row) => [row.name, Number(row.value ?? 0)]))
   }
 }

@@ -32,17 +32,27 @@ export function rolesSql(
     '-- Roles of the captured project, for people to read and to run by hand. The restore does not use this file.',
     '-- Passwords are not kept: set them again with  alter role ... password ...  where a role logs in.',
     ...(known.length > 0
-      ? ['-- Supabase makes these roles itself; only their settings and memberships are repeated here:', ...known.map((role) => `--   ${oneLine(role.name)}`)]
+      ? [
+          '-- Supabase makes these roles itself; only their settings and memberships are repeated here:',
+          ...known.map((role) => `--   ${oneLine(role.name)}`)
+        ]
       : []),
     '',
     ...own.map(createRole),
     '',
     ...own.flatMap(commentOnRole),
-    ...facts.memberships.filter((membership) => !(reserved(membership.member) && (reserved(membership.role) || membership.role.startsWith('pg_')))).map(grant),
+    ...facts.memberships
+      .filter(
+        (membership) =>
+          !(reserved(membership.member) && (reserved(membership.role) || membership.role.startsWith('pg_')))
+      )
+      .map(grant),
     '',
     ...facts.roles.flatMap((role) => [
       ...role.settings.map((setting) => `ALTER ROLE ${quoteIdentifier(role.name)} SET ${assignment(setting)};`),
-      ...role.databaseSettings.map((setting) => `ALTER ROLE ${quoteIdentifier(role.name)} IN DATABASE ${database} SET ${assignment(setting)};`)
+      ...role.databaseSettings.map(
+        (setting) => `ALTER ROLE ${quoteIdentifier(role.name)} IN DATABASE ${database} SET ${assignment(setting)};`
+      )
     ]),
     ...facts.databaseSettings.map((setting) => `ALTER DATABASE ${database} SET ${assignment(setting)};`),
     ''
@@ -66,7 +76,9 @@ function createRole(role: RoleFacts): string {
 }
 
 function commentOnRole(role: RoleFacts): string[] {
-  return role.comment === null ? [] : [`COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)};`]
+  return role.comment === null
+    ? []
+    : [`COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)};`]
 }
 
 function grant(membership: MembershipFacts): string {

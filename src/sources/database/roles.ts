@@ -32,13 +32,17 @@ from pg_roles r where r.rolname !~ '^pg_' order by r.rolname collate "C"`)
 /** Who is a member of what, memberships in the server's own roles included. */
 export async function readMemberships(connection: Connection): Promise<MembershipFacts[]> {
   const since16 = connection.versionNumber >= 160000
-  return await connection.query<MembershipFacts & Record<string, unknown>>(`select pg_get_userbyid(m.roleid)::text as role, pg_get_userbyid(m.member)::text as member,
+  return await connection.query<
+    MembershipFacts & Record<string, unknown>
+  >(`select pg_get_userbyid(m.roleid)::text as role, pg_get_userbyid(m.member)::text as member,
   pg_get_userbyid(m.grantor)::text as grantor, m.admin_option as admin,
   ${since16 ? 'm.inherit_option' : 'null::boolean'} as inherit, ${since16 ? 'm.set_option' : 'null::boolean'} as set
 from pg_auth_members m join pg_roles p on p.oid = m.member where p.rolname !~ '^pg_' order by 1, 2, 3`)
 }
 
 export async function readExtensions(connection: Connection): Promise<ExtensionFacts[]> {
-  return await connection.query<ExtensionFacts & Record<string, unknown>>(`select e.extname::text as name, e.extversion as version, n.nspname::text as schema
+  return await connection.query<
+    ExtensionFacts & Record<string, unknown>
+  >(`select e.extname::text as name, e.extversion as version, n.nspname::text as schema
 from pg_extension e join pg_namespace n on n.oid = e.extnamespace order by e.extname collate "C"`)
 }

@@ -16,9 +16,10 @@ export function withElementCasts(definition: string): string {
     const open = start + '(ARRAY'.length
     const items = splitList(text, open)
     if (items === null) continue
-    const cast = /^\)::((?:"(?:[^"]|"")*"|[a-z_][\w$]*)(?:\.(?:"(?:[^"]|"")*"|[a-z_][\w$]*))?(?: varying| with(?:out)? time zone)?(?:\(\d+\))?)\[\]/.exec(
-      text.slice(items.end)
-    )
+    const cast =
+      /^\)::((?:"(?:[^"]|"")*"|[a-z_][\w$]*)(?:\.(?:"(?:[^"]|"")*"|[a-z_][\w$]*))?(?: varying| with(?:out)? time zone)?(?:\(\d+\))?)\[\]/.exec(
+        text.slice(items.end)
+      )
     if (cast === null) continue
     const rewritten = `ARRAY[${items.list.map((item) => `(${item})::${cast[1] ?? ''}`).join(', ')}]`
     text = text.slice(0, start) + rewritten + text.slice(items.end + cast[0].length)

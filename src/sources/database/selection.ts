@@ -51,7 +51,8 @@ export function selectTables(
   const excludeData = selection.excludeTableData.map((text) => parsePattern(text, 'table'))
 
   const byOid = new Map(catalog.map((table) => [table.oid, table]))
-  const named = (patterns: readonly Pattern[], table: CatalogTable) => patterns.some((pattern) => matchesTable(pattern, table.schema, table.name))
+  const named = (patterns: readonly Pattern[], table: CatalogTable) =>
+    patterns.some((pattern) => matchesTable(pattern, table.schema, table.name))
   // A partition counts as named with any partitioned table above it.
   const reached = (patterns: readonly Pattern[], table: CatalogTable) =>
     named(patterns, table) ||
@@ -59,18 +60,24 @@ export function selectTables(
       const ancestor = byOid.get(oid)
       return ancestor !== undefined && named(patterns, ancestor)
     })
-  const inSchemas = (patterns: readonly Pattern[], schema: string) => patterns.some((pattern) => matchesSchema(pattern, schema))
+  const inSchemas = (patterns: readonly Pattern[], schema: string) =>
+    patterns.some((pattern) => matchesSchema(pattern, schema))
 
   const unmatched = [
     ...schemas.filter((pattern) => !schemaNames.some((schema) => matchesSchema(pattern, schema))),
     ...wanted.filter((pattern) => !catalog.some((table) => matchesTable(pattern, table.schema, table.name)))
   ]
   if (unmatched.length > 0) {
-    throw new UserError('SB205', `Nothing in the database matches ${unmatched.map((pattern) => pattern.text).join(', ')}.`)
+    throw new UserError(
+      'SB205',
+      `Nothing in the database matches ${unmatched.map((pattern) => pattern.text).join(', ')}.`
+    )
   }
   const idle = [
     ...excludeSchemas.filter((pattern) => !schemaNames.some((schema) => matchesSchema(pattern, schema))),
-    ...[...excludeTables, ...excludeData].filter((pattern) => !catalog.some((table) => matchesTable(pattern, table.schema, table.name)))
+    ...[...excludeTables, ...excludeData].filter(
+      (pattern) => !catalog.some((table) => matchesTable(pattern, table.schema, table.name))
+    )
   ]
 
   const narrowed = schemas.length > 0 || wanted.length > 0
@@ -95,15 +102,21 @@ export function selectTables(
 
   // Partitions that only their parent's pattern reaches are named one by one: older pg_dumps know no option for it.
   const partitions = (patterns: readonly Pattern[]) =>
-    catalog.filter((table) => reached(patterns, table) && !named(patterns, table)).map((table) => exactTable(table.schema, table.name))
-  const option = (name: string, patterns: readonly Pattern[]) => patterns.map((pattern) => `--${name}=${pgDumpPattern(pattern)}`)
+    catalog
+      .filter((table) => reached(patterns, table) && !named(patterns, table))
+      .map((table) => exactTable(table.schema, table.name))
+  const option = (name: string, patterns: readonly Pattern[]) =>
+    patterns.map((pattern) => `--${name}=${pgDumpPattern(pattern)}`)
   const options = [
     ...(selection.type === 'schema' ? ['--schema-only'] : selection.type === 'data' ? ['--data-only'] : []),
     ...option('schema', schemas),
     ...option('table', [...wanted, ...partitions(wanted)]),
     // With tables chosen pg_dump takes no notice of excluded schemas.
     ...(wanted.length > 0
-      ? option('exclude-table', excludeSchemas.map((pattern) => ({ ...pattern, table: ['', ''] })))
+      ? option(
+          'exclude-table',
+          excludeSchemas.map((pattern) => ({ ...pattern, table: ['', ''] }))
+        )
       : option('exclude-schema', excludeSchemas)),
     ...option('exclude-table', [...excludeTables, ...partitions(excludeTables)]),
     ...option('exclude-table-data', [...excludeData, ...partitions(excludeData)]),

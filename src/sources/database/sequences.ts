@@ -30,7 +30,9 @@ export async function readSequenceStates(
   for (let from = 0; from < names.length; from += batch) {
     const parts = names
       .slice(from, from + batch)
-      .map((name, index) => `select ${index} as at, last_value::text as value, is_called as called from ${qualified(name)}`)
+      .map(
+        (name, index) => `select ${index} as at, last_value::text as value, is_called as called from ${qualified(name)}`
+      )
     const rows = await connection.query<{ value: string; called: boolean }>(`${parts.join(' union all ')} order by at`)
     states.push(...rows.map(({ value, called }) => ({ value, called })))
   }

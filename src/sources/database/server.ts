@@ -6,7 +6,15 @@ import { grantLines, roleName } from './guard-sql.ts'
 export interface ServerFacts
   extends Pick<
     DatabaseFacts,
-    'sizeBytes' | 'encoding' | 'collation' | 'characterType' | 'databaseOwner' | 'databaseGrants' | 'databaseComment' | 'databaseSettings' | 'parameterGrants'
+    | 'sizeBytes'
+    | 'encoding'
+    | 'collation'
+    | 'characterType'
+    | 'databaseOwner'
+    | 'databaseGrants'
+    | 'databaseComment'
+    | 'databaseSettings'
+    | 'parameterGrants'
   > {
   readonly user: string
   readonly database: string

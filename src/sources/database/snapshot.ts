@@ -1,6 +1,6 @@
-import type { Clock } from '../../context.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../clients/postgres/server-error.ts'
+import type { Clock } from '../../context.ts'
 import { cancelled, UserError } from '../../errors.ts'
 import { quoteLiteral } from './quote.ts'
 
@@ -123,7 +123,10 @@ function brokenSignal(control: Connection): AbortSignal {
   const broken = new AbortController()
   const fire = () =>
     broken.abort(
-      new UserError('SB212', 'The connection that holds the snapshot broke.', { cause: control.broken.reason, mayPass: true })
+      new UserError('SB212', 'The connection that holds the snapshot broke.', {
+        cause: control.broken.reason,
+        mayPass: true
+      })
     )
   if (control.broken.aborted) fire()
   else control.broken.addEventListener('abort', fire, { once: true })

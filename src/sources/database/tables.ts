@@ -147,7 +147,9 @@ export function assertReadable(locked: readonly CatalogTable[], withData: readon
     throw new UserError(
       'SB204',
       `Row level security would hide rows of ${listed(filtered.map(readable))} from the role ${quoteIdentifier(user)}.`,
-      { remedy: `Connect as \`postgres\`, or run: alter role ${quoteIdentifier(user)} bypassrls. A backup of some of the rows is never made.` }
+      {
+        remedy: `Connect as \`postgres\`, or run: alter role ${quoteIdentifier(user)} bypassrls. A backup of some of the rows is never made.`
+      }
     )
   }
 }

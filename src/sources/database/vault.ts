@@ -2,7 +2,12 @@ import type { Connection } from '../../clients/postgres/connection.ts'
 
 /** Secrets of Supabase Vault in clear, as `vault.json` holds them: for `vault.create_secret(value, name, description)` after a restore. */
 export interface VaultFile {
-  readonly secrets: readonly { readonly id: string; readonly name: string | null; readonly description: string | null; readonly value: string | null }[]
+  readonly secrets: readonly {
+    readonly id: string
+    readonly name: string | null
+    readonly description: string | null
+    readonly value: string | null
+  }[]
 }
 
 /**
@@ -10,7 +15,9 @@ export interface VaultFile {
  * into an encrypted file and nowhere else.
  */
 export async function readVault(connection: Connection): Promise<VaultFile | null> {
-  const [state] = await connection.query<{ readable: boolean | null }>(`select has_table_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE') as readable
+  const [state] = await connection.query<{
+    readable: boolean | null
+  }>(`select has_table_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE') as readable
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'vault' and c.relname = 'decrypted_secrets' and c.relkind = 'v'
   and (select count(*) from pg_attribute a where a.attrelid = c.oid and a.attname in ('id', 'name', 'description', 'decrypted_secret')) = 4`)

@@ -44,7 +44,9 @@ export async function sampleVisibleRows(
   const roles = await connection.query<{ name: string }>(
     `select r.rolname::text as name from pg_roles r where r.rolname in ('anon', 'authenticated') and pg_has_role(r.oid, '${mode}') order by 1`
   )
-  const users = tables.some((table) => table.schema === 'auth' && table.name === 'users' && table.maySelect && table.mayUse)
+  const users = tables.some(
+    (table) => table.schema === 'auth' && table.name === 'users' && table.maySelect && table.mayUse
+  )
     ? await connection.query<{ id: string }>(`select id::text as id from auth.users order by id limit ${limits.users}`)
     : []
   const deadline = clock.monotonic() + limits.totalMs
@@ -56,7 +58,8 @@ export async function sampleVisibleRows(
       for (const [index, table] of guarded.entries()) {
         const name = { schema: table.schema, table: table.name }
         if (index >= limits.tables) found.push({ role, user, ...name, rows: null, failed: 'skipped: too many tables' })
-        else if (table.bytes > limits.tableBytes) found.push({ role, user, ...name, rows: null, failed: 'skipped: too large' })
+        else if (table.bytes > limits.tableBytes)
+          found.push({ role, user, ...name, rows: null, failed: 'skipped: too large' })
         else wanted.push(name)
       }
       found.push(...(await countAs(connection, role, user, wanted, clock, deadline, limits.statementMs)))
@@ -100,7 +103,14 @@ async function countAs(
   const batches: Name[][] = []
   for (let from = 0; from < names.length; from += 20) batches.push(names.slice(from, from + 20))
   const note = (name: Name, rows: string | null, failed?: string) =>
-    results.push({ role, user, schema: name.schema, table: name.table, rows, ...(failed === undefined ? {} : { failed }) })
+    results.push({
+      role,
+      user,
+      schema: name.schema,
+      table: name.table,
+      rows,
+      ...(failed === undefined ? {} : { failed })
+    })
   for (const batch of batches) {
     if (clock.monotonic() > deadline) {
       for (const name of batch) note(name, null, 'skipped: out of time')
@@ -143,7 +153,8 @@ async function attempt(
     ['request.jwt.claim.role', role]
   ].map(([name = '', value = '']) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`)
   const counts = names.map(
-    (name, index) => `select ${index} as at, count(*)::text as rows from ${qualified({ schema: name.schema, name: name.table })}`
+    (name, index) =>
+      `select ${index} as at, count(*)::text as rows from ${qualified({ schema: name.schema, name: name.table })}`
   )
   await connection.query('savepoint visible_rows')
   try {
@@ -156,6 +167,7 @@ async function attempt(
     if (state === undefined || connection.broken.aborted) throw error
     return state
   } finally {
-    if (!connection.broken.aborted) await connection.query('rollback to savepoint visible_rows; release savepoint visible_rows')
+    if (!connection.broken.aborted)
+      await connection.query('rollback to savepoint visible_rows; release savepoint visible_rows')
   }
 }

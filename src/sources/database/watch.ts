@@ -76,7 +76,9 @@ export async function watchDump(options: WatchOptions): Promise<void> {
 }
 
 function stalled(options: WatchOptions): UserError {
-  return new UserError('SB211', `Nothing of the dump came for ${Math.round(options.inactivityMs / 1000)} seconds.`, { mayPass: true })
+  return new UserError('SB211', `Nothing of the dump came for ${Math.round(options.inactivityMs / 1000)} seconds.`, {
+    mayPass: true
+  })
 }
 
 /** A look that is not answered at all is a network that stands still. */
@@ -130,7 +132,9 @@ from pg_locks l where not l.granted and l.pid not in (select pid from ours)
 
 /** Tables that other sessions hold so that nobody can read them: for the error of a lock that was waited for in vain. */
 export async function lockedTables(connection: Connection): Promise<string[]> {
-  const rows = await connection.query<{ relation: string }>(`select distinct l.relation::regclass::text as relation from pg_locks l
+  const rows = await connection.query<{
+    relation: string
+  }>(`select distinct l.relation::regclass::text as relation from pg_locks l
 join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p', 'm', 'v')
 where l.granted and l.mode = 'AccessExclusiveLock' and l.pid <> pg_backend_pid()
   and l.database = (select oid from pg_database where datname = current_database()) order by 1 limit 20`)

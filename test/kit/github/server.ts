@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { artifactHandlers } from './artifacts.ts'
 import { type ArtifactService, isTwirp, makeArtifactService, runtimeToken, twirpMethod } from './artifact-service.ts'
+import { artifactHandlers } from './artifacts.ts'
 import { type BlobServer, startBlobServer } from './blob-server.ts'
 import { type Fault, makeFaults } from './faults.ts'
 import { listen, type Received, receive, send, sendBytes } from './http.ts'

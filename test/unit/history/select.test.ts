@@ -65,7 +65,7 @@ test('several projects are never mixed silently', () => {
 })
 
 test('ids carry their time and differ within one second', () => {
-  const clock = { now: () => now, monotonic: () => 0, sleep: async () => {} }
+  const clock = { now: () => now, monotonic: () => 0, sleep: () => Promise.resolve() }
   let byte = 0
   const make = () => makeBackupId(clock, (length) => Uint8Array.from({ length }, () => byte++))
   const [first, second] = [make(), make()]

@@ -3,12 +3,12 @@ import { dispositionParameter, parseMultipart } from '../../../../src/sources/fu
 
 const type = 'multipart/form-data; boundary=Ab-1'
 const body = Buffer.from(
-  [
+  `${[
     '--Ab-1\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{}',
     'Content-Disposition: form-data; name="file"; filename="source/a \\"b\\".ts"\r\nSupabase-Path: ../x.ts\r\n\r\nline\r\n--not the boundary\r\n',
     '\r\nno headers',
     'Content-Disposition: form-data; name="file"; filename="empty"\r\n\r\n'
-  ].join('\r\n--Ab-1\r\n') + '\r\n--Ab-1--\r\n'
+  ].join('\r\n--Ab-1\r\n')}\r\n--Ab-1--\r\n`
 )
 
 describe('multipart bodies', () => {
