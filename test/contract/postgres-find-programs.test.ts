@@ -117,7 +117,7 @@ describe('pg_dump and pg_restore', () => {
       serverVersionNumber: 150_020,
       places: [await pretend('older', 'pg_dump (PostgreSQL) 15.19')]
     })
-    expect(client.warnings).toEqual([expect.stringContaining('older than the server')])
+    expect(client.warnings).toEqual([expect.stringContaining('came out before the release of the server')])
   })
 
   test('that hang are given up when the run ends', async () => {
