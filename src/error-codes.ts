@@ -665,7 +665,8 @@ const catalogue = {
     title: 'The restore is too large for one transaction of the target',
     cause:
       'A transaction needs a lock for each table and index that it makes, and the server keeps room for a limited number.',
-    remedy: 'Raise `max_locks_per_transaction` in the target, or restore schema by schema with `schemas`.'
+    remedy:
+      'Raise `max_locks_per_transaction` in the target (Supabase: `supabase postgres-config update`), or restore one schema after the other: `schemas` with `restore-mode: replace`.'
   },
   SB715: {
     title: 'The target could not be backed up before the restore',

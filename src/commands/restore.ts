@@ -159,7 +159,11 @@ async function restoreInto(
     return unknown.length > 0 ? new UserError('SB716', unknown.join(' ')) : undefined
   }
 
-  if (options.safetyBackup) {
+  if (options.safetyBackup && database === undefined) {
+    draft.warnings.push(
+      'Nothing was backed up first: a safety backup keeps the database, which this restore leaves alone.'
+    )
+  } else if (options.safetyBackup) {
     const safety = await log.group('Backing the target up first', () =>
       ports.backUpTarget(toItself ? manifest.project : undefined)
     )

@@ -126,6 +126,10 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       )
         return
       const reason = excuse(entry, error)
+      if (sqlStateOf(error) === '53200')
+        throw new UserError('SB714', `The target's server ran out of room for locks at ${describeEntry(entry)}.`, {
+          cause: error
+        })
       if (reason === null) {
         throw new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(error).message}`, {
           cause: error
