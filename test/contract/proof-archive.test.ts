@@ -174,6 +174,37 @@ describe('how far a proof goes', () => {
     }
   })
 
+  test('errors that several workers meet count only when one worker meets them, too', async () => {
+    const flaky = await openDesk()
+    try {
+      const { facts: known } = await capture(flaky, server, 'shop')
+      const script = path.join(flaky.folder, 'pg_restore')
+      // What a deadlock between workers looks like: the restore went on, with one object missing.
+      await writeFile(
+        script,
+        `#!/bin/sh
+"${binDirOf(major)}/pg_restore" "$@" || exit $?
+case "$*" in *--jobs=*)
+  unset PGOPTIONS; "${binDirOf(major)}/psql" -X -q -c 'drop view shop.open_orders'
+  echo 'pg_restore: error: could not execute query: ERROR:  deadlock detected' >&2
+  echo 'pg_restore: warning: errors ignored on restore: 1' >&2
+  exit 1
+esac
+`
+      )
+      await chmod(script, 0o755)
+      const said: string[] = []
+      const context = { ...flaky.context, log: { ...flaky.context.log, info: (line: string) => said.push(line) } }
+      const proof = await prove({ ...flaky, context }, known, major, {
+        clientPrograms: async () => clientOf(major, script)
+      })
+      expect(proof).toMatchObject({ level: 'restore', findings: [] })
+      expect(said).toContain('Restoring anew, one object after the other: deadlock detected')
+    } finally {
+      await flaky.remove()
+    }
+  })
+
   test('a cancelled proof ends at once and leaves nothing', async () => {
     const cancelled = await openDesk()
     try {

@@ -160,6 +160,20 @@ describe.each([15, 17] as const)('the proof of a Supabase-like project on Postgr
     }
   )
 
+  test('finds a membership gone and other rows that a role sees', async () => {
+    const proof = await damaged(
+      `revoke app_reader from app_login granted by postgres; alter policy "Profiles are public" on public.profiles using (false)`
+    )
+    const said = proof.findings.filter((finding) => finding.kind === 'difference')
+    expect(said).toContainEqual({
+      kind: 'difference',
+      subject: 'membership of app_login in app_reader',
+      detail: 'it is missing in the copy'
+    })
+    const seen = said.find((finding) => finding.subject === 'rows of public.profiles that anon sees')
+    expect(seen?.detail).toMatch(/^[1-9]\d* in the source, 0 in the copy$/)
+  })
+
   test('does not mind another order of rows', async () => {
     const proof = await damaged(
       'create table public.moved as table app.teams; truncate app.teams cascade; drop table public.moved'

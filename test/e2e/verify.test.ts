@@ -280,12 +280,14 @@ describe('verifying what is stored', () => {
     const text = await readFile(manifest, 'utf8')
     await writeFile(manifest, text.replace(/"rows": (\d)/, '"rows": 9$1'))
     const done = await verify({ destinations: 'folder', folder: several, backup: 'all', verify: 'checksum' })
-    expect(outcome(done)).toMatchObject({ code: 1, status: 'failed', error: 'SB902' })
+    expect(outcome(done)).toEqual(failed('SB606'))
     expect(done.result?.error?.message).toContain(first)
-    expect(outcome(await verify({ destinations: 'folder', folder: several, backup: first }))).toMatchObject({
-      code: 1,
-      error: 'SB902'
-    })
+    expect(done.result?.error?.message).toContain('was changed after it was written')
+    expect(outcome(await verify({ destinations: 'folder', folder: several, backup: first }))).toEqual(failed('SB501'))
+    await writeFile(manifest, text.slice(0, 300))
+    const cut = await verify({ destinations: 'folder', folder: several, backup: 'all', verify: 'checksum' })
+    expect(outcome(cut)).toMatchObject({ code: 1, status: 'failed', error: 'SB902' })
+    expect(cut.result?.error?.message).toContain(first)
   })
 
   test('F67: nothing there is status nothing and fails; only incomplete ones fail, too', async () => {

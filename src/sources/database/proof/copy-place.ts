@@ -21,6 +21,8 @@ export interface CopyPlace {
   readonly ended: AbortSignal
   /** Opens a connection to the database. */
   connect(): Promise<Connection>
+  /** Makes the database anew. */
+  empty(): Promise<void>
   /** Told which roles were made there, to remove them again. */
   readonly madeRoles: string[]
   /** Removes all of it. Never throws; may be repeated. */
@@ -83,6 +85,15 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
     warnings: server.warnings,
     ended: server.ended,
     connect: opener(target, context),
+    async empty() {
+      const control = await opener({ ...server.target, database: 'template1' }, context)()
+      try {
+        await dropDatabase(control, name)
+        await control.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+      } finally {
+        await control.close()
+      }
+    },
     madeRoles: [],
     dispose: () => server.stop()
   }
@@ -102,12 +113,7 @@ export async function openGivenPlace(
   const warnings: string[] = []
   try {
     await assertEmpty(control, given)
-    const locale = `ENCODING ${quoteLiteral(facts.encoding)} LC_COLLATE ${quoteLiteral(facts.collation)} LC_CTYPE ${quoteLiteral(facts.characterType)}`
-    try {
-      await control.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${locale}`)
-    } catch (error) {
-      if (sqlStateOf(error) === undefined) throw error
-      await control.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+    if (!(await createWithLocale(control, facts, name))) {
       warnings.push(
         `The server of \`verify-database-url\` cannot have the locale ${facts.collation} / ${facts.characterType}; the copy uses that of the server.`
       )
@@ -126,8 +132,7 @@ export async function openGivenPlace(
     try {
       const connection = await opener(given, cleaning)()
       try {
-        const force = connection.versionNumber >= 130000 ? ' WITH (FORCE)' : ''
-        await connection.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)}${force}`)
+        await dropDatabase(connection, name)
         await dropRoles(connection, madeRoles)
       } finally {
         await connection.close()
@@ -144,11 +149,33 @@ export async function openGivenPlace(
     warnings,
     ended: control.broken,
     connect: opener(target, context),
+    async empty() {
+      await dropDatabase(control, name)
+      await createWithLocale(control, facts, name)
+    },
     madeRoles,
     dispose: () => {
       disposing ??= remove()
       return disposing
     }
+  }
+}
+
+async function dropDatabase(connection: Connection, name: string): Promise<void> {
+  const force = connection.versionNumber >= 130000 ? ' WITH (FORCE)' : ''
+  await connection.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)}${force}`)
+}
+
+/** Makes an empty database with the source's locale; false where the server cannot have it and its own was taken. */
+async function createWithLocale(connection: Connection, facts: DatabaseFacts, name: string): Promise<boolean> {
+  const locale = `ENCODING ${quoteLiteral(facts.encoding)} LC_COLLATE ${quoteLiteral(facts.collation)} LC_CTYPE ${quoteLiteral(facts.characterType)}`
+  try {
+    await connection.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${locale}`)
+    return true
+  } catch (error) {
+    if (sqlStateOf(error) === undefined) throw error
+    await connection.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+    return false
   }
 }
 

@@ -41,26 +41,34 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     const { made, findings } = await createRoles(preparing, facts, place.ownSuperuser)
     place.madeRoles.push(...made)
     roleFindings.push(...findings)
-    if (facts.roles.some((role) => role.name === facts.databaseOwner)) {
-      await preparing.query(
-        `ALTER DATABASE ${quoteIdentifier(place.target.database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`
-      )
-    }
+    await giveToOwner(preparing, facts, place.target.database)
     missing = await missingExtensions(preparing, facts)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
   } finally {
     await preparing.close()
   }
-  const leftOut = await restoreCopy({
-    place,
-    programs,
-    toc,
-    from: options.from,
-    leftOut: leaveOutExtensions(toc, missing),
-    setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
-    jobs: options.jobs,
-    context
-  })
+  const restore = (jobs: number) =>
+    restoreCopy({
+      place,
+      programs,
+      toc,
+      from: options.from,
+      leftOut: leaveOutExtensions(toc, missing),
+      setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
+      jobs,
+      context
+    })
+  // Of a narrowed backup errors are to be expected, and only one worker tells clearly what each is about.
+  let restored = await restore(narrowed ? 1 : options.jobs)
+  if (restored.kind === 'unclear') {
+    context.log.info(`Restoring anew, one object after the other: ${restored.why}`)
+    await place.empty()
+    const again = await place.connect()
+    await giveToOwner(again, facts, place.target.database).finally(() => again.close())
+    restored = await restore(1)
+  }
+  if (restored.kind === 'unclear') throw new Error('one worker is always clear')
+  const { leftOut } = restored
   const own = new Set([...place.madeRoles, ...(place.ownSuperuser === null ? [] : [place.ownSuperuser])])
   const settling = await place.connect()
   try {
@@ -89,6 +97,11 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   } finally {
     for (const connection of [comparing, ...helpers]) await connection.close()
   }
+}
+
+async function giveToOwner(connection: Connection, facts: DatabaseFacts, database: string): Promise<void> {
+  if (!facts.roles.some((role) => role.name === facts.databaseOwner)) return
+  await connection.query(`ALTER DATABASE ${quoteIdentifier(database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`)
 }
 
 export function isNarrowed(facts: DatabaseFacts): boolean {

@@ -27,18 +27,66 @@ export interface RestoreCopyOptions {
   readonly context: Pick<Context, 'temp' | 'signal'>
 }
 
+/** What was restored; or that several workers met errors: then only a restore from the start, one object after the other, tells which are real. */
+export type RestoredCopy =
+  | { readonly kind: 'restored'; readonly leftOut: LeftOut }
+  | { readonly kind: 'unclear'; readonly why: string }
+
 /**
- * Restores an archive whole, but for what is left out. Returns what the copy goes without: that, and what could not be made for a reason
- * on the list of `judge`. Throws UserError SB602 for every other error.
+ * Restores an archive whole, but for what is left out, into an empty database. `leftOut` of the answer is what the copy goes without: that, and
+ * what could not be made for a reason on the list of `judge`. Throws UserError SB602 for every other error of a restore by one worker.
  */
-export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut> {
+export async function restoreCopy(options: RestoreCopyOptions): Promise<RestoredCopy> {
+  const { toc, from, leftOut } = options
+  if ('stream' in from || options.jobs === 1) {
+    return { kind: 'restored', leftOut: leftOutBy(await runPgRestore(options, leftOut, 1), options) }
+  }
+  const last = leftForLast(toc)
+  for (const [without, jobs] of last.size === 0
+    ? [[leftOut, options.jobs] as const]
+    : [
+        [new Map([...leftOut, ...last]), options.jobs] as const,
+        [new Map([...leftOut, ...entriesBut(toc, last)]), 1] as const
+      ]) {
+    const outcome = await runPgRestore(options, without, jobs)
+    const { errors } = parseRestoreErrors(outcome.said)
+    const real = errors.find((error) => judge(error, options.setting).kind !== 'harmless')
+    if (real !== undefined) return { kind: 'unclear', why: real.message }
+    // Without errors it must have ended well; with harmless ones it says how many it met.
+    if (outcome.exit.code !== 0 && (outcome.exit.code !== 1 || errors.length === 0)) {
+      return { kind: 'unclear', why: lastWords(outcome.said) }
+    }
+  }
+  return { kind: 'restored', leftOut }
+}
+
+/**
+ * Entries that several workers may not make side by side: attaching the indexes of partitions locks more than pg_restore knows of, which ends in
+ * deadlocks. What needs them comes after them, and event triggers, which would fire for them.
+ */
+function leftForLast(toc: ArchiveToc): LeftOut {
+  const attached = toc.entries.filter((entry) => entry.kind === 'INDEX ATTACH')
+  if (attached.length === 0) return new Map()
+  const events = toc.entries.filter((entry) => entry.kind === 'EVENT TRIGGER')
+  return withDependants(toc, new Map([...attached, ...events].map((entry) => [entry.id, 'last'])))
+}
+
+function entriesBut(toc: ArchiveToc, kept: LeftOut): LeftOut {
+  return new Map(toc.entries.filter((entry) => !kept.has(entry.id)).map((entry) => [entry.id, 'done']))
+}
+
+interface Outcome {
+  readonly exit: { readonly code: number | null; readonly signal: string | null }
+  /** Standard error without the lines that only tell of progress. Hostile. */
+  readonly said: string
+}
+
+async function runPgRestore(options: RestoreCopyOptions, without: LeftOut, jobs: number): Promise<Outcome> {
   const { place, programs, toc, from, context } = options
   const list = path.join(context.temp, 'restore-list')
-  await writeFile(list, restoreList(toc, options.leftOut), { mode: 0o600 })
+  await writeFile(list, restoreList(toc, without), { mode: 0o600 })
   const environment = await libpqEnvironment(place.target, context.temp, { applicationName: 'supabase-backup-proof' })
   const signal = AbortSignal.any([context.signal, place.ended])
-  // Where errors are to be told apart: several workers mix up their messages and count some errors twice.
-  const oneByOne = options.setting.narrowed || options.setting.extensionsMissing
   let said = ''
   const hear = onLines((line) => {
     if (!isProgress(line) && said.length < keptErrors) said += line
@@ -53,7 +101,7 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut>
         `--use-list=${list}`,
         // Only then does it say which entry an error belongs to.
         '--verbose',
-        ...('file' in from ? [...(oneByOne ? [] : [`--jobs=${options.jobs}`]), from.file] : [])
+        ...('file' in from ? [...(jobs === 1 ? [] : [`--jobs=${jobs}`]), from.file] : [])
       ],
       // Its messages are read by a program.
       env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
@@ -65,7 +113,7 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<LeftOut>
       const fed = 'stream' in from && child.stdin !== null ? feed(from.stream, child.stdin) : Promise.resolve()
       const [exit] = await Promise.all([child.done, fed])
       hear.end()
-      return leftOutBy(said, exit, options)
+      return { exit, said }
     } finally {
       await child.dispose()
     }
@@ -113,11 +161,7 @@ function isProgress(line: string): boolean {
   return /^pg_restore: (?!error: |warning: |detail: |hint: |from TOC entry \d|while )/.test(line)
 }
 
-function leftOutBy(
-  said: string,
-  exit: { readonly code: number | null; readonly signal: string | null },
-  options: RestoreCopyOptions
-): LeftOut {
+function leftOutBy({ said, exit }: Outcome, options: RestoreCopyOptions): LeftOut {
   if (exit.code === 0) return options.leftOut
   const { errors, counted } = parseRestoreErrors(said)
   const failed = (why: string) => new UserError('SB602', `The backup cannot be restored: ${why}`)
