@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
@@ -14,6 +13,7 @@ import { comparableFacts, compareCopy } from './compare-copy.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
 import { leaveOutExtensions } from './leave-out.ts'
+import type { OpenArchive } from './read-archive.ts'
 import { restoreCopy } from './restore-copy.ts'
 
 export interface ProveCopyOptions {
@@ -22,7 +22,9 @@ export interface ProveCopyOptions {
   readonly toc: ArchiveToc
   readonly place: CopyPlace
   readonly programs: ClientPrograms
-  readonly from: { readonly file: string } | { readonly stream: Readable }
+  readonly openArchive: OpenArchive
+  /** A file with the archive's head and table of contents. */
+  readonly headFile: string
   readonly jobs: number
   readonly checkSql: readonly string[]
 }
@@ -51,8 +53,9 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     restoreCopy({
       place,
       programs,
+      openArchive: options.openArchive,
       toc,
-      from: options.from,
+      headFile: options.headFile,
       leftOut: leaveOutExtensions(toc, missing),
       setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
       jobs,

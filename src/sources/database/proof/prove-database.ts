@@ -1,4 +1,4 @@
-import { rm, statfs } from 'node:fs/promises'
+import { rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
@@ -14,7 +14,7 @@ import type { WalkedArchive } from './archive-blocks.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
 import { proveCopy } from './prove-copy.ts'
-import { type OpenArchive, readWithPgRestore, saveArchive, walkedStream, walkWhole } from './read-archive.ts'
+import { type OpenArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
 
 export interface DatabaseProverOptions {
   readonly context: Context
@@ -120,21 +120,19 @@ async function restoreLevel(
     const names = facts.extensions.map((extension) => extension.name)
     return openOwnPlace(facts, await options.serverPrograms(serverMajor, names, programs), context)
   }
-  const room = await roomFor(facts, context, options.given === null)
-  if (room === 'none') throw new UserError('SB604', 'There is not enough room on this machine for a restored copy.')
-  const file = path.join(context.temp, 'proof.dump')
-  // The archive is unpacked while the server starts.
-  const [opened, saved] = await Promise.allSettled([
-    openPlace(),
-    room === 'file' ? saveArchive(openArchive, file) : walkWhole(openArchive)
-  ])
+  if (options.given === null && !(await hasRoom(facts))) {
+    throw new UserError('SB604', 'There is not enough room on this machine for a restored copy.')
+  }
+  const headFile = path.join(context.temp, 'proof.toc')
+  const [opened, head] = await Promise.allSettled([openPlace(), readHead(openArchive)])
   try {
     // What is wrong with the archive counts more than what is wrong with this machine.
-    if (saved.status === 'rejected') throw saved.reason
+    if (head.status === 'rejected') throw head.reason
     if (opened.status === 'rejected') throw opened.reason
     const place = opened.value
     for (const warning of place.warnings) log.warning(warning)
-    const { toc } = saved.value
+    const { toc, bytes } = head.value
+    await writeFile(headFile, bytes, { mode: 0o600 })
     const findings = compareToc(toc, facts)
     if (hasDifference(findings))
       return {
@@ -146,22 +144,21 @@ async function restoreLevel(
     log.info(
       `Restoring into ${options.given === null ? `a throw-away PostgreSQL ${serverMajor}` : 'the server of `verify-database-url`'}`
     )
-    const streamed = room === 'file' ? null : walkedStream(openArchive)
     const compared = await proveCopy({
       context,
       facts,
       toc,
       place,
       programs,
-      from: streamed === null ? { file } : { stream: streamed.stream },
+      openArchive,
+      headFile,
       jobs: options.jobs,
       checkSql: options.checkSql
     })
-    if (streamed !== null) await streamed.whole()
     return levelOf(facts, [...findings, ...compared])
   } finally {
     if (opened.status === 'fulfilled') await opened.value.dispose()
-    await rm(file, { force: true })
+    await rm(headFile, { force: true })
   }
 }
 
@@ -204,24 +201,10 @@ function hasDifference(findings: readonly Finding[]): boolean {
   return findings.some((finding) => finding.kind === 'difference')
 }
 
-/**
- * Whether there is room for a copy, and for the unpacked archive beside it, by the source's sizes: the copy's files are about as large
- * as the source's, and rows as text seldom more than twice what they take there.
- */
-async function roomFor(
-  facts: DatabaseFacts,
-  context: Context,
-  ownServer: boolean
-): Promise<'file' | 'stream' | 'none'> {
-  const free = async (folder: string) => {
-    const found = await statfs(folder)
-    return found.bavail * found.bsize
-  }
-  const [temp, server] = [await free(context.temp), await free(tmpdir())]
-  const copy = ownServer ? facts.sizeBytes * 1.2 + 200e6 : 0
-  const text = facts.tables.reduce((sum, table) => sum + (table.rows === null ? 0 : table.bytes), 0) * 2 + 10e6
-  if (ownServer && server < copy) return 'none'
-  return temp > copy + text ? 'file' : 'stream'
+/** Whether there is room for a copy, by the source's size: the copy's files are about as large. The archive is unpacked nowhere. */
+async function hasRoom(facts: DatabaseFacts): Promise<boolean> {
+  const { bavail, bsize } = await statfs(tmpdir())
+  return bavail * bsize >= facts.sizeBytes * 1.2 + 200e6
 }
 
 function majorOf(version: string): number {

@@ -1,10 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { childEnvironment, runChild } from '../../../clients/child-process.ts'
 import type { Context } from '../../../context.ts'
-import { UserError } from '../../../errors.ts'
 import { type WalkedArchive, walkArchive } from './archive-blocks.ts'
-import { notAnArchive, offsetKnown } from './archive-toc.ts'
+import { type ArchiveToc, notAnArchive, readToc } from './archive-toc.ts'
 
 /** Opens a fresh stream of an archive; it is destroyed with an error before it ends when anything is wrong. */
 export type OpenArchive = () => Readable
@@ -68,52 +66,31 @@ export function walkedStream(openArchive: OpenArchive): { readonly stream: Reada
   return { stream, whole: async () => (ended ? walk.end() : walkWhole(openArchive)) }
 }
 
-/**
- * Writes an archive into a file of its own (0600), with the place of every entry's data noted in its table of contents as if pg_dump had
- * written to a file: several pg_restore workers then find theirs at once.
- */
-export async function saveArchive(openArchive: OpenArchive, path: string): Promise<WalkedArchive> {
-  const walk = walkArchive()
-  let file: FileHandle | undefined
-  try {
-    file = await open(path, 'wx', 0o600)
-    for await (const chunk of openArchive()) {
-      const bytes = bufferOf(chunk)
-      walk.push(bytes)
-      await writeAll(file, bytes)
-    }
-    const walked = walk.end()
-    const note = Buffer.alloc(1 + walked.toc.offsetSize)
-    note[0] = offsetKnown
-    for (const entry of walked.toc.entries) {
-      const offset = walked.offsets.get(entry.id)
-      if (offset === undefined) continue
-      note.writeBigUInt64LE(BigInt(offset), 1)
-      await file.write(note, 0, note.length, entry.offsetAt)
-    }
-    return walked
-  } catch (error) {
-    throw diskError(error)
-  } finally {
-    await file?.close()
+/** Reads head and table of contents alone, with their bytes. Throws SB603 when they are not those of an archive. */
+export async function readHead(
+  openArchive: OpenArchive
+): Promise<{ readonly toc: ArchiveToc; readonly bytes: Buffer }> {
+  const parts: Buffer[] = []
+  let length = 0
+  let tryAt = 64 * 1024
+  const parse = () => {
+    const all = Buffer.concat(parts)
+    const toc = readToc(all)
+    return toc === null ? null : { toc, bytes: all.subarray(0, toc.length) }
   }
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten
-}
-
-function diskError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (error instanceof UserError || typeof code !== 'string') return error
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new UserError(
-    full ? 'SB310' : 'SB311',
-    full
-      ? 'There is no room to unpack the archive for the proof.'
-      : `The archive could not be unpacked for the proof (${code}).`,
-    { cause: error }
-  )
+  for await (const chunk of openArchive()) {
+    const bytes = bufferOf(chunk)
+    parts.push(bytes)
+    length += bytes.length
+    if (length < tryAt) continue
+    tryAt = length * 2
+    // Leaving the loop ends the stream.
+    const head = parse()
+    if (head !== null) return head
+  }
+  const head = parse()
+  if (head === null) throw notAnArchive(length === 0 ? 'it is empty' : 'it ends inside its table of contents')
+  return head
 }
 
 async function* passing(source: Readable, look: (chunk: Buffer) => void, ended: () => void): AsyncGenerator<Buffer> {

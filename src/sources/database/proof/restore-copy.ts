@@ -9,7 +9,7 @@ import { asError, UserError } from '../../../errors.ts'
 import type { ArchiveToc } from './archive-toc.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { type LeftOut, restoreList, withDependants } from './leave-out.ts'
-import { lastWords } from './read-archive.ts'
+import { lastWords, type OpenArchive, walkedStream } from './read-archive.ts'
 import { judge, parseRestoreErrors, type RestoreSetting } from './restore-errors.ts'
 
 /** Standard error that is kept; a restore that says more has failed anyway. */
@@ -18,11 +18,13 @@ const keptErrors = 8 * 1024 * 1024
 export interface RestoreCopyOptions {
   readonly place: CopyPlace
   readonly programs: ClientPrograms
+  readonly openArchive: OpenArchive
   readonly toc: ArchiveToc
-  /** The whole archive as a file, which several workers can read, or as a stream for one. */
-  readonly from: { readonly file: string } | { readonly stream: Readable }
+  /** A file with the archive's head and table of contents alone: enough for everything that is no data. */
+  readonly headFile: string
   readonly leftOut: LeftOut
   readonly setting: RestoreSetting
+  /** Workers for what comes after the data; with 1, all is restored one after the other. */
   readonly jobs: number
   readonly context: Pick<Context, 'temp' | 'signal'>
 }
@@ -32,32 +34,54 @@ export type RestoredCopy =
   | { readonly kind: 'restored'; readonly leftOut: LeftOut }
   | { readonly kind: 'unclear'; readonly why: string }
 
+/** Most tables, views and sequences that are made in one transaction: each takes some locks of the server's limited number. */
+const mostInTransaction = 3000
+
 /**
- * Restores an archive whole, but for what is left out, into an empty database. `leftOut` of the answer is what the copy goes without: that, and
- * what could not be made for a reason on the list of `judge`. Throws UserError SB602 for every other error of a restore by one worker.
+ * Restores an archive whole, but for what is left out, into an empty database; it is read once, and followed to its last byte. `leftOut` of the
+ * answer is what the copy goes without: that, and what could not be made for a reason on the list of `judge`. Throws UserError SB602 for every
+ * other error of a restore by one worker, SB603 when the archive is not whole.
  */
 export async function restoreCopy(options: RestoreCopyOptions): Promise<RestoredCopy> {
-  const { toc, from, leftOut } = options
-  if ('stream' in from || options.jobs === 1) {
-    return { kind: 'restored', leftOut: leftOutBy(await runPgRestore(options, leftOut, 1), options) }
+  const { leftOut } = options
+  if (options.jobs === 1) {
+    const outcome = await fromStream(options, { without: leftOut, args: [] })
+    return { kind: 'restored', leftOut: leftOutBy(outcome, options) }
   }
-  const last = leftForLast(toc)
-  for (const [without, jobs] of last.size === 0
-    ? [[leftOut, options.jobs] as const]
-    : [
-        [new Map([...leftOut, ...last]), options.jobs] as const,
-        [new Map([...leftOut, ...entriesBut(toc, last)]), 1] as const
-      ]) {
-    const outcome = await runPgRestore(options, without, jobs)
+  const last = leftForLast(options.toc)
+  const after = '--section=post-data'
+  const steps: readonly (() => Promise<Outcome>)[] = [
+    // Tables and rows in one transaction: rows of tables made in it need no write-ahead log.
+    () =>
+      fromStream(options, {
+        without: leftOut,
+        args: ['--section=pre-data', '--section=data', ...inOneTransaction(options)]
+      }),
+    () => fromHead(options, { without: new Map([...leftOut, ...last]), args: [after, `--jobs=${options.jobs}`] }),
+    ...(last.size === 0
+      ? []
+      : [() => fromHead(options, { without: new Map([...leftOut, ...entriesBut(options.toc, last)]), args: [after] })])
+  ]
+  for (const step of steps) {
+    const outcome = await step()
     const { errors } = parseRestoreErrors(outcome.said)
     const real = errors.find((error) => judge(error, options.setting).kind !== 'harmless')
     if (real !== undefined) return { kind: 'unclear', why: real.message }
-    // Without errors it must have ended well; with harmless ones it says how many it met.
+    // Without errors it must have ended well; with harmless ones it says so by its exit code.
     if (outcome.exit.code !== 0 && (outcome.exit.code !== 1 || errors.length === 0)) {
       return { kind: 'unclear', why: lastWords(outcome.said) }
     }
   }
   return { kind: 'restored', leftOut }
+}
+
+/** A transaction does not go on after an error, not even after the one that an older server answers a newer pg_restore with. */
+function inOneTransaction({ toc, place, setting }: RestoreCopyOptions): string[] {
+  const relations = toc.entries.filter((entry) =>
+    /^(?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|FOREIGN TABLE)$/.test(entry.kind)
+  )
+  const noisy = setting.clientMajor >= 17 && setting.serverMajor < 17
+  return noisy || place.ownSuperuser === null || relations.length > mostInTransaction ? [] : ['--single-transaction']
 }
 
 /**
@@ -81,10 +105,27 @@ interface Outcome {
   readonly said: string
 }
 
-async function runPgRestore(options: RestoreCopyOptions, without: LeftOut, jobs: number): Promise<Outcome> {
-  const { place, programs, toc, from, context } = options
+interface Step {
+  readonly without: LeftOut
+  readonly args: readonly string[]
+}
+
+/** Feeds pg_restore from the archive itself. Throws what is wrong with the archive, whatever pg_restore made of it. */
+async function fromStream(options: RestoreCopyOptions, step: Step): Promise<Outcome> {
+  const { stream, whole } = walkedStream(options.openArchive)
+  const outcome = await runPgRestore(options, step, stream)
+  await whole()
+  return outcome
+}
+
+function fromHead(options: RestoreCopyOptions, step: Step): Promise<Outcome> {
+  return runPgRestore(options, { ...step, args: [...step.args, options.headFile] }, null)
+}
+
+async function runPgRestore(options: RestoreCopyOptions, step: Step, stream: Readable | null): Promise<Outcome> {
+  const { place, programs, toc, context } = options
   const list = path.join(context.temp, 'restore-list')
-  await writeFile(list, restoreList(toc, without), { mode: 0o600 })
+  await writeFile(list, restoreList(toc, step.without), { mode: 0o600 })
   const environment = await libpqEnvironment(place.target, context.temp, { applicationName: 'supabase-backup-proof' })
   const signal = AbortSignal.any([context.signal, place.ended])
   let said = ''
@@ -101,16 +142,16 @@ async function runPgRestore(options: RestoreCopyOptions, without: LeftOut, jobs:
         `--use-list=${list}`,
         // Only then does it say which entry an error belongs to.
         '--verbose',
-        ...('file' in from ? [...(jobs === 1 ? [] : [`--jobs=${jobs}`]), from.file] : [])
+        ...step.args
       ],
       // Its messages are read by a program.
       env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
-      stdin: 'stream' in from ? 'pipe' : 'ignore',
+      stdin: stream === null ? 'ignore' : 'pipe',
       signal,
       onStderr: hear.text
     })
     try {
-      const fed = 'stream' in from && child.stdin !== null ? feed(from.stream, child.stdin) : Promise.resolve()
+      const fed = stream !== null && child.stdin !== null ? feed(stream, child.stdin) : Promise.resolve()
       const [exit] = await Promise.all([child.done, fed])
       hear.end()
       return { exit, said }
@@ -118,6 +159,7 @@ async function runPgRestore(options: RestoreCopyOptions, without: LeftOut, jobs:
       await child.dispose()
     }
   } finally {
+    stream?.destroy()
     await environment.dispose()
     await rm(list, { force: true })
   }
