@@ -35,8 +35,9 @@ export const safetyMs = 7 * 24 * 60 * 60 * 1000
 /** Whether nothing is missing from a backup and no alarm about it is open. */
 function isWhole(entry: HistoryEntry): boolean {
   const { manifest } = entry
-  if (manifest === null || manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible'))
-    return false
+  // A changed manifest says of itself whatever somebody wrote into it: it neither counts nor protects.
+  if (manifest === null || entry.changed) return false
+  if (manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return false
   return manifest.status === 'complete' || (manifest.status === 'anomalous' && entry.acknowledged)
 }
 
@@ -46,11 +47,12 @@ export function counts(entry: HistoryEntry, now: Date): boolean {
 }
 
 function isVerified(entry: HistoryEntry): boolean {
-  return entry.manifest !== null && !entry.damaged && rank(entry.verified) > 0
+  return entry.manifest !== null && !entry.changed && !entry.damaged && rank(entry.verified) > 0
 }
 
 /** Why a backup counts for nothing, in a few words. */
 function whyNotCounted(entry: HistoryEntry): string {
+  if (entry.changed) return 'its manifest was changed after it was written'
   if (entry.damaged) return 'its latest verification failed'
   if (entry.manifest?.kind === 'safety') return 'it is a safety copy'
   if (!isWhole(entry))

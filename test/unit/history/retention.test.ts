@@ -104,6 +104,20 @@ describe('kept whatever the rules say', () => {
       expect(kept([...good, ...garbage(facts)], { last: 3, maxBytes: 3000 })).toEqual(expect.arrayContaining(ids(good)))
   })
 
+  test('T9: one whose manifest was changed neither counts nor protects, whatever it says of itself', () => {
+    const changed = { ...entry({ id: 'changed', ageMs: 2 * day }), changed: true }
+    const good = [entry({ id: 'good', ageMs: 5 * day }), entry({ id: 'older', ageMs: 6 * day })]
+    const verdicts = plan([changed, ...good], { last: 1 })
+    expect(verdicts.filter(({ keep }) => keep).map((verdict) => verdict.entry.ref.id)).toEqual(['changed', 'good'])
+    expect(verdicts[0]?.reasons).toEqual(['newer than the newest backup that counts'])
+    expect(verdicts[1]?.reasons).toContain('newest verified backup')
+    const late = plan(
+      [good[0], { ...changed, createdAt: new Date(0) }].filter((one) => one !== undefined),
+      { last: 1 }
+    )
+    expect(late[1]).toMatchObject({ keep: false, reasons: [expect.stringContaining('its manifest was changed')] })
+  })
+
   test('without a complete, verified backup nothing goes', () => {
     const entries = Array.from({ length: 9 }, (_, index) => entry({ ageMs: (index + 2) * day, verified: 'none' }))
     expect(kept(entries, { last: 1, maxBytes: 1 })).toHaveLength(9)
