@@ -113,7 +113,10 @@ export interface Destination {
   delete(backup: BackupRef): Promise<void>
   /** Writes (or with `null` removes) a small record beside a committed backup; the manifest stays as it is. */
   annotate(backup: BackupRef, name: string, content: Uint8Array | null): Promise<void>
-  /** Removes what killed runs left unfinished and is older than `olderThan`; returns what it removed, in words. */
+  /**
+   * Removes what killed runs left unfinished, returning what it removed in words: what is older than `olderThan`, and at once what is
+   * known to be of a run on this machine that has ended.
+   */
   clean(olderThan: Date): Promise<readonly string[]>
   /**
    * Frees the space of what was deleted, in places where deleting alone does not: called once after a run's deletes.

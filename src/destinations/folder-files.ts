@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
+import { isDeadRun, readRunMark } from '../clients/run-mark.ts'
 import { UserError } from '../errors.ts'
 import type { Body, Volume } from './destination.ts'
 
@@ -10,6 +11,17 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constan
 
 /** Names of what is not finished start with this; no stored file's name starts with a dot. */
 export const partialPrefix = '.partial-'
+
+/** A new name for something unfinished: it says which run makes it, so that another run can tell when that one is dead. */
+export function partialName(random: string): string {
+  return `${partialPrefix}${readRunMark() ?? 'unknown'}-${random}`
+}
+
+/** Whether it is certain that the run that made this unfinished thing has ended: only on the machine on which it ran. */
+export function isOfDeadRun(name: string): boolean {
+  const mark = /^\.partial-(.+)-[0-9a-f]+$/.exec(name)?.[1]
+  return mark !== undefined && isDeadRun(mark)
+}
 
 function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

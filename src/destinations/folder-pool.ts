@@ -3,7 +3,7 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Pool, PooledFile } from './destination.ts'
-import { bodyOf, guarded, isFolder, look, makeFolder, partialPrefix, syncFolder, writeBody } from './folder-files.ts'
+import { bodyOf, guarded, isFolder, look, makeFolder, partialName, syncFolder, writeBody } from './folder-files.ts'
 import { assertLabel, assertPoolName, isFileName, poolName } from './names.ts'
 
 interface Parts {
@@ -48,7 +48,7 @@ export function folderPool(parts: Parts): Pool {
       await makeFolder(folder)
       const path = join(folder, name)
       if (await holds(path, body.bytes, body.sha256)) return
-      const partial = join(folder, `${partialPrefix}${parts.random()}`)
+      const partial = join(folder, partialName(parts.random()))
       await writeBody(partial, body, parts.signal)
       // A file of this name with other bytes is a damaged one: names of packs come from their content.
       await guarded(path, () => rename(partial, path))

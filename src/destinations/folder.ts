@@ -8,8 +8,10 @@ import {
   bodyOf,
   guarded,
   isFolder,
+  isOfDeadRun,
   look,
   makeFolder,
+  partialName,
   partialPrefix,
   readSmall,
   syncFolder,
@@ -84,7 +86,7 @@ export function folderDestination(options: FolderOptions, context: Context): Des
       made = (async () => {
         const parent = join(await makeRoot(), backup.project)
         await makeFolder(parent)
-        const path = join(parent, `${partialPrefix}${backup.id}-${random()}`)
+        const path = join(parent, partialName(random()))
         await guarded(path, () => mkdir(path, { mode: 0o700 }))
         return path
       })()
@@ -206,7 +208,7 @@ export function folderDestination(options: FolderOptions, context: Context): Des
       if (content === null) {
         await guarded(path, () => rm(path, { force: true }))
       } else {
-        const partial = join(folder, `${partialPrefix}${random()}`)
+        const partial = join(folder, partialName(random()))
         await writeSmall(partial, content, signal)
         await guarded(path, () => rename(partial, path))
       }
@@ -232,7 +234,7 @@ export function folderDestination(options: FolderOptions, context: Context): Des
           const path = join(parent, name)
           if (!(await look(path))?.isDirectory()) continue
           if (name.startsWith(partialPrefix)) {
-            if (await old(path)) await remove(path, `an unfinished backup in ${label}/${name}`)
+            if (isOfDeadRun(name) || (await old(path))) await remove(path, `an unfinished backup in ${label}/${name}`)
           } else if (name === poolName || isBackupId(name)) {
             const unfinished = (await guarded(path, () => readdir(path))).filter((file) =>
               file.startsWith(partialPrefix)
@@ -243,7 +245,8 @@ export function folderDestination(options: FolderOptions, context: Context): Des
               continue
             }
             for (const file of unfinished) {
-              if (await old(join(path, file))) await remove(join(path, file), `an unfinished file in ${label}/${name}`)
+              if (isOfDeadRun(file) || (await old(join(path, file))))
+                await remove(join(path, file), `an unfinished file in ${label}/${name}`)
             }
           }
         }

@@ -1,4 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { isDeadRun, readRunMark } from '../clients/run-mark.ts'
 import type { BackupRef } from './destination.ts'
 
 // The text of a release: a few words for people and, in a comment that GitHub does not show, a copy of the small files
@@ -48,4 +49,18 @@ export function readReleaseBody(body: string): ReadonlyMap<string, Uint8Array> {
     // A block that somebody has edited: the files themselves are asked instead.
     return new Map()
   }
+}
+
+const owner = /<!-- supabase-backup-run ([0-9a-f.]{1,60}) -->/
+
+/** The text of a draft: that of the release, and in a comment which run makes it, so that another can tell when that one is dead. */
+export function renderDraftBody(body: string): string {
+  const mark = readRunMark()
+  return mark === null ? body : `${body}\n<!-- supabase-backup-run ${mark} -->\n`
+}
+
+/** Whether it is certain that the run that made this draft has ended: only on the machine on which it ran. */
+export function isOfDeadRun(body: string): boolean {
+  const mark = owner.exec(body)?.[1]
+  return mark !== undefined && isDeadRun(mark)
 }

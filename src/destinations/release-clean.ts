@@ -1,6 +1,7 @@
 import type { Release, Releases } from '../clients/github-releases.ts'
 import { timeOfBackupId } from '../history/backup-id.ts'
 import { manifestName } from './names.ts'
+import { isOfDeadRun } from './release-body.ts'
 import { parseBackupTag, parsePoolTag, tagPrefix } from './release-tags.ts'
 
 interface Leftover {
@@ -20,8 +21,9 @@ function lastChange(release: Release): Date | undefined {
 }
 
 /**
- * Removes what killed runs left in the releases of a repository and nothing has touched since `olderThan`: drafts of ours,
- * published ones whose manifest is gone (a deletion that was cut off), tags without a release, dead files of the pool.
+ * Removes what killed runs left in the releases of a repository and nothing has touched since `olderThan`: drafts of ours (at once
+ * where their run is known to be dead), published ones whose manifest is gone (a deletion that was cut off), tags without a release,
+ * dead files of the pool.
  */
 export async function cleanReleases(releases: Releases, olderThan: Date): Promise<readonly string[]> {
   const removed: string[] = []
@@ -34,7 +36,7 @@ export async function cleanReleases(releases: Releases, olderThan: Date): Promis
     const changed = lastChange(release)
     const isOld = changed !== undefined && changed < olderThan
     if (release.draft) {
-      if (isOld) leftovers.push({ release, words: `unfinished release ${release.tag}` })
+      if (isOld || isOfDeadRun(release.body)) leftovers.push({ release, words: `unfinished release ${release.tag}` })
       else inUse.add(release.tag)
       return
     }

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Body, Pool, PooledFile, Volume } from './destination.ts'
 import { assertLabel, assertPoolName } from './names.ts'
 import type { AssetStore } from './release-assets.ts'
+import { renderDraftBody } from './release-body.ts'
 import { parsePoolTag, poolTag } from './release-tags.ts'
 
 /** GitHub's limit of files in one release. */
@@ -54,7 +55,11 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
   async function publish(draft: Release, project: string, first: number): Promise<Release> {
     for (let number = first; ; number += 1) {
       try {
-        return await releases.update(draft.id, { tag: poolTag(project, number), publish: true })
+        return await releases.update(draft.id, {
+          tag: poolTag(project, number),
+          body: poolBody(project),
+          publish: true
+        })
       } catch (thrown) {
         // Another run took the number, or the tag is burned: the next one.
         const taken = thrown instanceof GithubError && thrown.reasons.includes('already_exists')
@@ -69,7 +74,7 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
     const draft = await releases.createDraft({
       tag: poolTag(project, number),
       name: `Storage files of ${project} (${number})`,
-      body: `Files that backups of \`${project}\` share. Deleting this release breaks those backups.\n`
+      body: renderDraftBody(poolBody(project))
     })
     const asset = await assets.store(draft, name, body)
     shelves.push({ release: await publish(draft, project, number), assets: [asset], reserved: 0 })
@@ -159,4 +164,8 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
   }
 
   return { list, put, get, delete: remove }
+}
+
+function poolBody(project: string): string {
+  return `Files that backups of \`${project}\` share. Deleting this release breaks those backups.\n`
 }

@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts'
 import type { BackupRef, Body, Destination, ListedBackup, RecordFile, Volume } from './destination.ts'
 import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName } from './names.ts'
 import { assetStore, memoryVolume, sha256Hex } from './release-assets.ts'
-import { readReleaseBody, renderReleaseBody } from './release-body.ts'
+import { readReleaseBody, renderDraftBody, renderReleaseBody } from './release-body.ts'
 import { cleanReleases } from './release-clean.ts'
 import { releasePool } from './release-pool.ts'
 import { backupTag, parseBackupTag } from './release-tags.ts'
@@ -45,7 +45,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
       draft = releases.createDraft({
         tag,
         name: `Backup ${backup.project} ${backup.id}`,
-        body: renderReleaseBody(backup, new Map())
+        body: renderDraftBody(renderReleaseBody(backup, new Map()))
       })
       drafts.set(tag, draft)
       draft.catch(() => drafts.delete(tag))
