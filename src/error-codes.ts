@@ -679,6 +679,13 @@ const catalogue = {
     cause: 'The database was restored; another part of the backup was not.',
     remedy: 'Look at the findings; start the restore of that part again with `include`.'
   },
+  SB717: {
+    title: 'Rows of some tables did not come back',
+    cause:
+      'Everything else was restored. Those tables have no key that tells which rows are missing, are not in the target, or belong to the platform, which refused their rows.',
+    remedy:
+      'The findings name each table with the reason and the way: mostly `restore-mode: side-schema` (or `replace`) with `tables`.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',
@@ -808,6 +815,13 @@ const catalogue = {
       'Tables, rows, users, files or bytes are gone, or size or duration have leapt. The backup is kept and marked; pruning is frozen.',
     remedy: 'Look at the source. If the change was intended, run once with `acknowledge: <id of the backup>`.'
   },
+  SB908: {
+    title: 'The backup would be for fewer keys than the one before',
+    cause:
+      'A recipient of the newest earlier backup is not among the new ones, or encryption was switched off or turned to a passphrase. Whoever holds that key could not open backups any more.',
+    remedy:
+      'Put the recipient back into `recipients`. If it was taken out on purpose, name it (or its fingerprint) once in `accept-recipients`.'
+  },
   SB920: {
     title: 'The check found something wrong',
     cause:
@@ -835,6 +849,11 @@ const catalogue = {
     cause:
       'The webhook, mail server or ping address did not take it, or its address is not allowed. The run is not affected.',
     remedy: 'Check the address and what it is reachable for; private addresses need `notify-webhook-private: true`.'
+  },
+  SB931: {
+    title: 'The dashboard could not be written',
+    cause: 'The file, branch or artifact that `dashboard` names did not take it. The run and its backup are not affected.',
+    remedy: 'Look at the reason in the message; the next run writes the dashboard anew.'
   },
   SB999: {
     title: 'A fault of the action itself',

@@ -82,6 +82,8 @@ export const resultSchema = z.object({
   findings: z.array(findingSchema).optional(),
   destinations: z.array(destinationResultSchema),
   backups: z.array(backupRowSchema),
+  /** What `list` was asked to show alone, in words, and how many backups there are besides. Absent: `backups` has all. */
+  filter: z.object({ conditions: z.array(z.string()), of: z.number() }).optional(),
   url: z.string().nullable(),
   /** Folder that `download` filled. */
   path: z.string().nullable(),
@@ -105,6 +107,13 @@ export const resultSchema = z.object({
   alarms: z.array(z.object({ kind: z.string(), detail: z.string(), project: z.string().optional() })).optional(),
   /** What changed in the shape of the database since the backup before, by kinds of objects. Absent when nothing is known. */
   changes: z.array(z.string()).optional(),
+  /**
+   * Whether a `verify` with an identity has opened a backup for one of the same recipients that still lies here. Absent where backups have no
+   * recipients.
+   */
+  keyShown: z.boolean().optional(),
+  /** Where the dashboard was written to. Absent when none was asked for, or it could not be written. */
+  dashboard: z.object({ place: z.string(), url: z.string().nullable() }).optional(),
   /** Output of `plan`. */
   matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
 })

@@ -9,6 +9,8 @@ export const verificationRecordSchema = z.object({
   tool: z.string(),
   outcome: z.enum(['passed', 'failed']),
   verification: verificationSchema,
+  /** Fingerprints of the recipients whose identities opened it. Absent where nothing was opened, or not for recipients. */
+  openedBy: z.array(z.string()).optional(),
   /** Code of the error of a failed verification: no names from inside the project. */
   error: z.string().optional()
 })

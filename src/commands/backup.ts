@@ -19,13 +19,14 @@ import { UserError } from '../errors.ts'
 import { makeBackupId } from '../history/backup-id.ts'
 import type { Alarm } from '../history/comparison.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { isKeyShown } from '../history/recipients.ts'
 import type { RetentionRules } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Captured, Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
 import { guardPlaintext, type PlaintextRule } from './guard.ts'
-import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase } from './look-back.ts'
+import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase, recipientWarnings } from './look-back.ts'
 import type { Ports, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
@@ -45,6 +46,8 @@ export interface BackupOptions {
   readonly shrinkLimit?: number
   /** Id of an earlier anomalous backup whose change was intended. */
   readonly acknowledge?: string
+  /** Fingerprints of recipients that may be gone, or of the whole set that is left; undefined: recipients are not compared. */
+  readonly acceptRecipients?: readonly string[]
   /** Rules by which earlier backups are removed when this one is complete. */
   readonly keep?: RetentionRules
 }
@@ -95,6 +98,12 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   try {
     if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
     const reachable = await readHistories(ports, options.project, stored, warnings)
+    for (const warning of recipientWarnings(reachable.entries, options, startedAt)) {
+      log.warning(warning)
+      warnings.push(warning)
+    }
+    const keyShown = isKeyShown(reachable.entries, options.encryptionFacts)
+    if (keyShown !== undefined) draft.keyShown = keyShown
     entries = [
       ...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))
     ]

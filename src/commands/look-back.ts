@@ -6,10 +6,53 @@ import { acknowledge } from '../history/acknowledge.ts'
 import { type Alarm, alarmsOf, baselineOf, type Measures, measuresOf } from '../history/comparison.ts'
 import { changesBetween } from '../history/diary.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
+import { isAccepted, recipientChange } from '../history/recipients.ts'
 import { countsOf, shapeOf } from '../history/shape.ts'
 import { plural } from '../ui/format.ts'
 
 // What a backup does with the ones before it: it takes note of an acknowledgement, says what changed, and raises alarms.
+
+/**
+ * Throws UserError SB908 when keys that open the newest earlier backup would not open the new one and nobody agreed to that. What a person should
+ * hear of nevertheless comes back as warnings.
+ */
+export function recipientWarnings(
+  entries: readonly HistoryEntry[],
+  backup: { readonly encryptionFacts: Manifest['encryption']; readonly acceptRecipients?: readonly string[] },
+  now: Date
+): string[] {
+  if (backup.acceptRecipients === undefined) return []
+  const change = recipientChange(entries, backup.encryptionFacts, now)
+  if (change === undefined) return []
+  const { earlier, gone, added } = change
+  const { scheme, recipients } = backup.encryptionFacts
+  if (gone.length > 0 && !isAccepted(change, recipients, backup.acceptRecipients)) {
+    const instead =
+      scheme === 'none'
+        ? 'this one would not be encrypted at all'
+        : scheme === 'age-scrypt'
+          ? 'this one would be sealed with a passphrase'
+          : `this one would be for ${recipients.join(', ')} alone`
+    throw new UserError(
+      'SB908',
+      `The backup ${earlier} can be opened with the keys of ${gone.join(', ')}, and ${instead}. Nothing was captured.`,
+      {
+        remedy: `If nobody meant that, put the recipients back. If it was meant, run once with \`accept-recipients: ${gone.join(',')}\`.`
+      }
+    )
+  }
+  return [
+    ...(gone.length > 0
+      ? [`As \`accept-recipients\` allows, this backup is not for ${gone.join(', ')} any more.`]
+      : []),
+    ...(added.length > 0
+      ? [`This backup can be opened by keys that the backup ${earlier} was not for: ${added.join(', ')}.`]
+      : []),
+    ...(change.passphraseDropped
+      ? [`The backup ${earlier} is sealed with a passphrase; this one is not encrypted at all.`]
+      : [])
+  ]
+}
 
 /** Records the acknowledgement of an earlier backup. A stale id in a workflow must not stop backups: it is only warned of. */
 export async function acknowledgeEarlier(

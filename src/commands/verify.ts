@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Verification, VerificationLevel } from '../archive/manifest.ts'
+import type { Manifest, Verification, VerificationLevel } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import type { VerificationRecord } from '../archive/verification-record.ts'
 import { asError, UserError } from '../errors.ts'
@@ -35,6 +35,8 @@ interface Checked {
   readonly copy: HistoryEntry
   readonly verification: Verification
   readonly findings: readonly Finding[]
+  /** Fingerprints of the recipients whose identities opened it. */
+  readonly openedBy?: readonly string[]
   readonly error?: UserError
 }
 
@@ -214,7 +216,10 @@ async function verifyCopy(
     const proof = await proveBackup(backup, proven, options, ports)
     const verification = { ...proof.verification, durationMs: Math.round(context.clock.monotonic() - started) }
     const differences = proof.findings.filter((finding) => finding.kind === 'difference')
-    if (differences.length === 0) return { copy, verification, findings: proof.findings }
+    if (differences.length === 0) {
+      const openedBy = rank(verification.level) < rank('read') ? [] : openersOf(backup.manifest, options.keys)
+      return { copy, verification, findings: proof.findings, ...(openedBy.length === 0 ? {} : { openedBy }) }
+    }
     const words = differences.slice(0, 5).map((finding) => `${finding.subject}: ${finding.detail}`)
     const more = differences.length - words.length
     const error = new UserError(
@@ -228,6 +233,11 @@ async function verifyCopy(
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+/** Recipients of a backup that the identities at hand belong to. */
+function openersOf(manifest: Manifest, keys: VerifyOptions['keys']): readonly string[] {
+  return keys?.fingerprints.filter((one) => manifest.encryption.recipients.includes(one)) ?? []
 }
 
 async function proveBackup(
@@ -286,7 +296,7 @@ async function proveBackup(
 }
 
 async function writeRecord(
-  { copy, verification, error }: Checked,
+  { copy, verification, openedBy, error }: Checked,
   ports: VerifyPorts,
   warnings: string[]
 ): Promise<void> {
@@ -298,6 +308,7 @@ async function writeRecord(
     tool: ports.tool,
     outcome: error === undefined ? 'passed' : 'failed',
     verification,
+    ...(openedBy === undefined ? {} : { openedBy: [...openedBy] }),
     ...(error === undefined ? {} : { error: error.code })
   }
   const destination = ports.destinations.find((one) => one.name === copy.destination)

@@ -1,5 +1,6 @@
 import { formatAge, formatTime, plural } from '../ui/format.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
+import { isKeyShown } from './recipients.ts'
 import { isFromTheFuture } from './select.ts'
 import { scheduledTimes, type WorkflowPlan } from './workflow-schedule.ts'
 
@@ -127,6 +128,10 @@ export function checkProject(
       )
     }
   }
+  if (isKeyShown(entries, encrypted?.encryption) === false)
+    warnings.push(
+      `Nobody has shown yet that a key opens the backups of ${project} (${encrypted?.encryption.recipients.join(', ')}): run \`verify\` once with \`identity\`.`
+    )
   const unreadable = entries.filter((entry) => entry.manifest === null).length
   if (unreadable > 0) warnings.push(`${plural(unreadable, 'backup')} of ${project} cannot be read by this version.`)
   return { alarms, warnings }

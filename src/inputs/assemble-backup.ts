@@ -106,6 +106,7 @@ export function assembleBackup(
     checkSql: fields['check-sql'],
     keep: keepRulesOf(fields),
     shrinkLimit: fields['shrink-limit'],
+    acceptRecipients: fields['accept-recipients'],
     acknowledge: fields.acknowledge,
     dashboard: fields.dashboard
   }

@@ -3,9 +3,11 @@ import type { SigningKey, VerifyKey } from '../archive/signature.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import type { Glob } from '../glob.ts'
+import type { HistoryFilter, SortOrder } from '../history/filter.ts'
 import type { BackupChoice } from '../history/select.ts'
 import type { Selection } from '../sources/database/selection.ts'
 import type { SourceName } from '../sources/source.ts'
+import type { Moment } from './choice.ts'
 import type { DashboardPlace, RepositoryName, SmtpServer } from './places.ts'
 
 /** A database, with what its connection string says of Supabase. */
@@ -57,8 +59,6 @@ export interface Sealing {
   readonly plaintext: 'private' | 'never' | 'public'
   readonly compression: { readonly method: CompressionMethod; readonly level: number }
   readonly signingKey: SigningKey | undefined
-  /** Recipients (or their fingerprints) that may be missing although the last backup had them. */
-  readonly acceptRecipients: readonly string[]
 }
 
 /** What opens stored backups. */
@@ -150,6 +150,8 @@ export interface BackupInputs extends CommonInputs, Sealing {
   readonly keep: KeepRules | undefined
   /** Fraction above which a fall of rows or bytes is an anomaly: 0.5 for `50%`. */
   readonly shrinkLimit: number
+  /** Fingerprints of recipients whose loss, or of the whole set whose sole use, is agreed to. */
+  readonly acceptRecipients: readonly string[]
   readonly acknowledge: string | undefined
   readonly dashboard: DashboardPlace | undefined
 }
@@ -175,6 +177,8 @@ export interface RestoreInputs extends ReadingInputs, Opening, Sealing {
     /** The Supabase project of the target, where the inputs say which. */
     readonly ref: string | undefined
   }
+  /** What of the database to bring back: everything, definitions or rows. */
+  readonly type: Selection['type']
   /** Patterns of the database to bring back; empty lists mean no limit. */
   readonly selection: Omit<Selection, 'type'>
   readonly buckets: readonly Glob[]
@@ -189,6 +193,12 @@ export interface ListInputs extends ReadingInputs {
   readonly command: 'list'
   readonly pin: string | undefined
   readonly unpin: string | undefined
+  /** What to show alone. */
+  readonly filter: Omit<HistoryFilter, 'since' | 'until'> & {
+    readonly since: Moment | undefined
+    readonly until: Moment | undefined
+  }
+  readonly sort: SortOrder
   readonly dashboard: DashboardPlace | undefined
 }
 

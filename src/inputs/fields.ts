@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import { compressionMethods } from '../archive/compression.ts'
+import { verificationLevels } from '../archive/manifest.ts'
 import { type ConnectionFields, parseConnectionString } from '../connection-string.ts'
 import { destinationNames } from '../destinations/destination.ts'
+import { sortOrders } from '../history/filter.ts'
+import { backupRowSchema } from '../result.ts'
 import { sourceNames } from '../sources/source.ts'
 import { isProjectRef } from '../supabase-host.ts'
-import { parseBackupId, parseChoice, parseChoiceOrAll } from './choice.ts'
+import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './choice.ts'
 import { type CheckSql, restoreModes, verifyModes } from './commands.ts'
 import { declaredInputs, type InputName } from './declared.ts'
 import {
-  keyLines,
+  parseAcceptedRecipients,
   parseIdentities,
   parseNewPassphrase,
   parsePassphrase,
@@ -17,7 +20,7 @@ import {
   parseSigningKey,
   parseVerifyKey
 } from './keys.ts'
-import { accepted, type Parse, refused } from './parsed.ts'
+import { accepted, hasControl, type Parse, refused } from './parsed.ts'
 import { parseBucketPattern, parseSchemaPatterns, parseTablePatterns } from './patterns.ts'
 import {
   parseBranch,
@@ -124,6 +127,12 @@ function roleOfJwt(text: string): unknown {
   }
 }
 
+const backupTypes = ['full', 'schema', 'data'] as const
+
+/** Words to look for. */
+const parseSearch: Parse<string> = (text) =>
+  hasControl(text) || text.length > 200 ? refused('allowed is one line of at most 200 characters') : accepted(text)
+
 const includeList = someOf(sourceNames, 'auto, or ')
 
 const parseInclude: Parse<'auto' | readonly (typeof sourceNames)[number][]> = (text) =>
@@ -192,8 +201,7 @@ const sealing = {
   plaintext: defaulted('plaintext', oneOf(['private', 'never', 'public'])),
   compression: defaulted('compression', oneOf(compressionMethods)),
   'compression-level': optional('compression-level', wholeNumber(1, 19)),
-  'signing-key': optional('signing-key', parseSigningKey),
-  'accept-recipients': list('accept-recipients', (text) => accepted(keyLines(text)))
+  'signing-key': optional('signing-key', parseSigningKey)
 }
 
 const opening = {
@@ -236,10 +244,11 @@ const backup = z.object({
   ...keep,
   ...dashboard,
   passphrase: optional('passphrase', parseNewPassphrase),
-  type: defaulted('type', oneOf(['full', 'schema', 'data'])),
+  type: optional('type', oneOf(backupTypes)).transform((type) => type ?? 'full'),
   'service-role-key': optional('service-role-key', parseServiceKey),
   'access-token': optional('access-token', parseToken),
   'config-secrets': defaulted('config-secrets', oneOf(['omit', 'include'])),
+  'accept-recipients': list('accept-recipients', parseAcceptedRecipients),
   'shrink-limit': defaulted('shrink-limit', parsePercentage)
 })
 
@@ -259,6 +268,7 @@ const restore = z.object({
   ...opening,
   ...choice,
   ...dryRun,
+  type: optional('type', oneOf(backupTypes)).transform((type) => type ?? 'full'),
   'target-database-url': optional('target-database-url', parseDatabase),
   'target-supabase-url': optional('target-supabase-url', parseWebAddress),
   'target-service-role-key': optional('target-service-role-key', parseServiceKey),
@@ -274,7 +284,14 @@ const listing = z.object({
   ...common,
   ...dashboard,
   pin: optional('pin', parseBackupId),
-  unpin: optional('unpin', parseBackupId)
+  unpin: optional('unpin', parseBackupId),
+  type: list('type', someOf(backupTypes)),
+  status: list('status', someOf(backupRowSchema.shape.status.options)),
+  verified: list('verified', someOf(verificationLevels)),
+  since: optional('since', parseSince),
+  until: optional('until', parseUntil),
+  text: optional('text', parseSearch),
+  sort: defaulted('sort', oneOf(sortOrders))
 })
 
 const download = z.object({ command: z.literal('download'), ...common, ...opening, ...choice })

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { Decrypter, Encrypter } from 'age-encryption'
+import { fingerprintOf } from '../archive/encryption.ts'
 import { readSigningKey, readVerifyKey, type SigningKey, type VerifyKey } from '../archive/signature.ts'
 import { UserError } from '../errors.ts'
 import { accepted, type Parse, refused } from './parsed.ts'
@@ -34,6 +35,21 @@ export const parseRecipients: Parse<readonly string[]> = (text) => {
   return postQuantum === 0 || postQuantum === recipients.length
     ? accepted(recipients)
     : refused('recipients of the kinds age1... and age1pq1... cannot be mixed', 'SB006')
+}
+
+/** Recipients or their fingerprints (`fp:` and 16 hexadecimal digits), one a line; comes to fingerprints. */
+export const parseAcceptedRecipients: Parse<readonly string[]> = (text) => {
+  const fingerprints: string[] = []
+  for (const [index, line] of keyLines(text).entries()) {
+    if (/^fp:[0-9a-f]{16}$/.test(line)) fingerprints.push(line)
+    else if (/^age1[a-z0-9]{50,}$/.test(line) && isRecipient(line)) fingerprints.push(fingerprintOf(line))
+    else
+      return refused(
+        `line ${index + 1} is neither an age recipient (age1...) nor a fingerprint as manifests and summaries have it (fp:...)`,
+        'SB006'
+      )
+  }
+  return accepted(fingerprints)
 }
 
 /** age identities, one a line: `AGE-SECRET-KEY-1...`. */

@@ -23,7 +23,6 @@ export function sealingOf(fields: FieldsOf<'backup' | 'restore'>, problems: Prob
     passphrase: fields.passphrase,
     plaintext: fields.plaintext,
     compression: { method, level: level ?? defaultLevels[method] },
-    signingKey: fields['signing-key'],
-    acceptRecipients: fields['accept-recipients']
+    signingKey: fields['signing-key']
   }
 }

@@ -35,6 +35,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       encryptionFacts: describeEncryption(encryption),
       compression: inputs.compression.method,
       shrinkLimit: inputs.shrinkLimit,
+      acceptRecipients: inputs.acceptRecipients,
       ...(inputs.acknowledge === undefined ? {} : { acknowledge: inputs.acknowledge }),
       ...(inputs.keep === undefined ? {} : { keep: inputs.keep })
     },

@@ -22,6 +22,17 @@ interface Backup {
   readonly expiresInDays?: number
   readonly destination?: HistoryEntry['destination']
   readonly id?: string
+  readonly opened?: false
+}
+
+function openedRecord(id: string, project: string): HistoryEntry['records'][number] {
+  const verification = {
+    level: 'read' as const,
+    at: null,
+    tables: { restore: 0, read: 0, differing: 0 },
+    notProven: []
+  }
+  return { format: 1, id, project, tool: 'supabase-backup 0.0.0', outcome: 'passed', verification }
 }
 
 /** A backup of so many hours ago. */
@@ -50,7 +61,8 @@ function backup(given: Backup): HistoryEntry {
       status: given.status ?? 'complete',
       kind: given.kind ?? 'scheduled'
     },
-    records: [],
+    // Somebody has opened it with its key, unless a test is about that.
+    records: given.opened === false ? [] : [openedRecord(id, project)],
     verified: given.verified ?? 'restore',
     verifiedAt: createdAt,
     changed: false,
@@ -66,6 +78,15 @@ const kinds = (entries: readonly HistoryEntry[], more = {}): string[] =>
   checkProject('shop', entries, { ...rules, ...more }, now).alarms.map((alarm) => alarm.kind)
 
 describe('the backups of a project', () => {
+  test('that nobody has opened one with a key is a reminder, and no alarm', () => {
+    const rules = { maxAgeMs: 26 * hour, recipients: [] }
+    const found = checkProject('shop', [backup({ hours: 1, opened: false })], rules, now)
+    expect(found.alarms).toEqual([])
+    expect(found.warnings).toEqual([expect.stringContaining('Nobody has shown yet that a key opens')])
+    const others = [backup({ hours: 1, opened: false }), backup({ hours: 40 })]
+    expect(checkProject('shop', others, rules, now)).toEqual({ alarms: [], warnings: [] })
+  })
+
   test('a young verified backup raises no alarm', () => {
     expect(checkProject('shop', [backup({ hours: 25 }), backup({ hours: 49 })], rules, now)).toEqual({
       alarms: [],

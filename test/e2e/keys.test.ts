@@ -1,0 +1,239 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fingerprintOf } from '../../src/archive/encryption.ts'
+import { parseManifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
+import { type ActionRun, runAction } from '../kit/action.ts'
+import { binDirOf } from '../kit/postgres/programs.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+
+let server: PostgresServer
+let root: string
+const runs: ActionRun[] = []
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sb-keys-'))
+  server = await startPostgres({ major: 15 })
+  await server.query('create table public.things as select g as id from generate_series(1, 10) g')
+})
+afterAll(async () => {
+  for (const done of runs) await done.cleanUp()
+  await server.stop()
+  await rm(root, { recursive: true, force: true })
+})
+
+const run = async (inputs: Readonly<Record<string, string>>): Promise<ActionRun> => {
+  const done = await runAction({ inputs: { destinations: 'folder', 'pg-bin': binDirOf(15), ...inputs } })
+  runs.push(done)
+  return done
+}
+const backup = (inputs: Readonly<Record<string, string>>) =>
+  run({ 'database-url': server.url(server.superuser), project: 'shop', verify: 'none', ...inputs })
+const outcome = ({ code, outputs, result }: ActionRun) => ({
+  code,
+  status: outputs['status'],
+  error: result?.error?.code
+})
+const passed = { code: 0, status: 'complete', error: undefined }
+const failed = (error: string) => ({ code: 1, status: 'failed', error })
+const newFolder = () => mkdtemp(join(root, 'folder-'))
+
+describe('recipients', () => {
+  const reminder = 'Nobody has shown yet that a key opens'
+  let folder: string
+  let daily: string
+  let offline: string
+  let dailyRecipient: string
+  let offlineRecipient: string
+
+  beforeAll(async () => {
+    folder = await newFolder()
+    daily = await generateIdentity()
+    offline = await generateIdentity()
+    dailyRecipient = await identityToRecipient(daily)
+    offlineRecipient = await identityToRecipient(offline)
+  })
+
+  test('until somebody has opened a backup with a key, the summary and check remind of it', async () => {
+    const first = await backup({ folder, recipients: `${dailyRecipient}\n${offlineRecipient}` })
+    expect(outcome(first)).toEqual(passed)
+    expect(first.summary).toContain(reminder)
+    expect(first.result?.keyShown).toBe(false)
+
+    const check = async () => {
+      const done = await run({ command: 'check', folder })
+      return done.result?.warnings.filter((warning) => warning.startsWith(reminder))
+    }
+    const before = await run({ command: 'check', folder })
+    expect(before.result?.alarms?.map(({ kind }) => kind)).toEqual(['not-verified'])
+    expect(await check()).toHaveLength(1)
+    // Checksums say nothing of a key, and one that does not fit opens nothing.
+    expect(outcome(await run({ command: 'verify', folder }))).toEqual(passed)
+    expect(outcome(await run({ command: 'verify', folder, identity: await generateIdentity() }))).toEqual(
+      failed('SB502')
+    )
+    expect(await check()).toHaveLength(1)
+
+    expect(outcome(await run({ command: 'verify', folder, identity: offline, verify: 'read' }))).toEqual(passed)
+    expect(await check()).toEqual([])
+    const second = await backup({ folder, recipients: `${dailyRecipient}\n${offlineRecipient}` })
+    expect(outcome(second)).toEqual(passed)
+    expect(second.summary).not.toContain(reminder)
+    expect(second.result?.keyShown).toBe(true)
+  })
+
+  test('may not shrink, give way to a passphrase or be left out unless that is said', async () => {
+    const before = await readdir(join(folder, 'shop'))
+    const lost = fingerprintOf(offlineRecipient)
+    for (const inputs of [
+      { recipients: dailyRecipient },
+      { recipients: await identityToRecipient(await generateIdentity()) },
+      { passphrase: 'correct horse battery staple' },
+      {},
+      { recipients: dailyRecipient, 'accept-recipients': fingerprintOf('age1somebody') }
+    ]) {
+      const refused = await backup({ folder, ...inputs })
+      expect(outcome(refused)).toEqual(failed('SB908'))
+      expect(refused.result?.error?.message).toContain(lost)
+      expect(refused.result?.error?.remedy).toContain(lost)
+      expect(refused.log).toContain('::error title=SB908::')
+      expect(refused.log).not.toContain('Capturing')
+    }
+    expect(await readdir(join(folder, 'shop'))).toEqual(before)
+  })
+
+  test('may shrink when what goes is named, once', async () => {
+    const agreed = await backup({
+      folder,
+      recipients: dailyRecipient,
+      'accept-recipients': fingerprintOf(offlineRecipient)
+    })
+    expect(outcome(agreed)).toEqual(passed)
+    expect(agreed.summary).toContain('any more')
+    // From then on this is the set to compare with, and its key has not been shown.
+    const next = await backup({ folder, recipients: dailyRecipient })
+    expect(outcome(next)).toEqual(passed)
+    expect(next.result?.warnings).toEqual([])
+    expect(next.summary).toContain(reminder)
+  })
+
+  test('a value that names no key is refused before anything else', async () => {
+    const wrong = await backup({ folder, recipients: dailyRecipient, 'accept-recipients': 'all of them' })
+    expect(outcome(wrong)).toEqual(failed('SB006'))
+    expect(wrong.log).not.toContain('all of them')
+  })
+})
+
+describe('signatures', () => {
+  const pair = () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    return {
+      signing: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      verify: publicKey.export({ type: 'spki', format: 'pem' }).toString()
+    }
+  }
+  const mine = pair()
+  const other = pair()
+  let folder: string
+  let id: string
+
+  beforeAll(async () => {
+    folder = await newFolder()
+    const done = await backup({ folder, 'signing-key': mine.signing })
+    expect(outcome(done)).toEqual(passed)
+    id = done.outputs['backup-id'] ?? ''
+  })
+
+  /** A copy of the place with something done to it, and what `verify` says of it. */
+  const verifyAfter = async (
+    change: (place: string) => Promise<unknown>,
+    inputs: Readonly<Record<string, string>> = {}
+  ): Promise<ActionRun> => {
+    const place = await newFolder()
+    await cp(folder, place, { recursive: true })
+    await change(place)
+    return run({ command: 'verify', folder: place, 'verify-key': mine.verify, verify: 'checksum', ...inputs })
+  }
+  const rewrite = async (file: string, change: (manifest: Record<string, unknown>) => Record<string, unknown>) => {
+    const parsed = parseManifest(await readFile(file))
+    if (parsed.kind !== 'ok') throw new Error(parsed.kind)
+    const changed = change({ ...parsed.manifest })
+    // A writer to the place can give it a fitting digest, as this does.
+    await writeFile(file, renderManifest(withDigest(Object.assign(parsed.manifest, changed))))
+  }
+  const nothing = () => Promise.resolve()
+
+  test('a signed backup passes with its key, and restore and download demand it, too', async () => {
+    expect(outcome(await verifyAfter(nothing))).toEqual(passed)
+    expect(outcome(await run({ command: 'download', folder, 'verify-key': mine.verify }))).toEqual(passed)
+    expect(outcome(await run({ command: 'download', folder, 'verify-key': other.verify }))).toEqual(failed('SB510'))
+    const restored = await run({
+      command: 'restore',
+      folder,
+      'verify-key': other.verify,
+      'target-database-url': server.url(server.superuser),
+      'dry-run': 'true'
+    })
+    expect(outcome(restored)).toEqual(failed('SB510'))
+  })
+
+  test('T8: another key, and no signature, are each told', async () => {
+    const foreign = await verifyAfter(nothing, { 'verify-key': other.verify })
+    expect(outcome(foreign)).toEqual(failed('SB510'))
+    expect(foreign.result?.error?.message).toContain('is signed by the key fp:')
+    const unsigned = await newFolder()
+    expect(outcome(await backup({ folder: unsigned }))).toEqual(passed)
+    const bare = await run({ command: 'verify', folder: unsigned, 'verify-key': mine.verify })
+    expect(outcome(bare)).toEqual(failed('SB510'))
+    expect(bare.result?.error?.message).toContain('is not signed')
+  })
+
+  test('T8: a manifest that was changed is told, with its digest mended or not', async () => {
+    const manifest = (place: string) => join(place, 'shop', id, 'manifest.json')
+    const mended = await verifyAfter((place) => rewrite(manifest(place), (was) => ({ ...was, tool: 'evil 1.0.0' })))
+    expect(outcome(mended)).toEqual(failed('SB510'))
+    expect(mended.result?.error?.message).toContain('was changed after')
+    const crude = await verifyAfter(async (place) => {
+      const text = await readFile(manifest(place), 'utf8')
+      await writeFile(manifest(place), text.replace('"type": "full"', '"type": "data"'))
+    })
+    expect(outcome(crude)).toEqual(failed('SB501'))
+  })
+
+  test('T8: an old backup with the date of today is told, however it was dated', async () => {
+    const later = `20990101T000000Z-${id.slice(-8)}`
+    const renamed = await verifyAfter((place) => rename(join(place, 'shop', id), join(place, 'shop', later)))
+    expect(outcome(renamed)).toEqual(failed('SB902'))
+    expect(renamed.result?.error?.message).toContain(`its manifest is that of shop/${id}`)
+    const redated = await verifyAfter(async (place) => {
+      await rewrite(join(place, 'shop', id, 'manifest.json'), (was) => ({
+        ...was,
+        id: later,
+        createdAt: '2099-01-01T00:00:00.000Z'
+      }))
+      await rename(join(place, 'shop', id), join(place, 'shop', later))
+    })
+    expect(outcome(redated)).toEqual(failed('SB510'))
+  })
+
+  test('T8: a backup of one project in the place of another is told', async () => {
+    const copied = await verifyAfter(
+      async (place) => {
+        await cp(join(place, 'shop', id), join(place, 'blog', id), { recursive: true })
+      },
+      { project: 'blog' }
+    )
+    expect(outcome(copied)).toEqual(failed('SB902'))
+    const relabelled = await verifyAfter(
+      async (place) => {
+        await cp(join(place, 'shop', id), join(place, 'blog', id), { recursive: true })
+        await rewrite(join(place, 'blog', id, 'manifest.json'), (was) => ({ ...was, project: 'blog' }))
+      },
+      { project: 'blog' }
+    )
+    expect(outcome(relabelled)).toEqual(failed('SB510'))
+  })
+})
