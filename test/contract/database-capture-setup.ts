@@ -15,7 +15,7 @@ import {
 } from '../../src/sources/database/capture.ts'
 import { compareDatabase, readDatabaseState } from '../../src/sources/database/copy-state.ts'
 import { everything } from '../../src/sources/database/selection.ts'
-import { beginReading } from '../../src/sources/database/snapshot.ts'
+import { beginReading, sessionSettings } from '../../src/sources/database/snapshot.ts'
 import type { AddFile, Captured, Finding } from '../../src/sources/source.ts'
 import type { PostgresServer } from '../kit/postgres/server.ts'
 
@@ -140,7 +140,13 @@ export async function capture(
 }
 
 export async function openReading(server: PostgresServer, database: string): Promise<Connection> {
-  const connection = await connect(
+  const connection = await openConnection(server, database)
+  await beginReading(connection, 20_000)
+  return connection
+}
+
+function openConnection(server: PostgresServer, database: string): Promise<Connection> {
+  return connect(
     {
       host: '127.0.0.1',
       port: server.port,
@@ -151,8 +157,6 @@ export async function openReading(server: PostgresServer, database: string): Pro
     },
     { clock: systemClock, signal: new AbortController().signal, retries: 0 }
   )
-  await beginReading(connection, 20_000)
-  return connection
 }
 
 /** Restores what `capture` wrote into a new database of a server and compares it with the facts. */
@@ -184,6 +188,25 @@ export async function damageAndCompare(
   await server.query(`create database damaged template "${restored}"`)
   await server.query(change, [], server.superuser, 'damaged')
   return compareWith(server, facts, 'damaged')
+}
+
+/** Changes a restored database in a transaction, compares it there with the facts, and takes the change back. */
+export async function damageInTransaction(
+  server: PostgresServer,
+  facts: DatabaseFacts,
+  restored: string,
+  change: string
+): Promise<Finding[]> {
+  const connection = await openConnection(server, restored)
+  try {
+    const settings = sessionSettings(connection.versionNumber, 20_000).map(
+      ([name, value]) => `set local ${name} = '${value}'`
+    )
+    await connection.query(['begin', change, ...settings].join('; '))
+    return compareDatabase(facts, await readDatabaseState(connection, facts, systemClock))
+  } finally {
+    await connection.close()
+  }
 }
 
 async function compareWith(server: PostgresServer, facts: DatabaseFacts, copy: string): Promise<Finding[]> {

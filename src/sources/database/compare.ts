@@ -43,7 +43,9 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
       findings.push({
         kind: missing.length > 0 || wording ? 'notProven' : 'difference',
         subject,
-        detail: `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition)}`
+        detail: guard.kind.startsWith('options of ')
+          ? 'its options differ; they may hold secrets and are not shown'
+          : `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition)}`
       })
     }
   }

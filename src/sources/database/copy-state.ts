@@ -18,7 +18,7 @@ import {
   compareVisibleRows,
   plainName
 } from './compare.ts'
-import { readGuards } from './guards.ts'
+import { readGuards, readSwitchedOff } from './guards.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { qualified, quoteLiteral, readable } from './quote.ts'
 import { readExtensions } from './roles.ts'
@@ -76,7 +76,10 @@ export async function readDatabaseState(
         names.flatMap((name, index) => (states[index] === undefined ? [] : [[readable(name), states[index]] as const]))
       ),
       largeObjects: facts.largeObjects.count === '0' ? { count: '0', hash: '0' } : await sumLargeObjects(using),
-      guards: facts.guards.length === 0 ? [] : await readGuards(using, facts.server.versionNumber),
+      guards:
+        facts.guards.length === 0
+          ? []
+          : [...(await readGuards(using, facts.server.versionNumber)), ...(await readSwitchedOff(using))],
       visibleRows: facts.visibleRows.length === 0 ? [] : await repeatVisibleRows(using, facts.visibleRows, clock),
       extensions: await readExtensions(using)
     }
@@ -171,6 +174,14 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
           const found = there.get(extension.name)
           const subject = `extension ${extension.name}`
           if (found === undefined) return [{ kind: 'notProven', subject, detail: "the copy's server does not have it" }]
+          if (found.schema !== extension.schema)
+            return [
+              {
+                kind: 'difference',
+                subject,
+                detail: `it lies in the schema ${extension.schema} in the source, in ${found.schema} in the copy`
+              }
+            ]
           if (found.version === extension.version) return []
           return [
             {

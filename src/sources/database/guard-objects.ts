@@ -5,6 +5,7 @@ import {
   lines,
   notOfExtension,
   optionNames,
+  optionsDigest,
   qualifiedName,
   roleName,
   userSchemas,
@@ -37,7 +38,7 @@ const aggregates: GuardQuery = (
     `'starts with ' || a.agginitval`,
     `'moving starts with ' || a.aggminitval`,
     when('a.aggsortop <> 0', `'sort ' || a.aggsortop::regoperator::text`),
-    `format('parallel %s, direct %s, space %s', p.proparallel, a.aggnumdirectargs, a.aggtransspace)`
+    `format('parallel %s, direct %s, space %s %s', p.proparallel, a.aggnumdirectargs, a.aggtransspace, a.aggmtransspace)`
   )}, ${roleName('p.proowner')}, ${grantLines('p.proacl', 'f', 'p.proowner', version)}
 from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid join pg_namespace n on n.oid = p.pronamespace
 where ${userSchemas} and ${notOfExtension('pg_proc', 'p.oid')}`
@@ -60,9 +61,10 @@ const types: GuardQuery = (version) => `select ${classOf('pg_type')}, t.oid,
       `format('canonical %s, difference %s', r.rngcanonical, r.rngsubdiff)`,
       `'multirange ' || format_type(r.rngmultitypid, null)`
     )} from pg_range r where r.rngtypid = t.oid)
-    else format('input %s output %s receive %s send %s modifiers %s %s analyze %s length %s by value %s align %s storage %s category %s preferred %s default %s element %s delimiter %s',
+    else format('input %s output %s receive %s send %s modifiers %s %s analyze %s length %s by value %s align %s storage %s category %s preferred %s default %s element %s delimiter %s collation %s not null %s subscript %s',
       t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze, t.typlen, t.typbyval, t.typalign, t.typstorage,
-      t.typcategory, t.typispreferred, t.typdefault, format_type(t.typelem, null), t.typdelim) end,
+      t.typcategory, t.typispreferred, t.typdefault, format_type(t.typelem, null), t.typdelim, t.typcollation::regcollation, t.typnotnull,
+      ${version.server >= 140000 && version.oldest >= 140000 ? 't.typsubscript' : `''`}) end,
   ${roleName('t.typowner')}, ${grantLines('t.typacl', 'T', 't.typowner', version)}
 from pg_type t join pg_namespace n on n.oid = t.typnamespace
 where t.typtype in ('e', 'd', 'r', 'b') and ${userSchemas} and ${notOfExtension('pg_type', 't.oid')}
@@ -90,7 +92,8 @@ where ${userSchemas} and ${notOfExtension('pg_opclass', 'k.oid')}`
 const operatorFamilies: GuardQuery =
   () => `select ${classOf('pg_opfamily')}, f.oid, 'operator family', ${qualifiedName('n.nspname', 'f.opfname')} || ' using ' || quote_ident(m.amname),
   ${lines(
-    `(select string_agg(format('operator %s %s for %s', a.amopstrategy, a.amopopr::regoperator, a.amoppurpose), E'\\n' order by a.amopstrategy, a.amopopr::regoperator::text collate "C")
+    `(select string_agg(format('operator %s %s for %s', a.amopstrategy, a.amopopr::regoperator, a.amoppurpose)
+        || coalesce((select ' ordered by ' || ${qualifiedName('sn.nspname', 's.opfname')} from pg_opfamily s join pg_namespace sn on sn.oid = s.opfnamespace where s.oid = a.amopsortfamily), ''), E'\\n' order by a.amopstrategy, a.amopopr::regoperator::text collate "C")
       from pg_amop a where a.amopfamily = f.oid)`,
     `(select string_agg(format('function %s %s (%s, %s)', a.amprocnum, a.amproc::regprocedure, format_type(a.amproclefttype, null), format_type(a.amprocrighttype, null)), E'\\n'
         order by a.amprocnum, a.amproc::regprocedure::text collate "C") from pg_amproc a where a.amprocfamily = f.oid)`
@@ -98,12 +101,14 @@ const operatorFamilies: GuardQuery =
 from pg_opfamily f join pg_namespace n on n.oid = f.opfnamespace join pg_am m on m.oid = f.opfmethod
 where ${userSchemas} and ${notOfExtension('pg_opfamily', 'f.oid')}`
 
-/** The locale's column was renamed in PostgreSQL 17 (colllocale) and did not exist before 15 (colliculocale). */
+/** The locale's column was renamed in PostgreSQL 17 (colllocale) and did not exist before 15 (colliculocale); rules exist since 16. */
 const collations: GuardQuery = ({
-  server
+  server,
+  oldest
 }) => `select ${classOf('pg_collation')}, k.oid, 'collation', ${qualifiedName('n.nspname', 'k.collname')},
   format('provider %s locale %s deterministic %s', k.collprovider,
-    coalesce(${server >= 170000 ? 'k.colllocale' : server >= 150000 ? 'k.colliculocale' : 'null'}, k.collcollate || ' ' || k.collctype), k.collisdeterministic), ${roleName('k.collowner')}, null
+    coalesce(${server >= 170000 ? 'k.colllocale' : server >= 150000 ? 'k.colliculocale' : 'null'}, k.collcollate || ' ' || k.collctype), k.collisdeterministic)
+    || ${server >= 160000 && oldest >= 160000 ? `coalesce(' rules ' || k.collicurules, '')` : `''`}, ${roleName('k.collowner')}, null
 from pg_collation k join pg_namespace n on n.oid = k.collnamespace where ${userSchemas} and ${notOfExtension('pg_collation', 'k.oid')}`
 
 const textSearch: GuardQuery =
@@ -172,7 +177,7 @@ const publications: GuardQuery = ({ server }) => {
 from pg_publication p where ${notOfExtension('pg_publication', 'p.oid')}`
 }
 
-/** Names of options only: their values may be secrets. */
+/** Shown are the names of options only: their values may be secrets, and are compared by a digest that is never shown. */
 const foreign: GuardQuery = (
   version
 ) => `select ${classOf('pg_foreign_data_wrapper')}, w.oid, 'foreign data wrapper', quote_ident(w.fdwname),
@@ -180,12 +185,27 @@ const foreign: GuardQuery = (
   ${grantLines('w.fdwacl', 'F', 'w.fdwowner', version)}
 from pg_foreign_data_wrapper w where ${notOfExtension('pg_foreign_data_wrapper', 'w.oid')}
 union all
+select ${classOf('pg_foreign_data_wrapper')}, w.oid, 'options of foreign data wrapper', quote_ident(w.fdwname), ${optionsDigest('w.fdwoptions')}, null, null
+from pg_foreign_data_wrapper w where ${notOfExtension('pg_foreign_data_wrapper', 'w.oid')}
+union all
 select ${classOf('pg_foreign_server')}, s.oid, 'foreign server', quote_ident(s.srvname),
   format('wrapper %s type %s version %s options %s', (select w.fdwname from pg_foreign_data_wrapper w where w.oid = s.srvfdw), s.srvtype, s.srvversion, ${optionNames('s.srvoptions')}),
   ${roleName('s.srvowner')}, ${grantLines('s.srvacl', 'S', 's.srvowner', version)}
 from pg_foreign_server s where ${notOfExtension('pg_foreign_server', 's.oid')}
 union all
+select ${classOf('pg_foreign_server')}, s.oid, 'options of foreign server', quote_ident(s.srvname), ${optionsDigest('s.srvoptions')}, null, null
+from pg_foreign_server s where ${notOfExtension('pg_foreign_server', 's.oid')}
+union all
+select ${classOf('pg_class')}, f.ftrelid, 'options of foreign table', f.ftrelid::regclass::text, ${optionsDigest('f.ftoptions')}, null, null
+from pg_foreign_table f where ${notOfExtension('pg_class', 'f.ftrelid')}
+union all
+select ${classOf('pg_class')}, a.attrelid, 'options of column', a.attrelid::regclass::text || '.' || quote_ident(a.attname), ${optionsDigest('a.attfdwoptions')}, null, null
+from pg_attribute a where a.attfdwoptions is not null and not a.attisdropped and ${notOfExtension('pg_class', 'a.attrelid')}
+union all
 select ${classOf('pg_foreign_server')}, u.srvid, 'user mapping', ${roleName('u.umuser')} || ' on ' || quote_ident(u.srvname), '', null, null
+from pg_user_mappings u where ${notOfExtension('pg_foreign_server', 'u.srvid')}
+union all
+select ${classOf('pg_foreign_server')}, u.srvid, 'options of user mapping', ${roleName('u.umuser')} || ' on ' || quote_ident(u.srvname), ${optionsDigest('u.umoptions')}, null, null
 from pg_user_mappings u where ${notOfExtension('pg_foreign_server', 'u.srvid')}`
 
 const defaultPrivileges: GuardQuery = (version) => `select ${classOf('pg_default_acl')}, d.oid, 'default privileges',
@@ -213,6 +233,12 @@ const labels: GuardQuery =
   () => `select s.classoid, s.objoid, 'security label', format('%s on %s %s', s.provider, i.type, i.identity), s.label, null, null
 from pg_seclabel s, lateral pg_identify_object(s.classoid, s.objoid, s.objsubid) i
 where i.identity is not null and not exists (select from members m where m.classid = s.classoid and m.objid = s.objoid)`
+
+/** What goes when an extension goes (`alter function ... depends on extension`). */
+const dependences: GuardQuery =
+  () => `select d.classid, d.objid, 'dependence', format('of %s %s on extension %s', i.type, i.identity, quote_ident(e.extname)), '', null, null
+from pg_depend d join pg_extension e on e.oid = d.refobjid, lateral pg_identify_object(d.classid, d.objid, d.objsubid) i
+where d.refclassid = ${classOf('pg_extension')} and d.deptype = 'x' and i.identity is not null`
 
 /** Grants on objects of extensions, where they differ from what the extension itself made. */
 const extensionGrants: GuardQuery = (version) => {
@@ -242,7 +268,26 @@ where x.${acl} is distinct from i.initprivs and x.${acl} is not null`
     ),
     of('pg_proc', 'function', 'x.oid::regprocedure::text', 'proacl', 'f', 'proowner', 'pg_proc x'),
     of('pg_type', 'type', 'format_type(x.oid, null)', 'typacl', 'T', 'typowner', 'pg_type x'),
-    of('pg_namespace', 'schema', 'quote_ident(x.nspname)', 'nspacl', 'n', 'nspowner', 'pg_namespace x')
+    of('pg_namespace', 'schema', 'quote_ident(x.nspname)', 'nspacl', 'n', 'nspowner', 'pg_namespace x'),
+    of('pg_language', 'language', 'quote_ident(x.lanname)', 'lanacl', 'l', 'lanowner', 'pg_language x'),
+    of(
+      'pg_foreign_data_wrapper',
+      'foreign data wrapper',
+      'quote_ident(x.fdwname)',
+      'fdwacl',
+      'F',
+      'fdwowner',
+      'pg_foreign_data_wrapper x'
+    ),
+    of(
+      'pg_foreign_server',
+      'foreign server',
+      'quote_ident(x.srvname)',
+      'srvacl',
+      'S',
+      'srvowner',
+      'pg_foreign_server x'
+    )
   ].join('\nunion all')
 }
 
@@ -269,5 +314,6 @@ export const objectQueries: readonly GuardQuery[] = [
   largeObjects,
   comments,
   labels,
+  dependences,
   extensionGrants
 ]

@@ -47,7 +47,7 @@ const relations: GuardQuery = ({ server, ...version }) => `select ${classOf('pg_
     when(`c.relpersistence = 'u'`, `'unlogged'`),
     when(`c.reloftype <> 0`, `'of type ' || format_type(c.reloftype, null)`),
     when(
-      `c.relkind in ('r', 'm')`,
+      `c.relkind in ('r', 'm', 'p')`,
       `(select 'access method ' || am.amname from pg_am am where am.oid = c.relam and am.amname <> 'heap')`
     ),
     when(`c.reloptions is not null`, `'options ' || ${optionValues('c.reloptions')}`),
@@ -63,7 +63,8 @@ const relations: GuardQuery = ({ server, ...version }) => `select ${classOf('pg_
     when(`c.relkind in ('v', 'm')`, `pg_get_viewdef(c.oid)`)
   )} as definition,
   ${roleName('c.relowner')} as owner,
-  case when c.relkind <> 'c' then ${grantLines('c.relacl', 'r', 'c.relowner', { server, ...version })} end as grants
+  case when c.relkind <> 'c' then ${grantLines('c.relacl', 'r', 'c.relowner', { server, ...version })}
+    else ${grantLines('(select t.typacl from pg_type t where t.oid = c.reltype)', 'T', 'c.relowner', { server, ...version })} end as grants
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}
   and not (c.relkind = 'c' and ${`exists (select from members m where m.classid = ${classOf('pg_type')} and m.objid = c.reltype)`})`

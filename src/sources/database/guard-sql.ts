@@ -42,6 +42,10 @@ export function grantLines(acl: string, type: string, owner: string, version: Gu
 export const optionNames = (options: string) =>
   `(select coalesce(string_agg(split_part(o, '=', 1), ', ' order by o collate "C"), '') from unnest(${options}) o)`
 
+/** Digest of options with their values, in whatever order. It stands in the contents beside the values themselves, and is never shown. */
+export const optionsDigest = (options: string) =>
+  `(select encode(sha256(convert_to(coalesce(string_agg(quote_literal(o), ', ' order by o collate "C"), ''), 'UTF8')), 'hex') from unnest(${options}) o)`
+
 /** Options with their values, sorted. */
 export const optionValues = (options: string) =>
   `(select coalesce(string_agg(o, ', ' order by o collate "C"), '') from unnest(${options}) o)`

@@ -2,7 +2,7 @@ import type { Guard } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { objectQueries } from './guard-objects.ts'
 import { relationQueries } from './guard-relations.ts'
-import { type GuardVersion, memberships } from './guard-sql.ts'
+import { type GuardVersion, memberships, notOfExtension, userSchemas } from './guard-sql.ts'
 
 interface Row {
   c: number
@@ -39,6 +39,19 @@ export async function readGuards(connection: Connection, oldestVersion = connect
     add(`grants on ${row.kind}`, row.grants)
   }
   return guards
+}
+
+/**
+ * Foreign keys whose checks are switched off (`disable trigger all`). No dump brings that state back, so that a source's is told as not captured
+ * (`readNotCaptured`), and a copy must not have any.
+ */
+export async function readSwitchedOff(connection: Connection): Promise<Guard[]> {
+  const rows = await connection.query<{ name: string }>(`with ${memberships}
+select distinct quote_ident(k.conname) || ' on ' || k.conrelid::regclass::text as name
+from pg_trigger t join pg_constraint k on k.oid = t.tgconstraint
+join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+where t.tgisinternal and t.tgenabled <> 'O' and k.contype = 'f' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')} order by 1`)
+  return rows.map(({ name }) => ({ kind: 'switched-off foreign key', name, definition: '' }))
 }
 
 /** The whole statement; exported for tests of its parts. */

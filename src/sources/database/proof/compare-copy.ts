@@ -95,11 +95,20 @@ export function compareCopy(
   { facts, findings }: Comparable,
   state: DatabaseState,
   toc: ArchiveToc,
-  leftOut: LeftOut
+  leftOut: LeftOut,
+  missingExtensions: ReadonlySet<string>
 ): Finding[] {
   const gone = goneObjects(toc, leftOut)
+  const dropped = facts.extensions
+    .map((extension) => extension.name)
+    .filter((name) => !missingExtensions.has(name) && state.extensions.every((extension) => extension.name !== name))
+    .map((name) => `extension ${name}`)
   const known = new Set(findings.map((finding) => bare(finding.subject)))
   const compared = compareDatabase(facts, state).flatMap((finding): Finding[] => {
+    if (dropped.includes(finding.subject) && !gone.has(bare(finding.subject)))
+      return [
+        { kind: 'difference', subject: finding.subject, detail: 'it is missing in the copy, though the server has it' }
+      ]
     if (finding.kind !== 'difference') return [finding]
     const reason = goneReason(bare(finding.subject), gone)
     if (reason === undefined) return [finding]
@@ -110,13 +119,13 @@ export function compareCopy(
 
 /** The reason why an object of the fingerprint is not in the copy, by its own name or that of the table it hangs on. */
 function goneReason(subject: string, gone: ReadonlyMap<string, string>): string | undefined {
-  const direct = gone.get(subject) ?? gone.get(subject.replace(/^(?:owner of|grants on) /, ''))
+  const direct = gone.get(subject) ?? gone.get(subject.replace(/^(?:owner of|grants on|options of) /, ''))
   if (direct !== undefined) return direct
   const table = / on ([^ ].*)$/.exec(subject)?.[1]
   if (table !== undefined && gone.has(`table ${table}`)) return gone.get(`table ${table}`)
   const security = /^row security (.*)$/.exec(subject)?.[1]
   if (security !== undefined) return gone.get(`table ${security}`)
-  const column = /^(?:grants on )?column (.*)\.[^.]*$/.exec(subject)?.[1]
+  const column = /^(?:(?:grants on|options of) )?column (.*)\.[^.]*$/.exec(subject)?.[1]
   return column === undefined ? undefined : gone.get(`table ${column}`)
 }
 

@@ -92,7 +92,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     }
     const comparable = comparableFacts(facts, toc, leftOut, missing)
     const state = await readDatabaseState(comparing, comparable.facts, context.clock, helpers)
-    const findings = compareCopy(comparable, state, toc, leftOut)
+    const findings = compareCopy(comparable, state, toc, leftOut, missing)
     const roles = narrowed ? [] : await compareRoles(comparing, facts, own, roleFindings)
     await comparing.query('rollback')
     const checks = await runCheckSql(comparing, options.checkSql)
