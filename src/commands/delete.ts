@@ -1,3 +1,4 @@
+import type { Destination, DestinationName } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
@@ -24,27 +25,39 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
   const id = found[0]?.ref.id ?? ''
   if (!options.dryRun && options.confirmTarget !== id)
     throw new UserError('SB002', `To delete backup ${id}, set the input \`confirm-target\` to ${id}.`)
-  const removed: NonNullable<Result['retention']> = []
-  for (const entry of found) {
-    const destination = ports.destinations.find((one) => one.name === entry.destination)
-    if (destination === undefined) continue
-    if (!options.dryRun) await destination.delete(entry.ref)
-    removed.push({
-      id: entry.ref.id,
-      project: entry.ref.project,
-      destination: entry.destination,
-      keep: false,
-      reasons: ['deleted by hand'],
-      removed: !options.dryRun
-    })
+  const failures: UserError[] = []
+  const gone = new Set<DestinationName>()
+  if (!options.dryRun) {
+    for (const destination of ports.destinations) {
+      try {
+        await deleteIn(destination, found)
+        gone.add(destination.name)
+      } catch (thrown) {
+        if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
+        failures.push(thrown)
+        ports.context.log.warning(`${destination.place}: ${thrown.code}: ${thrown.message}`)
+      }
+    }
   }
-  if (!options.dryRun)
-    for (const destination of ports.destinations.filter((one) => found.some((entry) => entry.destination === one.name)))
-      await destination.reclaim?.()
+  const removed = found.map(({ ref, destination }) => ({
+    ...ref,
+    destination,
+    keep: false,
+    reasons: ['deleted by hand'],
+    removed: gone.has(destination)
+  }))
   const left = options.dryRun ? entries : await readAll(ports.destinations, options.project)
+  const [first] = failures
+  const error =
+    first === undefined
+      ? undefined
+      : new UserError('SB906', `Backup ${id} could not be removed everywhere: ${messagesOf(failures)}`, {
+          cause: first,
+          remedy: `${first.remedy} Then delete it again: what is left goes with it.`
+        })
   return {
     command: 'delete',
-    status: 'complete',
+    status: error === undefined ? 'complete' : 'failed',
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(clock.monotonic() - started),
     tool: ports.tool,
@@ -55,8 +68,20 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
     url: null,
     path: null,
     warnings: [],
-    retention: removed
+    retention: removed,
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
   }
+}
+
+/** Also where the place lists no such backup: what a removal that was cut off has left there belongs to none. */
+async function deleteIn(destination: Destination, found: readonly HistoryEntry[]): Promise<void> {
+  const [any] = found
+  if (any !== undefined) await destination.delete(any.ref)
+  if (found.some((entry) => entry.destination === destination.name)) await destination.reclaim?.()
+}
+
+function messagesOf(failures: readonly UserError[]): string {
+  return failures.map((failure) => `${failure.code}: ${failure.message}`).join(' ')
 }
 
 /** The copies of the backup that is meant. One whose manifest nobody can read is found by its id alone: it, too, must go. */

@@ -1,7 +1,9 @@
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, keepMarker, readHistory } from '../history/entries.ts'
+import { filterRows, filterWords, type HistoryFilter, narrows, type SortOrder, sortRows } from '../history/filter.ts'
 import { backupRows } from '../history/rows.ts'
+import type { Moment } from '../inputs/choice.ts'
 import type { Result } from '../result.ts'
 import type { Ports } from './ports.ts'
 
@@ -10,9 +12,15 @@ export interface ListOptions {
   /** Id of a backup to keep whatever the rules say, or no longer. */
   readonly pin: string | undefined
   readonly unpin: string | undefined
+  /** What of it to show. */
+  readonly filter: Omit<HistoryFilter, 'since' | 'until'> & {
+    readonly since: Moment | undefined
+    readonly until: Moment | undefined
+  }
+  readonly sort: SortOrder
 }
 
-/** Lists what all destinations hold, after pinning or unpinning where that was asked for. */
+/** Lists what all destinations hold, or what the filter lets through of it, after pinning or unpinning where that was asked for. */
 export async function runList(options: ListOptions, ports: Ports): Promise<Result> {
   const { clock } = ports.context
   const startedAt = clock.now()
@@ -22,6 +30,12 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
   if (options.unpin !== undefined) await mark(ports.destinations, entries, options.unpin, false)
   if (options.pin !== undefined || options.unpin !== undefined)
     entries = await readAll(ports.destinations, options.project)
+  const filter: HistoryFilter = {
+    ...options.filter,
+    since: dateOf(options.filter.since, startedAt),
+    until: dateOf(options.filter.until, startedAt)
+  }
+  const rows = backupRows(entries, clock.now())
   return {
     command: 'list',
     status: 'complete',
@@ -31,11 +45,19 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
     project: options.project ?? null,
     verified: 'none',
     destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
-    backups: backupRows(entries, clock.now()),
+    backups: sortRows(filterRows(rows, filter), options.sort),
+    ...(narrows(filter)
+      ? { filter: { conditions: filterWords(filter), of: new Set(rows.map((row) => `${row.project}/${row.id}`)).size } }
+      : {}),
     url: null,
     path: null,
     warnings: []
   }
+}
+
+function dateOf(moment: Moment | undefined, now: Date): Date | undefined {
+  if (moment === undefined) return undefined
+  return 'at' in moment ? moment.at : new Date(now.getTime() - moment.agoMs)
 }
 
 /** The histories of all destinations; the first that cannot be read fails the whole. */

@@ -1,6 +1,7 @@
 import { supabaseRefOf } from '../supabase-host.ts'
 import { assembleBackup } from './assemble-backup.ts'
 import { assembleRestore } from './assemble-restore.ts'
+import type { Moment } from './choice.ts'
 import type {
   CheckInputs,
   CommonInputs,
@@ -147,14 +148,33 @@ function assembleList(fields: FieldsOf<'list'>, common: CommonInputs, problems: 
   if (fields.pin !== undefined && fields.pin === fields.unpin) {
     problems.add('SB002', 'Inputs `pin` and `unpin` name the same backup.')
   }
+  const { since, until } = fields
+  if (since !== undefined && until !== undefined && isAfter(since, until)) {
+    problems.add('SB002', 'Input `since` is later than `until`: no backup can be of that time.')
+  }
   return {
     command: 'list',
     ...common,
     project: labelToRead(fields),
     pin: fields.pin,
     unpin: fields.unpin,
+    filter: {
+      types: fields.type,
+      statuses: fields.status,
+      levels: fields.verified,
+      since: fields.since,
+      until: fields.until,
+      text: fields.text
+    },
+    sort: fields.sort,
     dashboard: fields.dashboard
   }
+}
+
+/** Of two moments of one form; a time and a duration are compared when the run's own time is known. */
+function isAfter(a: Moment, b: Moment): boolean {
+  if ('at' in a) return 'at' in b && a.at.getTime() > b.at.getTime()
+  return 'agoMs' in b && a.agoMs < b.agoMs
 }
 
 function assembleDownload(fields: FieldsOf<'download'>, common: CommonInputs): DownloadInputs {

@@ -1,6 +1,7 @@
 import { isBackupId, timeOfBackupId } from '../history/backup-id.ts'
 import type { BackupChoice } from '../history/select.ts'
-import { accepted, type Parse, refused } from './parsed.ts'
+import { accepted, type Parse, type Parsed, refused } from './parsed.ts'
+import { parseDuration } from './values.ts'
 
 const form =
   'allowed are latest, an id such as 20261122T161908Z-k2m7q5xa, a time with zone such as 2026-11-22T16:00:00Z, or a date (the end of that day, UTC)'
@@ -24,6 +25,25 @@ export const parseBackupId: Parse<string> = (text) =>
   isBackupId(text) && timeOfBackupId(text) !== null
     ? accepted(text)
     : refused('allowed is the id of a backup, such as 20261122T161908Z-k2m7q5xa; `command: list` shows them')
+
+/** A moment, or how long before the start of the run it lies. */
+export type Moment = { readonly at: Date } | { readonly agoMs: number }
+
+const momentForm =
+  'allowed are a time with zone such as 2026-11-22T16:00:00Z, a date such as 2026-11-22 (UTC), or a duration back from now such as 30d'
+
+/** The first moment that is meant: a date stands for its beginning. */
+export const parseSince: Parse<Moment> = (text) => momentOf(text, `${text}T00:00:00Z`)
+
+/** The last moment that is meant: a date stands for its end. */
+export const parseUntil: Parse<Moment> = (text) => momentOf(text, text)
+
+function momentOf(text: string, ofDate: string): Parsed<Moment> {
+  const back = parseDuration(text)
+  if (back.ok) return accepted({ agoMs: back.value })
+  const time = timeOf(/^\d{4}-\d{2}-\d{2}$/.test(text) ? ofDate : text)
+  return time === undefined ? refused(momentForm) : accepted({ at: time })
+}
 
 /** ISO 8601 with a zone, or a date: its last millisecond in UTC. A day that the calendar does not have is refused, not moved. */
 function timeOf(text: string): Date | undefined {

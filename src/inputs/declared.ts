@@ -11,7 +11,7 @@ const declared = {
   'database-url': { value: 'secret' },
   project: {},
   include: { default: 'auto' },
-  type: { default: 'full' },
+  type: {},
   schemas: {},
   'exclude-schemas': {},
   tables: {},
@@ -79,6 +79,12 @@ const declared = {
   acknowledge: {},
   pin: {},
   unpin: {},
+  status: {},
+  verified: {},
+  since: {},
+  until: {},
+  text: {},
+  sort: { default: 'newest' },
   dashboard: {}
 } as const satisfies Record<string, DeclaredInput>
 

@@ -14,6 +14,7 @@ export interface RunOptions {
   readonly temp?: string
   /** Called with the child as soon as it runs, to send signals. */
   readonly onStart?: (child: { pid: number; kill(signal: NodeJS.Signals): void }) => void
+  /** Another build than dist/; the environment's SUPABASE_BACKUP_BUNDLE when left out. */
   readonly bundle?: string
 }
 
@@ -27,14 +28,18 @@ export interface ActionRun {
   /** The parsed file of the output `result`; null when there is none. */
   readonly result: Result | null
   readonly temp: string
+  /** The file of the outputs as the action wrote it. */
+  readonly outputText: string
   cleanUp(): Promise<void>
+  /** As `cleanUp`, but RUNNER_TEMP stays for another run. */
+  cleanUpFiles(): Promise<void>
 }
 
 const root = resolve(import.meta.dirname, '../..')
 
 /** Runs dist/index.js as the runner does: inputs as INPUT_ variables, files for outputs and summary, nothing else inherited. */
 export async function runAction(options: RunOptions): Promise<ActionRun> {
-  const bundle = options.bundle ?? join(root, 'dist/index.js')
+  const bundle = options.bundle ?? process.env['SUPABASE_BACKUP_BUNDLE'] ?? join(root, 'dist/index.js')
   if (!existsSync(bundle)) throw new Error(`${bundle} is missing: npm run build`)
   const files = await mkdtemp(join(tmpdir(), 'sb-runner-'))
   const temp = options.temp ?? (await mkdtemp(join(tmpdir(), 'sb-temp-')))
@@ -89,7 +94,8 @@ export async function runAction(options: RunOptions): Promise<ActionRun> {
     child.once('error', failed)
     child.once('close', (exitCode, exitSignal) => done([exitCode, exitSignal]))
   })
-  const outputs = parseOutputs(await readFile(outputFile, 'utf8'))
+  const outputText = await readFile(outputFile, 'utf8')
+  const outputs = parseOutputs(outputText)
   const resultPath = outputs['result'] ?? ''
   const result =
     resultPath !== '' && existsSync(resultPath)
@@ -103,6 +109,8 @@ export async function runAction(options: RunOptions): Promise<ActionRun> {
     summary: await readFile(summaryFile, 'utf8'),
     result,
     temp,
+    outputText,
+    cleanUpFiles: () => rm(files, { recursive: true, force: true }),
     cleanUp: async () => {
       await rm(files, { recursive: true, force: true })
       await rm(temp, { recursive: true, force: true })

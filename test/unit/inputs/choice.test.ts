@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseBackupId, parseChoice, parseChoiceOrAll } from '../../../src/inputs/choice.ts'
+import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from '../../../src/inputs/choice.ts'
 
 function timeOf(text: string): string {
   const parsed = parseChoice(text)
@@ -50,5 +50,21 @@ describe('which backup', () => {
     expect(parseBackupId('20261122T161908Z-k2m7q5xa').ok).toBe(true)
     expect(parseBackupId('latest').ok).toBe(false)
     expect(parseBackupId('20261122T161908Z-k2m7q5x1').ok).toBe(false)
+  })
+})
+
+describe('a span of time', () => {
+  const textOf = (parsed: ReturnType<typeof parseSince>) =>
+    !parsed.ok ? 'refused' : 'at' in parsed.value ? parsed.value.at.toISOString() : `${parsed.value.agoMs} ms ago`
+  it.each([
+    ['2026-11-22', '2026-11-22T00:00:00.000Z', '2026-11-22T23:59:59.999Z'],
+    ['2026-11-22T16:19:08+01:00', '2026-11-22T15:19:08.000Z', '2026-11-22T15:19:08.000Z'],
+    ['30d', '2592000000 ms ago', '2592000000 ms ago'],
+    ['2026-02-30', 'refused', 'refused'],
+    ['latest', 'refused', 'refused'],
+    ['30 days', 'refused', 'refused'],
+    ['0d', 'refused', 'refused']
+  ])('%s', (text, since, until) => {
+    expect([textOf(parseSince(text)), textOf(parseUntil(text))]).toEqual([since, until])
   })
 })

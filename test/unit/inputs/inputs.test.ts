@@ -456,6 +456,50 @@ describe('the other commands', () => {
     expect(read('check').maxAgeMs).toBe(26 * 3_600_000)
     expect(read('list', { destinations: 'release', token: 't', 'retention-days': '5' }).warnings).toHaveLength(1)
   })
+
+  it('list: shows all, newest first, unless something is asked for', () => {
+    expect(read('list')).toMatchObject({
+      sort: 'newest',
+      filter: { types: [], statuses: [], levels: [], since: undefined, until: undefined, text: undefined }
+    })
+    expect(
+      read('list', {
+        type: 'schema,data',
+        status: 'anomalous\ndamaged',
+        verified: 'read, restore',
+        since: '30d',
+        until: '2026-11-22',
+        text: ' release shop ',
+        sort: 'largest'
+      })
+    ).toMatchObject({
+      sort: 'largest',
+      filter: {
+        types: ['schema', 'data'],
+        statuses: ['anomalous', 'damaged'],
+        levels: ['read', 'restore'],
+        since: { agoMs: 30 * 86_400_000 },
+        until: { at: new Date('2026-11-22T23:59:59.999Z') },
+        text: 'release shop'
+      }
+    })
+  })
+
+  it.each([
+    [{ type: 'everything' }, 'SB001', 'full, schema, data'],
+    [{ status: 'green' }, 'SB001', 'complete, partial, anomalous, damaged, unreadable'],
+    [{ verified: 'yes' }, 'SB001', 'none, checksum, read, restore'],
+    [{ since: 'yesterday' }, 'SB001', 'a duration back from now'],
+    [{ until: '2026-02-30' }, 'SB001', 'a duration back from now'],
+    [{ text: 'a\nb' }, 'SB001', 'one line'],
+    [{ sort: 'random' }, 'SB001', 'newest, oldest, largest, smallest, slowest, project'],
+    [{ since: '2026-11-22', until: '2026-11-21' }, 'SB002', 'later than'],
+    [{ since: '1d', until: '2d' }, 'SB002', 'later than']
+  ] as const)('list: refuses %j', (given, code, text) => {
+    const error = refusal({ command: 'list', ...given })
+    expect(error.code).toBe(code)
+    expect(error.message).toContain(text)
+  })
 })
 
 describe('any values whatever', () => {
