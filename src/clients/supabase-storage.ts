@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
+import { listByFolders } from './storage-folders.ts'
 import {
   openStorageTransport,
   type StorageTransport,
@@ -51,6 +52,7 @@ const listedShape = z.object({
 const pageShape = z.object({ hasNext: z.boolean(), nextCursor: z.string().nullish(), objects: z.array(listedShape) })
 const infoShape = z.object({
   id: text,
+  name: text,
   version: text,
   etag: text,
   size: z
@@ -162,9 +164,15 @@ export function isAddressable(key: string): boolean {
  * encoded, and the API decodes it to the key that was meant.
  */
 export function keyPath(key: string): string {
-  const segments = key.split('/')
-  const hostile = segments.some((segment) => segment === '.' || segment === '..' || segment === '')
-  return segments.map(encodeURIComponent).join(hostile ? '%2F' : '/')
+  return key
+    .split('/')
+    .map(encodeURIComponent)
+    .join(isResolvedOnTheWay(key) ? '%2F' : '/')
+}
+
+/** Whether a server or proxy may resolve or merge parts of the key, so that it asks for another object, or for none. */
+export function isResolvedOnTheWay(key: string): boolean {
+  return key.split('/').some((segment) => segment === '.' || segment === '..' || segment === '')
 }
 
 /** An entity tag without quotes and the mark of weak ones; null for none. */
@@ -180,6 +188,53 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
   const checked = <T>({ data, error }: { data: unknown; error: unknown }, shape: z.ZodType<T>): T => {
     if (error !== null && error !== undefined) throw unwrapped(error, base)
     return shaped(shape, data, base)
+  }
+
+  const info = async (bucket: string, key: string): Promise<FoundObject | null> => {
+    const response = await transport.send({ method: 'GET', path: `/object/info/${path(bucket, key)}` })
+    if (response === null) return null
+    const found = shaped(infoShape, await jsonOf(response, base), base)
+    // The name was resolved to another one on the way.
+    if (found.name !== null && found.name !== key) return null
+    return {
+      id: found.id,
+      version: found.version,
+      etag: plainEtag(found.etag),
+      size: found.size,
+      contentType: found.content_type,
+      cacheControl: found.cache_control,
+      userMetadata: found.metadata
+    }
+  }
+  async function* listByPages(bucket: string): AsyncGenerator<ApiObject> {
+    let cursor: string | undefined
+    let before: ReadonlySet<string> = new Set()
+    for (;;) {
+      const answer = await client
+        .from(bucket)
+        .listV2({ limit: 1000, with_delimiter: false, ...(cursor === undefined ? {} : { cursor }) })
+      const page = checked(answer, pageShape)
+      const seen = new Set(page.objects.map(({ name }) => name))
+      // Pages may overlap while others write.
+      for (const listed of page.objects) if (!before.has(listed.name)) yield apiObject(listed.name, listed)
+      if (!page.hasNext) return
+      before = seen
+      const next = page.nextCursor ?? undefined
+      if (next === undefined || next === cursor)
+        throw new UserError('SB803', `${base} lists objects without saying how to go on.`)
+      cursor = next
+    }
+  }
+  async function* listFolders(bucket: string): AsyncGenerator<ApiObject> {
+    const listed = listByFolders({
+      page: async (prefix, offset, limit) =>
+        checked(
+          await client.from(bucket).list(prefix, { limit, offset, sortBy: { column: 'name', order: 'asc' } }),
+          z.array(listedShape)
+        ),
+      isThere: async (key, id) => (await info(bucket, key))?.id === id
+    })
+    for await (const { key, ...item } of listed) yield apiObject(key, item)
   }
 
   return {
@@ -232,50 +287,19 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       await response.body?.cancel()
     },
     async *listObjects(bucket) {
-      let cursor: string | undefined
-      let before: ReadonlySet<string> = new Set()
-      for (;;) {
-        const answer = await client
-          .from(bucket)
-          .listV2({ limit: 1000, with_delimiter: false, ...(cursor === undefined ? {} : { cursor }) })
-        const page = checked(answer, pageShape)
-        const seen = new Set(page.objects.map(({ name }) => name))
-        for (const { metadata, name, ...rest } of page.objects) {
-          // Pages may overlap while others write.
-          if (before.has(name)) continue
-          yield {
-            key: name,
-            id: rest.id,
-            etag: plainEtag(metadata?.eTag),
-            size: metadata?.size ?? null,
-            contentType: metadata?.mimetype ?? null,
-            cacheControl: metadata?.cacheControl ?? null,
-            createdAt: rest.created_at,
-            updatedAt: rest.updated_at,
-            lastAccessedAt: rest.last_accessed_at
-          }
-        }
-        if (!page.hasNext) return
-        before = seen
-        const next = page.nextCursor ?? undefined
-        if (next === undefined || next === cursor)
-          throw new UserError('SB803', `${base} lists objects without saying how to go on.`)
-        cursor = next
+      const newer = listByPages(bucket)
+      const first = await newer.next().catch((thrown: unknown) => {
+        // Servers whose tables lack a migration do not have the newer list; whatever else is wrong, the older one meets it, too.
+        if (thrown instanceof UserError && thrown.code === 'SB803') return null
+        throw thrown
+      })
+      if (first === null) yield* listFolders(bucket)
+      else if (first.done !== true) {
+        yield first.value
+        yield* newer
       }
     },
-    async info(bucket, key) {
-      const response = await transport.send({ method: 'GET', path: `/object/info/${path(bucket, key)}` })
-      if (response === null) return null
-      const found = shaped(infoShape, await jsonOf(response, base), base)
-      return {
-        version: found.version,
-        etag: plainEtag(found.etag),
-        size: found.size,
-        contentType: found.content_type,
-        cacheControl: found.cache_control,
-        userMetadata: found.metadata
-      }
-    },
+    info,
     async download(bucket, key, from = 0) {
       const response = await transport.send({
         method: 'GET',
@@ -311,6 +335,24 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
     },
     uploadPieces: (bucket, key, bytes, pieces, settings) =>
       uploadPieces(transport, bucket, key, bytes, pieces, settings)
+  }
+}
+
+interface FoundObject extends ObjectInfo {
+  readonly id: string | null
+}
+
+function apiObject(key: string, { metadata, ...listed }: z.infer<typeof listedShape>): ApiObject {
+  return {
+    key,
+    id: listed.id,
+    etag: plainEtag(metadata?.eTag),
+    size: metadata?.size ?? null,
+    contentType: metadata?.mimetype ?? null,
+    cacheControl: metadata?.cacheControl ?? null,
+    createdAt: listed.created_at,
+    updatedAt: listed.updated_at,
+    lastAccessedAt: listed.last_accessed_at
   }
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { PackRecord, StorageFacts, StoredObject } from '../archive/contents-storage.ts'
 import type { StoredFile } from '../archive/manifest.ts'
 import type { Connection } from '../clients/postgres/connection.ts'
-import { isAddressable, type SupabaseStorage } from '../clients/supabase-storage.ts'
+import { isAddressable, isResolvedOnTheWay, type SupabaseStorage } from '../clients/supabase-storage.ts'
 import type { Context } from '../context.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import { asError, UserError } from '../errors.ts'
@@ -74,7 +74,7 @@ type Outcome =
       /** Pools that hold it already, where only places without a pool made the download necessary. */
       readonly packs: readonly PlacedPack[]
     }
-  | { readonly kind: 'vanished' | 'overBudget' | 'unaddressable'; readonly object: ListedObject }
+  | { readonly kind: 'vanished' | 'overBudget' | 'unaddressable' | 'unreadable'; readonly object: ListedObject }
 
 export function openStorageSource(options: StorageSourceOptions): StorageSource {
   const { context, storage } = options
@@ -108,9 +108,16 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       spool: join(context.temp, `storage-object-${spools}`),
       onBytes: (bytes) => budget.spend(bytes),
       signal
+    }).catch((thrown: unknown) => {
+      // One file that is damaged in the project, or whose name the API does not take, must not cost all the others.
+      if (!(thrown instanceof UserError) || (thrown.code !== 'SB804' && thrown.code !== 'SB803')) throw thrown
+      context.log.warning(thrown.message)
+      return { kind: 'unreadable' as const }
     })
     budget.giveBack(object.size ?? 0)
-    if (outcome.kind === 'vanished') return { kind: 'vanished', object }
+    // What a server or proxy resolved on the way is not found, although it is there.
+    if (outcome.kind === 'vanished' && isResolvedOnTheWay(object.key)) return { kind: 'unaddressable', object }
+    if (outcome.kind !== 'whole') return { kind: outcome.kind, object }
     const fetched = outcome.object
     if (!fetched.changed) return { kind: 'fetched', object, entry, fetched, packs: everywhere ? packs : [] }
     const { info } = fetched
@@ -166,7 +173,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         vanished: 0,
         changed: 0,
         overBudget: 0,
-        unaddressable: 0
+        unaddressable: 0,
+        unreadable: 0
       }
       const notCaptured: StorageFacts['notCaptured'] = []
       const miss = (object: ListedObject, reason: string) => {
@@ -190,7 +198,11 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
             break
           case 'unaddressable':
             tally.unaddressable += 1
-            miss(object, 'no client can ask for this name')
+            miss(object, 'the API does not give it under this name')
+            break
+          case 'unreadable':
+            tally.unreadable += 1
+            miss(object, 'it could not be read whole')
             break
           case 'unchanged':
           case 'fetched': {
@@ -256,7 +268,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           downloadedBytes: budget.spent,
           ...(tally.vanished === 0 ? {} : { vanished: tally.vanished }),
           ...(tally.changed === 0 ? {} : { changed: tally.changed }),
-          ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget })
+          ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget }),
+          ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable })
         },
         warnings: warningsOf(tally, listing, budget.spent, options)
       }
@@ -360,6 +373,7 @@ interface Tally {
   readonly vanished: number
   readonly overBudget: number
   readonly unaddressable: number
+  readonly unreadable: number
 }
 
 /** Why the part is not whole, without names. */
@@ -367,7 +381,9 @@ function reasonsOf(tally: Tally, listing: Listing, options: StorageSourceOptions
   const reasons: string[] = []
   if (tally.overBudget > 0)
     reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
-  if (tally.unaddressable > 0) reasons.push(`${tally.unaddressable} files have names that no client can ask for`)
+  if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
+  if (tally.unaddressable > 0)
+    reasons.push(`${tally.unaddressable} files have names under which the API does not give them`)
   if (tally.vanished > Math.max(fewVanished, (tally.objects + tally.vanished) / 100))
     reasons.push(
       `${tally.vanished} of ${tally.objects + tally.vanished} files were not there any more when they were fetched`

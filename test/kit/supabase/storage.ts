@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Fault, type Faults, makeFaults } from '../github/faults.ts'
 import { listen, receive } from '../github/http.ts'
+import type { StorageTables } from './storage-tables.ts'
 
 /** A bucket with the columns of storage.buckets. */
 export interface FakeBucket {
@@ -56,6 +57,12 @@ export interface StorageDoubleOptions {
   readonly key: string
   /** Largest page of a list. */
   readonly page?: number
+  /** False: a server without the newer list. */
+  readonly listV2?: boolean
+  /** Something in front decodes slashes and resolves dot segments of addresses. */
+  readonly resolves?: boolean
+  /** The database behind the API; without it the double's own maps are all there is. */
+  readonly tables?: StorageTables
 }
 
 /** Keys that the API takes (supabase/storage, src/storage/limits.ts). */
@@ -72,6 +79,28 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
   const faults = makeFaults()
   const calls: StorageDouble['calls'] = []
   const idOf = (bucket: string, key: string) => `${bucket}\0${key}`
+  const { tables } = options
+  /** Bytes by bucket, key and version: where the real server keeps them. */
+  const blobs = new Map<string, Buffer>()
+  const blobOf = (bucket: string, key: string, version: string) => [bucket, key, version].join('\0')
+  const syncBuckets = async () => {
+    if (tables === undefined) return
+    buckets.clear()
+    for (const bucket of await tables.buckets()) buckets.set(bucket.id, bucket)
+  }
+  const syncObject = async (bucket: string, key: string) => {
+    if (tables === undefined) return
+    const row = await tables.object(bucket, key)
+    if (row === null) return void objects.delete(idOf(bucket, key))
+    objects.set(idOf(bucket, key), { ...row, bytes: blobs.get(blobOf(bucket, key, row.version)) ?? null })
+  }
+  const takeUpload = async (bucket: string, key: string, bytes: Buffer, settings: Partial<FakeObject>) => {
+    const object = put(bucket, key, bytes, settings)
+    if (tables === undefined) return
+    blobs.set(blobOf(bucket, key, object.version), bytes)
+    await tables.saveUpload(object)
+    await syncObject(bucket, key)
+  }
 
   const put = (bucket: string, key: string, bytes: Buffer, settings: Partial<FakeObject> = {}): FakeObject => {
     const before = objects.get(idOf(bucket, key))
@@ -142,7 +171,8 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     const method = incoming.method ?? 'GET'
     const [raw = '', query = ''] = (incoming.url ?? '').split('?')
     // As a proxy in front does: what is left of dot segments is resolved before the API sees it.
-    const path = raw.split('/').includes('..') ? new URL(raw, 'http://x').pathname : raw
+    const address = options.resolves === true ? raw.replaceAll('%2F', '/') : raw
+    const path = address.split('/').includes('..') ? new URL(address, 'http://x').pathname : address
     onEveryCall?.(method, path)
     const fault = faults.take(method, path)
     const { bytes, whole } = await receive(
@@ -175,6 +205,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     const rest = path.replace(/^\/storage\/v1\//, '')
     const segments = rest.split('/')
 
+    if (segments[0] === 'bucket') await syncBuckets()
     if (rest === 'bucket' && method === 'GET') {
       const asked = new URLSearchParams(query)
       const all = [...buckets.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -185,7 +216,8 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const body = JSON.parse(bytes.toString() || '{}')
       if (method === 'POST') {
         if (buckets.has(body.id)) return problem(response, '409', 'Duplicate', 'The resource already exists')
-        addBucket(body.id, { public: body.public === true })
+        const made = addBucket(body.id, { public: body.public === true })
+        await tables?.saveBucket(made)
         return json(response, 200, { name: body.id })
       }
       const bucket = buckets.get(decodeURIComponent(segments[1] ?? ''))
@@ -193,8 +225,21 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       if (method === 'PUT') {
         for (const name of ['public', 'file_size_limit', 'allowed_mime_types'] as const)
           if (name in body) Object.assign(bucket, { [name]: body[name] })
+        await tables?.saveBucket(bucket)
         return json(response, 200, { message: 'Successfully updated' })
       }
+    }
+    if (rest.startsWith('object/list-v2/') && method === 'POST' && options.listV2 === false)
+      return json(response, 400, { message: 'This feature is not available for your tenant' })
+    if (rest.startsWith('object/list/') && method === 'POST') {
+      const asked = JSON.parse(bytes.toString())
+      const bucket = decodeURIComponent(segments[2] ?? '')
+      const found = folderOf(
+        [...objects.values()].filter((object) => object.bucket === bucket),
+        String(asked.prefix ?? '')
+      )
+      const limit = Math.min(asked.limit ?? 100, options.page ?? 1500)
+      return json(response, 200, found.slice(asked.offset ?? 0, (asked.offset ?? 0) + limit))
     }
     if (rest.startsWith('object/list-v2/') && method === 'POST') {
       const bucket = decodeURIComponent(segments[2] ?? '')
@@ -210,19 +255,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
         hasNext: found.length > limit,
         ...(found.length > limit ? { nextCursor: Buffer.from(page.at(-1)?.key ?? '').toString('base64') } : {}),
         folders: [],
-        objects: page.map((object) => ({
-          id: object.id,
-          name: object.key,
-          created_at: object.createdAt,
-          updated_at: object.updatedAt,
-          last_accessed_at: object.updatedAt,
-          metadata: {
-            eTag: `"${object.etag}"`,
-            size: object.size,
-            mimetype: object.contentType,
-            cacheControl: object.cacheControl
-          }
-        }))
+        objects: page.map((object) => listed(object, object.key))
       })
     }
     if (rest.startsWith('upload/resumable')) return resumable(incoming, response, method, segments[2], bytes, fault)
@@ -235,6 +268,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     } catch {
       return json(response, 400, { error: 'FST_ERR_BAD_URL', message: 'is not a valid url component' })
     }
+    await syncObject(bucketId, key)
     const object = objects.get(idOf(bucketId, key))
     if (segments[0] === 'object' && method === 'GET') {
       if (isInfo) {
@@ -262,7 +296,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       if (object !== undefined && incoming.headers['x-upsert'] !== 'true')
         return problem(response, '409', 'Duplicate', 'The resource already exists')
       const metadata = incoming.headers['x-metadata']
-      put(bucketId, key, bytes, {
+      await takeUpload(bucketId, key, bytes, {
         contentType: type,
         cacheControl: incoming.headers['cache-control'] ?? 'no-cache',
         userMetadata: typeof metadata === 'string' ? JSON.parse(Buffer.from(metadata, 'base64').toString()) : null
@@ -272,14 +306,14 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     json(response, 404, { message: `Route ${method}:${path} not found`, error: 'Not Found', statusCode: 404 })
   }
 
-  const resumable = (
+  const resumable = async (
     incoming: IncomingMessage,
     response: ServerResponse,
     method: string,
     id: string | undefined,
     bytes: Buffer,
     fault: Fault | undefined
-  ) => {
+  ): Promise<void> => {
     const tus = { 'tus-resumable': '1.0.0' }
     if (method === 'POST') {
       const told = Object.fromEntries(
@@ -318,7 +352,8 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       upload.bytes = Buffer.concat([upload.bytes, bytes])
       // Torn off: what came is kept, and no answer is given.
       if (fault?.cut !== undefined) return void response.destroy()
-      if (upload.bytes.length === upload.length) put(upload.bucket, upload.key, upload.bytes, upload.settings)
+      if (upload.bytes.length === upload.length)
+        await takeUpload(upload.bucket, upload.key, upload.bytes, upload.settings)
     }
     response
       .writeHead(method === 'HEAD' ? 200 : 204, {
@@ -359,8 +394,52 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     stop: async () => {
       server.closeAllConnections()
       await new Promise((done) => server.close(done))
+      await tables?.end()
     }
   }
+}
+
+function listed(object: FakeObject, name: string): object {
+  return {
+    id: object.id,
+    name,
+    created_at: object.createdAt,
+    updated_at: object.updatedAt,
+    last_accessed_at: object.updatedAt,
+    metadata: {
+      eTag: `"${object.etag}"`,
+      size: object.size,
+      mimetype: object.contentType,
+      cacheControl: object.cacheControl
+    }
+  }
+}
+
+/** One folder, as the older list shows it: the prefix is a pattern of `ILIKE`, and only the last part of each name is told. */
+function folderOf(objects: readonly FakeObject[], asked: string): readonly object[] {
+  const prefix = asked === '' || asked.endsWith('/') ? asked : `${asked}/`
+  const level = prefix.split('/').length
+  const pattern = prefix
+    .replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('%', '.*')
+    .replaceAll('_', '.')
+  const found = new Map<string, object>()
+  for (const object of objects) {
+    if (!new RegExp(`^${pattern}`, 'is').test(object.key)) continue
+    const parts = object.key.split('/')
+    const name = parts[level - 1] ?? ''
+    if (parts.length > level)
+      found.set(`0${name}`, {
+        id: null,
+        name,
+        created_at: null,
+        updated_at: null,
+        last_accessed_at: null,
+        metadata: null
+      })
+    else found.set(`1${name} ${object.key}`, listed(object, name))
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)
 }
 
 function sendObject(

@@ -32,7 +32,10 @@ export async function checkForeignKeys(
   array(select a.attname::text from unnest(k.confkey) with ordinality u (num, at) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num order by u.at) as referred,
   array(select quote_ident(s.nspname) || '.' || o.oprname from unnest(k.conpfeqop) with ordinality u (op, at) join pg_operator o on o.oid = u.op join pg_namespace s on s.oid = o.oprnamespace order by u.at) as operators
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
-where k.contype = 'f' and k.convalidated and (k.conrelid = any (array[${list}]) or k.confrelid = any (array[${list}]))
+where k.contype = 'f' and k.convalidated and (k.conrelid = any (array[${list}]) or k.confrelid = any (array[${list}])
+  or k.confrelid in (select a.relid from unnest(array[${list}]) t (oid), pg_partition_ancestors(t.oid) a (relid)))
+  -- A key to a partitioned table has a copy for each partition: a row must be found in one of them, not in each.
+  and not exists (select from pg_constraint whole where whole.oid = k.conparentid and whole.conrelid = k.conrelid)
 order by 4, 1`)
   const findings: Finding[] = []
   for (const key of keys) {
