@@ -1,4 +1,5 @@
 import type { Manifest } from './manifest.ts'
+import { configSection, databaseSection, functionsSection, storageSection } from './recovery-parts.ts'
 import { splitStoredName } from './stored-names.ts'
 
 /** What RESTORE.md may tell: it is stored in plain, so no field here can hold a secret or a name from inside the project. */
@@ -10,6 +11,10 @@ export interface RecoveryFacts {
   readonly encryption: Manifest['encryption']
   /** Stored files so far, whole; RESTORE.md itself is not among them. */
   readonly files: readonly RecoveryFile[]
+  /** What the database part holds; a whole one when left out. */
+  readonly type?: Manifest['type']
+  /** Whether inputs left schemas or tables out. */
+  readonly narrowed?: boolean
 }
 
 export interface RecoveryFile {
@@ -29,17 +34,23 @@ export function recoveryText(facts: RecoveryFacts): string {
     names.push(`contents.json${like.slice(plainName.length)}`)
   }
   const plain = new Set(names.map((name) => splitStoredName(name).plainName))
+  const packs = names.filter(isPack)
   const sections = [
     head(facts),
-    joinSection(facts),
+    joinSection(facts, packs.length > 0),
     checkSection(facts),
     openSection(facts, names),
-    ...(plain.has('database.dump') ? [databaseSection(plain.has('roles.sql'))] : []),
-    ...([...plain].some((name) => name.startsWith('objects-')) ? [storageSection()] : []),
+    ...(plain.has('database.dump') ? [databaseSection(facts.type ?? 'full', facts.narrowed ?? false, plain)] : []),
+    ...(packs.length > 0 ? [storageSection(plain.has('database.dump'))] : []),
     ...(plain.has('functions.tar') ? [functionsSection()] : []),
     ...(plain.has('config.json') ? [configSection()] : [])
   ]
   return `${sections.join('\n\n')}\n`
+}
+
+/** Packs of Storage files may lie outside the backup, and which of them a place has differs. */
+function isPack(name: string): boolean {
+  return splitStoredName(name).plainName.startsWith('objects-')
 }
 
 function head({ id, project, createdAt, encryption }: RecoveryFacts): string {
@@ -56,13 +67,31 @@ Project \`${project}\`, captured at ${createdAt}. Everything below uses standard
 Run the commands in the folder that holds the files of this backup. Work on a machine that you trust: from step 3 on the data lies there in plain.`
 }
 
-function joinSection({ id, project }: RecoveryFacts): string {
-  return `## 1. Put the files together
+function joinSection({ id, project }: RecoveryFacts, hasPacks: boolean): string {
+  const packs = hasPacks
+    ? `
+Storage files lie in packs \`objects-...\` that backups share. Where the place keeps backups, packs lie outside of them, and \`manifest.json\`
+names those that this backup needs under \`shared\`. In a folder and on a branch they are in \`../objects\` (\`${project}/objects/\`), with releases
+they are files of the releases \`backup-${project}-objects-1\`, \`-2\` and so on. Artifacts have all packs among their files. Fetch the packs from a
+folder or a branch:
 
+\`\`\`sh
+grep -o '"objects-[0-9a-f]*[.]tar[^"]*"' manifest.json | tr -d '"' | sort -u | while IFS= read -r pack; do
+  if [ -e "../objects/$pack" ] && [ ! -e "$pack" ]; then cp -- "../objects/$pack" .; fi
+done
+\`\`\`
+
+From releases, with GitHub's \`gh\` (each number that there is; packs that this backup does not need do no harm):
+
+    gh release download backup-${project}-objects-1 --repo OWNER/NAME --pattern 'objects-*' --skip-existing
+`
+    : ''
+  return `## 1. Put the files together
+${packs}
 Files downloaded as artifacts carry a prefix; take it away:
 
 \`\`\`sh
-for file in ${project}.${id}.*; do [ -e "$file" ] && mv -- "$file" "\${file#${project}.${id}.}"; done
+for file in ${project}.${id}.*; do if [ -e "$file" ]; then mv -- "$file" "\${file#${project}.${id}.}"; fi; done
 \`\`\`
 
 Large files were cut into \`name.000\`, \`name.001\`, ...; join them:
@@ -78,25 +107,33 @@ done
 
 function checkSection({ files }: RecoveryFacts): string {
   const known = files.filter((file) => file.sha256 !== undefined)
-  const list =
-    known.length === 0
+  const list = (some: readonly RecoveryFile[], options: string): string =>
+    some.length === 0
       ? ''
       : `
 \`\`\`sh
-sha256sum -c <<'END'
-${known.map((file) => `${file.sha256}  ${file.name}`).join('\n')}
+sha256sum -c ${options}<<'END'
+${some.map((file) => `${file.sha256}  ${file.name}`).join('\n')}
 END
 \`\`\`
 `
+  const packs = known.filter((file) => isPack(file.name))
+  const others = known.filter((file) => !isPack(file.name))
+  const ofPacks =
+    packs.length === 0
+      ? ''
+      : `
+The packs of Storage files; a place may need fewer of them than are named here:
+${list(packs, '--ignore-missing ')}`
   return `## 2. Check that nothing is damaged
-${list}
-\`manifest.json\` holds the SHA-256 of every file, this one and \`contents.json\` included (with \`jq\`:
-\`jq -r '.files[] | .sha256 + "  " + .name' manifest.json | sha256sum -c\`). Files named under \`shared\` there lie
-outside this backup, in the folder or the releases named \`objects\`; copy them here, too.`
+${list(others, '')}${ofPacks}
+\`manifest.json\` holds the SHA-256 of every file, this one, \`contents.json\` and the packs included (with \`jq\`:
+\`jq -r '(.files + .shared)[] | .sha256 + "  " + .name' manifest.json | sha256sum -c\`).`
 }
 
 function openSection({ encryption }: RecoveryFacts, names: readonly string[]): string {
-  const commands = names.flatMap((name) => openCommand(name))
+  const commands = names.filter((name) => !isPack(name)).flatMap((name) => openCommand(name))
+  const packs = [...new Set(names.filter(isPack).map((name) => name.slice(splitStoredName(name).plainName.length)))]
   const key =
     encryption.scheme === 'none'
       ? 'The files are not encrypted.'
@@ -115,7 +152,10 @@ ${key}
 
 \`\`\`sh
 set -e
-${commands.map((command) => withKey(command, encryption.scheme)).join('\n')}
+${[
+  ...commands.map((command) => withKey(command, encryption.scheme)),
+  ...packs.flatMap((ending) => openPacks(ending, encryption.scheme))
+].join('\n')}
 \`\`\`
 
 \`contents.json\` lists what is inside by name: tables with their exact row counts, roles, extensions with versions, objects,
@@ -135,6 +175,14 @@ function openCommand(name: string): OpenCommand[] {
   return plainName === name ? [] : [{ name, plainName, unpack, encrypted }]
 }
 
+/** One loop for all packs: which of them are there differs between places. */
+function openPacks(ending: string, scheme: Manifest['encryption']['scheme']): string[] {
+  const [command] = openCommand(`objects-x.tar${ending}`)
+  if (command === undefined) return []
+  const line = withKey({ ...command, name: '"$pack"', plainName: `"\${pack%${ending}}"` }, scheme)
+  return [`for pack in objects-*.tar${ending}; do ${line}; done`]
+}
+
 function withKey(
   { name, plainName, unpack, encrypted }: OpenCommand,
   scheme: Manifest['encryption']['scheme']
@@ -142,93 +190,4 @@ function withKey(
   const age = scheme === 'age-scrypt' ? `age -d ${name}` : `age -d -i key.txt ${name}`
   if (!encrypted) return `${unpack ?? 'cat'} < ${name} > ${plainName}`
   return unpack === null ? `${age} > ${plainName}` : `${age} | ${unpack} > ${plainName}`
-}
-
-function databaseSection(hasRoles: boolean): string {
-  const roles = hasRoles
-    ? `
-\`roles.sql\` lists the roles, their memberships and settings, without passwords. Read it and create the roles that the target lacks
-first; give them new passwords.`
-    : ''
-  return `## 4. The database
-
-\`database.dump\` is an archive in PostgreSQL's custom format. Use a \`pg_restore\` at least as new as the \`clientVersion\` in
-\`manifest.json\`. Restore straight into a server as below; do not turn the archive into SQL for \`psql\`.
-${roles}
-
-Into a PostgreSQL of your own, as a superuser, into an empty database:
-
-\`\`\`sh
-createdb restored
-pg_restore --exit-on-error --jobs=2 --dbname=restored database.dump
-\`\`\`
-
-Roles that are missing there make it stop; \`--no-owner --no-privileges\` restores the data without them.
-
-Into a new Supabase project (its platform has made the schemas \`auth\`, \`storage\` and others already, and \`postgres\` is no superuser).
-\`URL\` is the connection string of the session pooler or the direct connection. Enable the extensions first that \`contents.json\` lists
-under \`database.extensions\`. Users and their identities come first, before anything of yours fires on them:
-
-\`\`\`sh
-pg_restore --data-only --schema=auth --table=users --dbname="$URL" database.dump
-pg_restore --data-only --schema=auth --table=identities --dbname="$URL" database.dump
-\`\`\`
-
-Then everything of your own, and nothing of the platform's (a schema of yours that has one of these names must be taken out of the pattern):
-
-\`\`\`sh
-pg_restore --list database.dump > all.list
-platform='auth|storage|realtime|vault|graphql|graphql_public|extensions|pgbouncer|cron|supabase_migrations|supabase_functions'
-grep -vE " ($platform) |SCHEMA - public|EXTENSION|EVENT TRIGGER|PUBLICATION - |DEFAULT ACL" all.list > mine.list
-pg_restore --no-owner --use-list=mine.list --dbname="$URL" database.dump
-\`\`\`
-
-What you had put on tables of the platform is taken out to be read, and run in the SQL editor as far as it is yours:
-
-\`\`\`sh
-grep -E ' (TRIGGER|POLICY) (auth|storage|realtime) ' all.list > guards.list
-pg_restore --use-list=guards.list --file=guards.sql database.dump
-\`\`\`
-
-Compare the row counts with those in \`contents.json\` (\`database.tables\`) before you let anybody in. Users can sign in with their old
-passwords; their sessions end, since a new project signs with other keys.`
-}
-
-function storageSection(): string {
-  return `## 5. Storage files
-
-The archives hold the files under names made from their content; \`contents.json\` says under \`storage\` which bucket and path each
-belongs to, with content type and cache settings, and how the buckets were set up.
-
-\`\`\`sh
-mkdir objects
-for pack in objects-*.tar; do tar -xf "$pack" -C objects; done
-\`\`\`
-
-Create the buckets with the same settings (take care of \`public\`), then upload each file to its path with \`x-upsert: true\`, because its record is
-in the database already.`
-}
-
-function functionsSection(): string {
-  return `## 6. Edge Functions
-
-\`\`\`sh
-mkdir functions
-tar -xf functions.tar -C functions
-\`\`\`
-
-Each function has a folder: its files lie in \`functions/<name>/source\`, or, where a name is no harmless path, in \`by-hash\`;
-\`contents.json\` lists them under \`functions\` with their own paths, the file that is started (\`entrypoint\`) and whether callers need a JWT
-(\`verifyJwt\`). Copy them to \`supabase/functions/<name>\` and deploy with \`supabase functions deploy <name>\`, with \`--no-verify-jwt\` where that
-is false. \`bundle.eszip\` is the packed form, kept where the source files alone may not be enough; the Management API takes it
-(\`POST /v1/projects/<ref>/functions\`, type \`application/vnd.denoland.eszip\`).
-
-The values of their secrets are in no backup: \`contents.json\` names them; set them with \`supabase secrets set\`.`
-}
-
-function configSection(): string {
-  return `## 7. Settings
-
-\`config.json\` holds the settings of the project as the Management API gave them, to be entered in the dashboard or sent back with \`PATCH\`.
-Values of secrets are left out unless that was asked for.`
 }

@@ -381,7 +381,9 @@ async function packContents(
         project: options.project,
         createdAt: createdAt.toISOString(),
         encryption: options.encryptionFacts,
-        files: [...packer.staged, ...old.values()].map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
+        files: [...packer.staged, ...old.values()].map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+        type: options.type,
+        narrowed: isNarrowed(facts.get('database'))
       })
     )
   )
@@ -395,6 +397,16 @@ async function packContents(
     ...(options.changes === undefined ? {} : { changes: [...options.changes] })
   }
   await packer.add('contents.json', { bytes: textOf(contents, facts, lists) })
+}
+
+/** Whether schemas or tables were left out. */
+function isNarrowed(database: unknown): boolean {
+  const parsed = databaseFactsSchema.shape.selection.safeParse(
+    typeof database === 'object' && database !== null ? Reflect.get(database, 'selection') : undefined
+  )
+  if (!parsed.success) return false
+  const { type: _, ...lists } = parsed.data
+  return Object.values(lists).some((list) => list.length > 0)
 }
 
 type FactLists = NonNullable<Captured<unknown>['lists']>

@@ -42,6 +42,30 @@ describe('RESTORE.md', () => {
       expect(all).toContain(title)
   })
 
+  test('tells where packs lie that are not among the files, and takes whatever packs are there', () => {
+    const whole = text(['database.dump.zst.age', `objects-${'0a'.repeat(10)}.tar.zst.age`])
+    expect(whole).toContain('`backup-shop-objects-1`')
+    expect(whole).toContain('`shop/objects/`')
+    expect(whole).toContain(
+      'for pack in objects-*.tar.zst.age; do age -d -i key.txt "$pack" | zstd -d > "${pack%.zst.age}"; done'
+    )
+    expect(whole).toContain('sha256sum -c --ignore-missing')
+    expect(text(['database.dump.zst.age'])).not.toMatch(/objects-|ignore-missing/)
+  })
+
+  test('a backup of a part is not restored in a way that stops at what is missing', () => {
+    for (const more of [{ narrowed: true }, { type: 'data' }, { type: 'schema' }, {}])
+      expect(text(['database.dump.zst.age'], more)).not.toContain('--exit-on-error')
+    expect(text(['database.dump.zst.age'], { narrowed: true })).toContain('a part of the schemas or tables')
+    expect(text(['database.dump.zst.age'], { type: 'data' })).toContain('--data-only --disable-triggers')
+    expect(text(['database.dump.zst.age'], { type: 'schema' })).not.toContain('Compare the row counts')
+  })
+
+  test('says what vault.json is where there is one', () => {
+    expect(text(['database.dump.zst.age', 'vault.json.zst.age'])).toContain('vault.create_secret')
+    expect(text(['database.dump.zst.age'])).not.toContain('vault.json')
+  })
+
   test('never sends a dump through psql', () => {
     expect(text(['database.dump.zst.age'])).not.toMatch(/^psql /m)
   })
