@@ -627,14 +627,14 @@ const catalogue = {
   SB708: {
     title: 'The restore failed; the target is as it was',
     cause:
-      'The target refused something that the backup cannot be brought back without. Everything happened in one transaction, which was taken back.',
+      'The target refused something that the backup cannot be brought back without. Everything that had come in was taken back.',
     remedy:
       'Look at the object named. Leave it out with `exclude-tables` or `exclude-schemas`, or prepare the target for it, and start again.'
   },
   SB709: {
     title: 'The check after the restore failed; the target is as it was',
     cause:
-      'Counts, content hashes or definitions in the target were not those of the backup, or rows would have referred to nothing. The transaction was taken back.',
+      'Counts, content hashes or definitions in the target were not those of the backup, or rows would have referred to nothing. Everything that had come in was taken back.',
     remedy:
       'Look at the objects named. Restore tables together with those that they refer to; if the difference stays, please report it.'
   },
@@ -666,7 +666,7 @@ const catalogue = {
     cause:
       'A transaction needs a lock for each table and index that it makes, and the server keeps room for a limited number.',
     remedy:
-      'Raise `max_locks_per_transaction` in the target (Supabase: `supabase postgres-config update`), or restore one schema after the other: `schemas` with `restore-mode: replace`.'
+      'Restore into an empty project with `restore-mode: empty`, which can do it in several transactions; or raise `max_locks_per_transaction` in the target (Supabase: `supabase postgres-config update`); or restore one schema after the other: `schemas` with `restore-mode: replace`.'
   },
   SB715: {
     title: 'The target could not be backed up before the restore',
@@ -685,6 +685,20 @@ const catalogue = {
       'Everything else was restored. Those tables have no key that tells which rows are missing, are not in the target, or belong to the platform, which refused their rows.',
     remedy:
       'The findings name each table with the reason and the way: mostly `restore-mode: side-schema` (or `replace`) with `tables`.'
+  },
+  SB718: {
+    title: 'Another restore into this target is at work',
+    cause:
+      'Two restores must not meet in one database. One whose job was killed may still be at work in the server for a while.',
+    remedy:
+      "Wait until it has ended and start again. If its job is gone for long, end its session in the target: `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'supabase-backup%'`."
+  },
+  SB719: {
+    title: 'The target holds a part of a backup',
+    cause:
+      'A restore of more objects than one transaction of that server can hold comes in several, and it was cut before the last one. The schema `supabase_backup_unfinished` tells so.',
+    remedy:
+      'Start a restore with `restore-mode: empty`: it takes back what came in, and begins anew. To keep what is there instead, drop the schema `supabase_backup_unfinished`.'
   },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
@@ -852,7 +866,8 @@ const catalogue = {
   },
   SB931: {
     title: 'The dashboard could not be written',
-    cause: 'The file, branch or artifact that `dashboard` names did not take it. The run and its backup are not affected.',
+    cause:
+      'The file, branch or artifact that `dashboard` names did not take it. The run and its backup are not affected.',
     remedy: 'Look at the reason in the message; the next run writes the dashboard anew.'
   },
   SB999: {

@@ -40,7 +40,7 @@ export interface RestorePart {
 }
 
 export interface RestorePorts extends Ports {
-  readonly openDatabase: (files: Files, facts: DatabaseFacts) => DatabaseRestore
+  readonly openDatabase: (files: Files, facts: DatabaseFacts, backupId: string) => DatabaseRestore
   /** Parts that can be brought back with the inputs given, in their order; the database comes before all of them. */
   readonly parts: readonly RestorePart[]
   /** Backs the target up, as a backup of kind `safety`. */
@@ -132,6 +132,15 @@ async function restoreInto(
 
   const database = facts === undefined ? undefined : await openDatabasePart(backup, facts, ports)
   if (database !== undefined) {
+    const cut = await database.settle(!options.dryRun)
+    if (cut !== null) {
+      const { backupId, startedAt, findings } = cut
+      draft.restore['takenBack'] = { backupId, startedAt }
+      draft.findings.push(...findings)
+      draft.warnings.push(
+        `The target held a part of the backup ${backupId}: the restore that began at ${startedAt} was cut. What had come in was taken back before this one began.`
+      )
+    }
     const preview = await log.group('Looking at the target', () => database.preview(options.dryRun))
     tellPreview(preview, options, log)
     Object.assign(draft.restore, {
@@ -184,6 +193,7 @@ async function restoreInto(
     await readHistories(ports, draft)
   }
 
+  let left: readonly string[] = []
   if (database !== undefined) {
     const begun = clock.monotonic()
     const restored = await log.group('Restoring: database', () => database.run())
@@ -194,12 +204,17 @@ async function restoreInto(
       sideSchema: restored.sideSchema,
       databaseMs: Math.round(clock.monotonic() - begun)
     })
+    left = restored.left
     log.info(
       `${restored.rows} rows of ${restored.tables.length} tables came back and were compared with the backup.${restored.sideSchema === null ? '' : ` They are in the schema ${restored.sideSchema}.`}`
     )
   }
   const failures = await restoreParts(options, ports, draft, backup, contents)
-  if (failures.length > 0) return new UserError('SB716', failures.join(' '))
+  if (left.length > 0)
+    failures.unshift(
+      `The rows of ${left.slice(0, 10).join(', ')}${left.length > 10 ? ` and ${left.length - 10} more tables` : ''} did not come back.`
+    )
+  if (failures.length > 0) return new UserError(left.length > 0 ? 'SB717' : 'SB716', failures.join(' '))
   return undefined
 }
 
@@ -252,7 +267,7 @@ async function openDatabasePart(
       `Fetching the database takes ${formatBytes(needed)}, and ${formatBytes(free)} are free.`
     )
   await ports.context.log.group('Fetching the database', () => backup.opened.fetch(names))
-  return ports.openDatabase(backup.opened.files, facts)
+  return ports.openDatabase(backup.opened.files, facts, backup.manifest.id)
 }
 
 async function restoreParts(
@@ -309,6 +324,10 @@ function tellPreview(
 ): void {
   log.info(`Target: PostgreSQL ${preview.version}, role ${preview.user}; mode ${options.mode}`)
   log.info(`Plan: ${preview.objects} objects, ${preview.rows} rows of ${preview.tables} tables`)
+  if (preview.inStages)
+    log.info(
+      'One transaction of the target cannot hold that: it comes in several, and what came in is taken back when one fails'
+    )
   for (const what of preview.dropped.slice(0, 100)) log.info(`To be replaced: ${what}`)
   for (const what of preview.givenBack.slice(0, 100)) log.info(`To be given back afterwards: ${what}`)
   for (const table of preview.comparison ?? []) {

@@ -24,7 +24,8 @@ export function assembleRestore(
       supabaseUrl: fields['target-supabase-url'],
       serviceRoleKey: fields['target-service-role-key'],
       accessToken: fields['target-access-token'],
-      managementUrl: fields['management-url']
+      managementUrl: fields['management-url'],
+      bucketsGiven: fields.buckets.length > 0
     },
     targetAccessNames,
     problems
@@ -42,6 +43,17 @@ export function assembleRestore(
       'Input `confirm-target` is missing: it must name the target, by its project ref or as host/database.'
     )
   }
+  const { type, 'restore-mode': mode } = fields
+  if (type === 'schema' && (mode === 'missing-rows' || mode === 'side-schema'))
+    problems.add(
+      'SB002',
+      `Inputs \`type: schema\` and \`restore-mode: ${mode}\` contradict each other: that mode brings back rows.`
+    )
+  if (type === 'data' && mode === 'empty')
+    problems.add(
+      'SB002',
+      'Inputs `type: data` and `restore-mode: empty` contradict each other: rows alone need tables that are there. Choose `replace` or `missing-rows`.'
+    )
   const sealing = sealingOf(fields, problems)
   if (
     fields['safety-backup'] &&
@@ -65,10 +77,11 @@ export function assembleRestore(
     backup: fields.backup,
     include: access.include,
     target: { database, storage: access.storage, management: access.management, ref: access.ref },
+    type,
     selection: selectionOf(fields, problems),
     buckets: fields.buckets,
     confirmTarget,
-    mode: fields['restore-mode'],
+    mode,
     safetyBackup: fields['safety-backup'],
     dryRun: fields['dry-run']
   }

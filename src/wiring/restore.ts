@@ -43,7 +43,7 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
     },
     {
       ...ports,
-      openDatabase: (files, facts) => {
+      openDatabase: (files, facts, backupId) => {
         if (target.database === undefined) throw new UserError('SB003', 'Input `target-database-url` is missing.')
         const { target: place } = target.database
         return openDatabaseRestore({
@@ -51,8 +51,10 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
           target: place,
           files,
           facts,
+          backupId,
           mode: inputs.mode,
           selection: inputs.selection,
+          type: inputs.type,
           programs: () => programsFor(inputs, context, place),
           lockTimeoutMs: inputs.lockTimeoutMs,
           retries: inputs.retries

@@ -33,6 +33,7 @@ export function restoreOf(
       open: (name) => createReadStream(path.join(kept.folder, name), { highWaterMark: 64 * 1024 })
     },
     facts,
+    backupId: '20261122T000000Z-aaaaaaaa',
     mode: 'empty',
     selection: { schemas: [], excludeSchemas: [], tables: [], excludeTables: [], excludeTableData: [] },
     programs: () =>

@@ -167,7 +167,7 @@ function guardsOf(guards: Guard[], { selected }: Inventory, selection: Selection
 }
 
 /** What a dump of definitions alone brings back: no large objects, and materialized views without their rows. */
-function withoutContent(guards: readonly Guard[]): Guard[] {
+export function withoutContent(guards: readonly Guard[]): Guard[] {
   return guards.flatMap((guard) => {
     if (guard.kind === 'large objects') return []
     if (guard.kind !== 'materialized view') return [guard]

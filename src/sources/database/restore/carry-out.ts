@@ -7,9 +7,10 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
-import { checkAfter } from './check-after.ts'
+import { type CheckAfterOptions, checkAfter } from './check-after.ts'
 import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
+import { restoreDatabaseSettings } from './database-settings.ts'
 import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
@@ -18,9 +19,10 @@ import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } fr
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
-import { restoreDatabaseSettings, restoreRoles } from './restore-roles.ts'
+import { restoreRoles } from './restore-roles.ts'
 import { type EntryRunner, entryRunner } from './run-entries.ts'
 import { makeSideTable, sideSchemaName } from './side-table.ts'
+import { oneStep, type Steps } from './stages.ts'
 import type { TargetState } from './target.ts'
 
 export interface CarryOutOptions {
@@ -41,11 +43,13 @@ export interface DatabaseRestored {
   readonly tables: readonly LoadedTable[]
   readonly rows: number
   readonly sideSchema: string | null
+  /** Tables whose rows were meant and did not come back; each is among the findings. */
+  readonly left: readonly string[]
   readonly findings: readonly Finding[]
 }
 
 /** Whether a backup holds everything of its database. */
-function isWholeBackup({ selection }: DatabaseFacts): boolean {
+export function isWholeBackup({ selection }: DatabaseFacts): boolean {
   const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = selection
   return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].every((list) => list.length === 0)
 }
@@ -109,11 +113,16 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
     tables: loaded.tables,
     rows: loaded.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: side,
+    left: [...plan.left, ...loaded.left],
     findings
   }
 }
 
-async function runnerOf({ connection, context, target, plan, reader }: CarryOutOptions): Promise<EntryRunner> {
+/** Runs entries in the open transaction, or in as many as `steps` makes. */
+export async function runnerOf(
+  { connection, context, target, plan, reader }: CarryOutOptions,
+  steps: Steps = oneStep
+): Promise<EntryRunner> {
   const known = await readKnownObjects(connection)
   let done = 0
   return entryRunner({
@@ -123,6 +132,7 @@ async function runnerOf({ connection, context, target, plan, reader }: CarryOutO
     entries: new Map(reader.toc.entries.map((entry) => [entry.id, entry])),
     platform: plan.platform,
     isThere: (entry) => known.has(entry),
+    steps,
     onProgress: (count) => {
       done += count
       context.log.progress(() => `database: ${done} of ${plan.entries.length} objects made`)
@@ -130,11 +140,12 @@ async function runnerOf({ connection, context, target, plan, reader }: CarryOutO
   })
 }
 
-async function load(
+export async function load(
   options: CarryOutOptions,
   side: string | null,
   largeObjects: boolean,
-  findings: Finding[]
+  findings: Finding[],
+  steps: Steps = oneStep
 ): Promise<Loaded> {
   const { connection, reader, plan, context } = options
   return loadRows({
@@ -142,6 +153,7 @@ async function load(
     reader,
     rows: plan.rows,
     largeObjects,
+    steps,
     beside: (rows) => besideOf(options, rows, side ?? '', findings),
     jobs: (rows, chunks) => stageJobs(connection, rows, chunks),
     onRows: (table, rows) => context.log.progress(() => `database: ${rows} rows of ${table}`)
@@ -180,7 +192,7 @@ async function besideOf(
 }
 
 /** Event triggers of the target that switch row security on could not be held still. */
-async function alignRowSecurity(
+export async function alignRowSecurity(
   connection: Connection,
   facts: DatabaseFacts,
   entries: readonly TocEntry[]
@@ -200,7 +212,7 @@ async function alignRowSecurity(
       await connection.query(`alter table ${qualified(table)} disable row level security`)
 }
 
-async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
+export async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
   if (facts.vault === undefined || !plan.platform.has('vault') || !(await hasVault(connection))) {
     const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
     if (held === '0') return []
@@ -219,7 +231,7 @@ async function secrets({ connection, facts, plan, files }: CarryOutOptions): Pro
 }
 
 /** What the target refused, without default privileges that it has already as they should be. */
-async function stillOpen(
+export async function stillOpen(
   connection: Connection,
   runner: EntryRunner,
   toc: ArchiveToc,
@@ -240,28 +252,43 @@ async function stillOpen(
 }
 
 async function check(
+  options: CarryOutOptions,
+  loaded: Loaded,
+  runner: EntryRunner,
+  scope: { readonly whole: boolean; readonly largeObjects: boolean }
+): Promise<Finding[]> {
+  const { connection, plan } = options
+  const brought = plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id))
+  const touched = brought.filter((rows) => rows.way === 'exchange' || rows.way === 'missing').map((rows) => rows.facts)
+  const dangling = await checkForeignKeys(connection, touched)
+  return assertEqual([...dangling, ...(await checkAfter(checkOf(options, loaded, runner, scope)))])
+}
+
+/** What `checkAfter` compares of a plan that was carried out. */
+export function checkOf(
   { connection, context, facts, plan, target, reader }: CarryOutOptions,
   loaded: Loaded,
   runner: EntryRunner,
   { whole, largeObjects }: { readonly whole: boolean; readonly largeObjects: boolean }
-): Promise<Finding[]> {
-  const brought = plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id))
-  const touched = brought.filter((rows) => rows.way === 'exchange' || rows.way === 'missing').map((rows) => rows.facts)
-  const dangling = await checkForeignKeys(connection, touched)
-  const found = await checkAfter({
+): CheckAfterOptions {
+  return {
     connection,
     clock: context.clock,
     facts,
-    rows: brought,
+    rows: plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id)),
     entries: plan.entries,
     whole,
     largeObjects,
     listed: reader.toc.entries.filter((entry) => runner.refused.has(entry.id) || runner.otherOwner.has(entry.id)),
     platform: plan.platform,
     superuser: target.superuser
-  })
-  const differences = [...dangling, ...found].filter((finding) => finding.kind === 'difference')
-  if (differences.length === 0) return found
+  }
+}
+
+/** Returns what is no difference; throws SB709 where there is one. */
+export function assertEqual(found: readonly Finding[]): Finding[] {
+  const differences = found.filter((finding) => finding.kind === 'difference')
+  if (differences.length === 0) return [...found]
   const words = differences.slice(0, 6).map((finding) => `${finding.subject}: ${finding.detail}`)
   const more = differences.length > 6 ? `; and ${differences.length - 6} more` : ''
   throw new UserError('SB709', `After the restore the target was not what the backup says: ${words.join('; ')}${more}.`)

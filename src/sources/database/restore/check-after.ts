@@ -2,8 +2,15 @@ import type { DatabaseFacts, Guard } from '../../../archive/contents-database.ts
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Clock } from '../../../context.ts'
 import type { Finding } from '../../source.ts'
-import { compareGuards, compareLargeObjects, compareSequences, compareTables, compareVisibleRows } from '../compare.ts'
-import { readDatabaseState } from '../copy-state.ts'
+import {
+  type CompareOptions,
+  compareGuards,
+  compareLargeObjects,
+  compareSequences,
+  compareTables,
+  compareVisibleRows
+} from '../compare.ts'
+import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 import type { RowsPlan } from './plan.ts'
@@ -26,16 +33,58 @@ export interface CheckAfterOptions {
   readonly superuser: boolean
 }
 
-/** Compares the target with the backup, in the transaction that has not ended yet. A `difference` means that it must not. */
-export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]> {
+/** Tables that a check compares. */
+export function checkedTables({ facts, rows, entries }: CheckAfterOptions): DatabaseFacts['tables'] {
+  const names = new Set(
+    rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
+  )
+  const made = new Set(
+    entries
+      .filter((entry) => /^(?:TABLE|MATERIALIZED VIEW)$/.test(entry.kind))
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  return facts.tables.filter(
+    (table) => names.has(readable(table)) || (made.has(readable(table)) && (table.kind === 'm' || table.rows === '0'))
+  )
+}
+
+/** Compares some of the tables of a check and nothing else. */
+export async function checkTables(options: CheckAfterOptions, tables: DatabaseFacts['tables']): Promise<Finding[]> {
+  const { connection, facts, clock } = options
+  const state = await readDatabaseState(
+    connection,
+    {
+      ...facts,
+      tables,
+      sequences: [],
+      largeObjects: { count: '0', hash: '0' },
+      guards: [],
+      visibleRows: []
+    },
+    clock
+  )
+  return compareTables([...tables], state.tables, new Map(), comparisonOf(facts, state))
+}
+
+function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOptions {
+  const there = new Set(state.extensions.map((extension) => extension.name))
+  return {
+    missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
+  }
+}
+
+/**
+ * Compares the target with the backup, in the transaction that has not ended yet. A `difference` means that it must not. `tables` are those that were not
+ * compared before.
+ */
+export async function checkAfter(
+  options: CheckAfterOptions,
+  tables: DatabaseFacts['tables'] = checkedTables(options)
+): Promise<Finding[]> {
   const { connection, facts, platform } = options
   const names = new Set(
     options.rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
-  )
-  const made = new Set(
-    options.entries
-      .filter((entry) => /^(?:TABLE|MATERIALIZED VIEW)$/.test(entry.kind))
-      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
   const sequences = new Set(
     options.entries
@@ -43,9 +92,6 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
   const listed = new Set(options.listed.map((entry) => normal(nameOf(entry))))
-  const tables = facts.tables.filter(
-    (table) => names.has(readable(table)) || (made.has(readable(table)) && (table.kind === 'm' || table.rows === '0'))
-  )
   const expected: DatabaseFacts = {
     ...facts,
     tables,
@@ -60,14 +106,10 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       : []
   }
   const state = await readDatabaseState(connection, expected, options.clock)
-  const there = new Set(state.extensions.map((extension) => extension.name))
-  const compare = {
-    missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
-    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
-  }
+  const compare = comparisonOf(facts, state)
   const guards = chosenGuards(options, state.guards)
   const findings = [
-    ...compareTables(tables, state.tables, new Map(), compare),
+    ...compareTables([...tables], state.tables, new Map(), compare),
     ...compareSequences(expected.sequences, state.sequences),
     ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects) : []),
     ...compareGuards(guards.source, guards.copy, compare),

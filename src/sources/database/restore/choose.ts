@@ -1,11 +1,14 @@
 import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
 import { UserError } from '../../../errors.ts'
+import { withoutContent } from '../measure.ts'
 import { matchesSchema, matchesTable, type Pattern, parsePattern } from '../patterns.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 
 /** What narrows a restore, as typed; empty lists mean everything. */
 export type RestoreSelection = Omit<DatabaseFacts['selection'], 'type'>
+
+export type RestoreType = DatabaseFacts['selection']['type']
 
 /** What of a backup is meant. */
 export interface Chosen {
@@ -47,6 +50,17 @@ const attachedKinds = new Set([
   'TRIGGER'
 ])
 
+/** Kinds that say what objects hold, not what they are. */
+const contentKinds = new Set([
+  'BLOB',
+  'BLOB METADATA',
+  'BLOBS',
+  'MATERIALIZED VIEW DATA',
+  'SEQUENCE SET',
+  'STATISTICS DATA',
+  'TABLE DATA'
+])
+
 const holdsRows = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
 const namedByTable = new Set([
   'CHECK CONSTRAINT',
@@ -57,6 +71,37 @@ const namedByTable = new Set([
   'RULE',
   'TRIGGER'
 ])
+
+/**
+ * What a backup would have said of itself with another `type`: of a whole backup the definitions or the rows alone can be brought back. Throws SB710
+ * where it does not hold what is asked for.
+ */
+export function ofType(facts: DatabaseFacts, type: RestoreType): DatabaseFacts {
+  const held = facts.selection.type
+  if (type === 'full' || type === held) return facts
+  if (held !== 'full')
+    throw new UserError(
+      'SB710',
+      `The backup holds ${held === 'data' ? 'rows' : 'definitions'} only, and \`type\` is ${type}.`
+    )
+  const selection = { ...facts.selection, type }
+  if (type === 'data') return { ...facts, selection, largeObjects: { count: '0', hash: '0' } }
+  const { vault: _, ...rest } = facts
+  return {
+    ...rest,
+    selection,
+    tables: facts.tables.map((table) => ({
+      ...table,
+      rows: null,
+      hash: null,
+      ...(table.kind === 'm' ? { populated: false } : {})
+    })),
+    sequences: [],
+    largeObjects: { count: '0', hash: '0' },
+    visibleRows: [],
+    guards: withoutContent(facts.guards)
+  }
+}
 
 /** Applies a selection to a backup. Throws SB710 when a pattern matches nothing in it, SB002 when schemas and tables are both chosen. */
 export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: ArchiveToc): Chosen {
@@ -100,12 +145,17 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
     )
 
   const tables = new Map([...byName].filter(([, table]) => hasTable(table.schema, table.name)))
+  const content = facts.selection.type !== 'schema'
   const withRows = new Set(
-    [...tables].filter(([, table]) => !reached(noRows, table.schema, table.name)).map(([name]) => name)
+    [...tables].filter(([, table]) => content && !reached(noRows, table.schema, table.name)).map(([name]) => name)
   )
   const whole = [schemas, without, wanted, unwanted].every((list) => list.length === 0)
   const base = { whole, tables, withRows, hasSchema }
-  if (whole) return { ...base, entries: new Set(toc.entries.map((entry) => entry.id)), needed: new Set() }
+  const isMeant = (entry: TocEntry) =>
+    content ||
+    !(contentKinds.has(entry.kind) || (/^(?:ACL|COMMENT)$/.test(entry.kind) && /^LARGE OBJECTS? /.test(entry.tag)))
+  if (whole)
+    return { ...base, entries: new Set(toc.entries.filter(isMeant).map((entry) => entry.id)), needed: new Set() }
 
   const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
   const chosen = new Set<number>()
@@ -139,7 +189,11 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
     )
       needed.add(entry.id)
   }
-  return { ...base, entries: new Set([...chosen, ...needed]), needed }
+  const entries = [...chosen, ...needed].filter((id) => {
+    const entry = byId.get(id)
+    return entry === undefined || isMeant(entry)
+  })
+  return { ...base, entries: new Set(entries), needed }
 }
 
 /** Everything that lies in a chosen schema, and the schema itself with its grants. */

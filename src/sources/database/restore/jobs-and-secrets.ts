@@ -8,7 +8,7 @@ import type { RowsPlan } from './plan.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'
 
-/** Reads the jobs of pg_cron into a table of this transaction: they are scheduled when everything that they call is there. */
+/** Reads the jobs of pg_cron into a table of this session: they are scheduled when everything that they call is there. */
 export async function stageJobs(
   connection: Connection,
   plan: RowsPlan,
@@ -16,7 +16,7 @@ export async function stageJobs(
 ): Promise<void> {
   const columns = plan.copied.columns.map(quoteIdentifier)
   await connection.query(
-    `create temporary table supabase_backup_jobs (${columns.map((column) => `${column} text`).join(', ')}) on commit drop`
+    `create temporary table supabase_backup_jobs (${columns.map((column) => `${column} text`).join(', ')})`
   )
   await connection.copyIn(`COPY ${stage} (${columns.join(', ')}) FROM STDIN`, chunks)
 }
@@ -37,6 +37,7 @@ export async function scheduleJobs(connection: Connection, user: string): Promis
   const jobs = await connection.query<Job>(
     `select jobname as name, schedule, command, username as user, active::bool as active from ${stage} order by jobid::bigint`
   )
+  await connection.query(`drop table ${stage}`)
   const findings: Finding[] = []
   for (const job of jobs) {
     const title = job.name ?? job.command.slice(0, 60)

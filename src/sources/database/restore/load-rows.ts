@@ -5,8 +5,9 @@ import type { Finding } from '../../source.ts'
 import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
-import { insertMissing } from './missing-rows.ts'
+import { advanceSequences, insertMissing } from './missing-rows.ts'
 import type { RowsPlan } from './plan.ts'
+import { locksOfRows, type Steps } from './stages.ts'
 
 /** What became of the rows of one table. */
 export interface LoadedTable {
@@ -28,12 +29,15 @@ export interface LoadOptions {
   /** Called with the rows of `cron.job`. */
   readonly jobs: (plan: RowsPlan, chunks: AsyncIterable<Uint8Array>) => Promise<void>
   readonly onRows: (table: string, rows: number) => void
+  readonly steps: Steps
 }
 
 export interface Loaded {
   readonly tables: readonly LoadedTable[]
   /** Ids of the entries whose rows the target refused. */
   readonly refused: ReadonlySet<number>
+  /** Tables whose rows were not brought back, by name. */
+  readonly left: readonly string[]
   readonly findings: readonly Finding[]
 }
 
@@ -44,6 +48,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
   const tables: LoadedTable[] = []
   const refused = new Set<number>()
   const findings: Finding[] = []
+  const left: string[] = []
   for await (const block of reader.blocks()) {
     if (block.kind === 'largeObjects') {
       if (options.largeObjects) await writeLargeObjects(connection, block)
@@ -52,10 +57,12 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
     const plan = plans.get(block.entry.id)
     if (plan === undefined) continue
     const name = readable(plan.facts)
+    await options.steps.before(locksOfRows)
     try {
       if (plan.platform) await connection.query('savepoint rows')
       const loaded = await load(plan, block.chunks, options)
       if (loaded === 'noKey') {
+        left.push(name)
         findings.push({
           kind: 'todo',
           subject: `table ${name}`,
@@ -81,6 +88,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
         })
       await connection.query('rollback to savepoint rows; release savepoint rows')
       refused.add(block.entry.id)
+      if ((plan.facts.rows ?? '0') !== '0') left.push(name)
       findings.push({
         kind: 'todo',
         subject: `table ${name}`,
@@ -88,7 +96,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
       })
     }
   }
-  return { tables, refused, findings }
+  return { tables, refused, left, findings }
 }
 
 async function load(
@@ -109,8 +117,12 @@ async function load(
     case 'beside':
       return { table, rows: await copyRows(connection, await options.beside(plan), chunks) }
     case 'copy':
-    case 'exchange':
       return { table, rows: await copyRows(connection, plan.copied, chunks) }
+    case 'exchange': {
+      const rows = await copyRows(connection, plan.copied, chunks)
+      if (!plan.platform) await advanceSequences(connection, plan.facts)
+      return { table, rows }
+    }
   }
 }
 

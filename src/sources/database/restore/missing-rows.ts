@@ -60,7 +60,7 @@ select count(*)::text as rows from inserted`)
 }
 
 /** Sequences behind the columns must not hand out again what came back. */
-async function advanceSequences(
+export async function advanceSequences(
   connection: Connection,
   table: { readonly schema: string; readonly name: string }
 ): Promise<void> {

@@ -36,6 +36,8 @@ export interface RestorePlan {
   readonly obstacles: readonly Obstacle[]
   /** Schemas of the target that are the platform's. */
   readonly platform: ReadonlySet<string>
+  /** Tables whose rows were meant and have no place in the target. */
+  readonly left: readonly string[]
 }
 
 export interface Obstacle {
@@ -138,8 +140,45 @@ export function planRestore(options: PlanOptions): RestorePlan {
       })
     }
   }
-  const rows = planRows(options, { platform, running, definitions, findings, obstacles })
-  return { entries: run, rows, findings, obstacles, platform }
+  if (mode === 'replace' && facts.selection.type === 'data') run.push(...sequencesOf(options, platform))
+  findings.push(...versionsThatDiffer(options))
+  const left: string[] = []
+  const rows = planRows(options, { platform, running, definitions, findings, obstacles, left })
+  return { entries: run, rows, findings, obstacles, platform, left }
+}
+
+/** States of sequences that are in the target: rows without them would get their numbers twice. */
+function sequencesOf({ toc, chosen, known }: PlanOptions, platform: ReadonlySet<string>): TocEntry[] {
+  return toc.entries.filter(
+    (entry) =>
+      entry.kind === 'SEQUENCE SET' &&
+      chosen.hasSchema(entry.schema) &&
+      (chosen.whole || chosen.entries.has(entry.id)) &&
+      known.has({ ...entry, kind: 'SEQUENCE' }) &&
+      !(platform.has(entry.schema) && /^(?:cron|vault|realtime)$/.test(entry.schema))
+  )
+}
+
+/** Versions of Auth, Storage and extensions that are others in the target. What that prevents is found table by table. */
+function versionsThatDiffer({ facts, target, targetVersions, chosen }: PlanOptions): Finding[] {
+  if (!chosen.whole) return []
+  const platform = Object.entries(facts.platformVersions).flatMap(([name, version]): Finding[] => {
+    const theirs = targetVersions[name]
+    if (theirs === undefined || theirs === version || name.startsWith('supabase_migrations.')) return []
+    return [{ kind: 'note', subject: name, detail: `version ${version} in the backup, ${theirs} in the target` }]
+  })
+  const extensions = facts.extensions.flatMap(({ name, version }): Finding[] => {
+    const theirs = target.extensions.get(name) ?? target.available.get(name)
+    if (theirs === undefined || theirs === version) return []
+    return [
+      {
+        kind: 'note',
+        subject: `extension ${name}`,
+        detail: `version ${version} in the backup, ${theirs} in the target`
+      }
+    ]
+  })
+  return [...platform, ...extensions]
 }
 
 /** Whether source and target have the same version of a part of the platform: what is missing there then was made by the user. */
@@ -223,11 +262,12 @@ interface RowsOf {
   readonly definitions: boolean
   readonly findings: Finding[]
   readonly obstacles: Obstacle[]
+  readonly left: string[]
 }
 
 function planRows(
   { mode, toc, chosen, tables, target, facts }: PlanOptions,
-  { platform, running, definitions, findings, obstacles }: RowsOf
+  { platform, running, definitions, findings, obstacles, left }: RowsOf
 ): RowsPlan[] {
   const made = new Set(
     toc.entries
@@ -300,13 +340,15 @@ function planRows(
       continue
     }
     if (there === undefined && chosen.whole && facts.selection.type !== 'data') {
-      if (held !== '0')
+      if (held !== '0') {
+        left.push(name)
         findings.push({
           kind: 'todo',
           subject: `table ${name}`,
           detail: `the target has no such table; its ${held} rows were not brought back`,
           remedy: `restore-mode: replace, tables: ${name}`
         })
+      }
       continue
     }
     if (there === undefined) {

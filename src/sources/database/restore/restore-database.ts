@@ -3,7 +3,7 @@ import { connect } from '../../../clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import type { Context } from '../../../context.ts'
-import { cancelled, UserError } from '../../../errors.ts'
+import { asError, cancelled, UserError } from '../../../errors.ts'
 import type { Files, Finding } from '../../source.ts'
 import { compareGuards } from '../compare.ts'
 import { readGuards } from '../guards.ts'
@@ -14,15 +14,18 @@ import { sessionSettings } from '../snapshot.ts'
 import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
+import { carryOutInStages } from './carry-out-in-stages.ts'
 import { chosenGuards, isOfPlatform } from './check-after.ts'
-import { type Chosen, choose, type RestoreSelection } from './choose.ts'
+import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { describeEntry } from './entry-sql.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
-import { readTarget, type TargetState } from './target.ts'
+import { locksOfAll } from './stages.ts'
+import { claimTarget, holdStill, readTarget, type TargetState } from './target.ts'
+import { findMark, takeBack } from './unfinished.ts'
 
 export interface DatabaseRestoreOptions {
   readonly context: Context
@@ -30,8 +33,12 @@ export interface DatabaseRestoreOptions {
   /** `database.dump` of the backup must be fetched, and `vault.json` where there is one. */
   readonly files: Files
   readonly facts: DatabaseFacts
+  /** Id of the backup, which the mark of a restore in several transactions tells. */
+  readonly backupId: string
   readonly mode: RestoreMode
   readonly selection: RestoreSelection
+  /** What of the chosen objects: everything (without it), definitions or rows. */
+  readonly type?: RestoreType
   /** pg_dump for the target's version: asked for in mode `replace` only. */
   readonly programs: () => Promise<ClientPrograms>
   readonly lockTimeoutMs: number
@@ -45,6 +52,8 @@ export interface DatabasePreview {
   readonly objects: number
   readonly tables: number
   readonly rows: number
+  /** Whether one transaction of the target cannot hold it, so that several must. */
+  readonly inStages: boolean
   /** Mode `replace`: what goes, in words, and what of others is made again. */
   readonly dropped: readonly string[]
   readonly givenBack: readonly string[]
@@ -53,11 +62,30 @@ export interface DatabasePreview {
   readonly comparison?: readonly TableComparison[]
 }
 
-/** Brings the database part of a backup back, whole or not at all: everything happens in one transaction of the target. */
+/** A restore into the target that was cut. */
+export interface CutRestore {
+  readonly backupId: string
+  readonly startedAt: string
+  /** What of it could not be taken back and harms nothing. */
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Brings the database part of a backup back, whole or not at all: in one transaction of the target, or, where an empty target cannot hold it in one, in
+ * several that leave a mark until the last one.
+ */
 export interface DatabaseRestore {
+  /**
+   * Looks for what a restore in several transactions left that was cut, and takes it back; null where there is nothing. Throws SB719 where there is and
+   * `change` is false or the mode is not `empty`: whoever uses the target meanwhile decides.
+   */
+  settle(change: boolean): Promise<CutRestore | null>
   /** Looks at backup and target and says what would be done; with `compare` down to the rows. Changes nothing. Throws SB7xx where the restore cannot be. */
   preview(compare: boolean): Promise<DatabasePreview>
-  /** Does it. Throws SB708 or SB709: the target is as it was then; SB712: not known, since the connection was lost at the very end. */
+  /**
+   * Does it. Throws SB708 or SB709: the target is as it was then; SB712: not known, since the connection was lost at the very end; SB718: another restore
+   * is at work; SB719: what had come in could not be taken back.
+   */
   run(): Promise<DatabaseRestored>
 }
 
@@ -68,10 +96,12 @@ interface Prepared {
   readonly tables: ReadonlyMap<string, CatalogTable>
   readonly plan: RestorePlan
   readonly replaced: Replaced | null
+  readonly inStages: boolean
 }
 
 export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRestore {
-  const { context, facts, mode } = options
+  const { context, mode } = options
+  const facts = ofType(options.facts, options.type ?? 'full')
   const { signal, clock } = context
 
   const open = () =>
@@ -125,15 +155,16 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
     assertPlan(plan, target)
-    const locks = plan.entries.reduce((sum, entry) => sum + (lockWeight[entry.kind] ?? 0), 0)
+    const locks = locksOfAll(plan.entries)
     // The server keeps some more room than it promises.
-    if (locks > target.mostLocks * 1.25) {
+    const tooMany = locks > target.mostLocks * 1.25
+    if (tooMany && mode !== 'empty') {
       throw new UserError(
         'SB714',
         `The target's server lets one transaction hold some ${target.mostLocks} locks, and this restore would need ${locks}.`
       )
     }
-    return { target, toc, chosen, tables, plan, replaced }
+    return { target, toc, chosen, tables, plan, replaced, inStages: tooMany }
   }
 
   const openArchive = () => readArchive(options.files.open('database.dump'))
@@ -172,6 +203,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           objects: plan.entries.length,
           tables: plan.rows.length,
           rows: plan.rows.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
+          inStages: prepared.inStages,
           dropped: replaced?.roots.map(describeEntry) ?? [],
           givenBack:
             replaced?.givenBack
@@ -185,31 +217,101 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         }
       }),
 
+    settle: (change) => settle(change),
+
     async run() {
-      const connection = await open()
-      let committing = false
       try {
-        const reader = await openArchive()
-        await begin(connection)
-        const prepared = await prepare(connection, reader)
-        const restored = await carryOut({ connection, reader, context, files: options.files, facts, mode, ...prepared })
-        const [transaction] = await connection.query<{ id: string }>(
-          'select pg_catalog.pg_current_xact_id()::text as id'
-        )
-        committing = true
-        try {
-          await connection.query('commit')
-        } catch (error) {
-          if (!connection.broken.aborted) throw error
-          await settleCommit(transaction?.id, error)
-        }
-        return restored
+        return await once(false)
       } catch (error) {
-        if (signal.aborted && !committing) throw cancelled(signal)
-        throw error
-      } finally {
-        await connection.close()
+        if (!(error instanceof UserError) || error.code !== 'SB714' || mode !== 'empty' || signal.aborted) throw error
+        context.log.info('The target could not hold the restore in one transaction: it comes in several')
+        return await once(true)
       }
+    }
+  }
+
+  async function once(forceStages: boolean): Promise<DatabaseRestored> {
+    const connection = await open()
+    let committing = false
+    let inStages = false
+    try {
+      await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
+      const reader = await openArchive()
+      await begin(connection)
+      const prepared = await prepare(connection, reader)
+      const work = { connection, reader, context, files: options.files, facts, ...prepared }
+      inStages = mode === 'empty' && (forceStages || prepared.inStages)
+      const restored =
+        mode === 'empty' && inStages
+          ? await carryOutInStages({
+              ...work,
+              mode,
+              backupId: options.backupId,
+              begin: () => begin(connection),
+              openArchive
+            })
+          : await carryOut({ ...work, mode })
+      const [transaction] = await connection.query<{ id: string }>('select pg_catalog.pg_current_xact_id()::text as id')
+      committing = true
+      try {
+        await connection.query('commit')
+      } catch (error) {
+        if (!connection.broken.aborted) throw error
+        await settleCommit(transaction?.id, error)
+      }
+      return restored
+    } catch (error) {
+      await connection.close()
+      const unknown = error instanceof UserError && error.code === 'SB712'
+      if (inStages && !unknown) await putBack(error)
+      if (signal.aborted && !committing) throw cancelled(signal)
+      throw error
+    } finally {
+      await connection.close()
+    }
+  }
+
+  /** After a failure: takes back what earlier transactions of this restore left. */
+  async function putBack(failure: unknown): Promise<void> {
+    const words = asError(failure).message
+    if (signal.aborted) {
+      context.log.warning(
+        'The target holds a part of the backup: the next restore with `restore-mode: empty` takes it back before it begins.'
+      )
+      return
+    }
+    try {
+      await settle(true)
+    } catch (error) {
+      throw new UserError(
+        'SB719',
+        `The restore failed, and what had come in could not be taken back. The failure: ${words} The second one: ${asError(error).message}`,
+        { cause: failure }
+      )
+    }
+  }
+
+  async function settle(change: boolean): Promise<CutRestore | null> {
+    const connection = await open()
+    try {
+      await begin(connection)
+      const found = await findMark(connection)
+      await connection.query('rollback')
+      if (found === null) return null
+      const { backupId, startedAt } = found
+      if (!change || mode !== 'empty')
+        throw new UserError(
+          'SB719',
+          `The target holds a part of the backup ${backupId}: the restore that began at ${startedAt} was cut.`
+        )
+      await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
+      const findings = await takeBack(connection, found, async () => {
+        await begin(connection)
+        await holdStill(connection)
+      })
+      return { backupId, startedAt, findings }
+    } finally {
+      await connection.close()
     }
   }
 
@@ -267,13 +369,3 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
 
 /** Memory for one index at a time: what two workers of pg_restore take together by the server's default. */
 const indexMemory = '128MB'
-
-/** Locks that making an object takes, roughly: a table with its type has one itself and some for its TOAST table. */
-const lockWeight: Readonly<Record<string, number>> = {
-  TABLE: 3,
-  INDEX: 1,
-  CONSTRAINT: 1,
-  SEQUENCE: 1,
-  VIEW: 1,
-  'MATERIALIZED VIEW': 3
-}

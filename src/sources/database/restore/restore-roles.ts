@@ -63,33 +63,6 @@ export async function restoreRoles(
   return findings
 }
 
-/** Settings of the database itself that the target does not have. What names a secret is left to people: it belongs to its project. */
-export async function restoreDatabaseSettings(
-  connection: Connection,
-  facts: DatabaseFacts,
-  target: TargetState
-): Promise<Finding[]> {
-  const findings: Finding[] = []
-  const rows = await connection.query<{
-    name: string
-  }>(`select split_part(s, '=', 1) as name from pg_db_role_setting d, unnest(d.setconfig) s
-where d.setrole = 0 and d.setdatabase = (select oid from pg_database where datname = current_database())`)
-  const there = new Set(rows.map((row) => row.name))
-  for (const setting of facts.databaseSettings) {
-    const name = setting.slice(0, setting.indexOf('='))
-    if (there.has(name)) continue
-    const subject = `setting ${name} of the database`
-    if (/secret|password|key$|token/i.test(name)) {
-      findings.push({ kind: 'todo', subject, detail: 'it may hold a secret of the other project: it was not set' })
-      continue
-    }
-    const sql = `ALTER DATABASE ${quoteIdentifier(target.database)} SET ${assignment(setting)}`
-    const error = await attempt(connection, sql)
-    if (error !== null) findings.push({ kind: 'todo', subject, detail: asError(error).message, remedy: `${sql};` })
-  }
-  return findings
-}
-
 /** Nothing that only some may give: Supabase refuses the clauses even where they take away what nobody has. */
 function plainAttributes(role: RoleFacts): string {
   return [

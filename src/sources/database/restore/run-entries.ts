@@ -12,6 +12,7 @@ import {
   ownerStatement,
   withoutSessionAuthorization
 } from './entry-sql.ts'
+import { locksOf, oneStep, type Steps } from './stages.ts'
 
 /** Statements that go to the server in one round trip. */
 const batchEntries = 60
@@ -42,15 +43,19 @@ export interface EntryRunnerOptions {
   /** Whether an object is in the target, made now or there before. */
   readonly isThere: (entry: TocEntry) => boolean
   readonly onProgress: (done: number) => void
+  /** Without it everything runs in the transaction that is open. */
+  readonly steps?: Steps
 }
 
 /** Refusals of these would leave rows without a place. */
 const holdsRows = /^(?:TABLE|SCHEMA|TABLE ATTACH)$/
 const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
+/** Source: PostgreSQL, errcodes.txt: classes 08, 25, 40, 53, 57, 58, XX, and a lock that was not to be had. */
+const noRefusal = /^(?:08|25|40|53|57|58|XX|55P03)/
 const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
 
 export function entryRunner(options: EntryRunnerOptions): EntryRunner {
-  const { connection, user, superuser, platform } = options
+  const { connection, user, superuser, platform, steps = oneStep } = options
   const refused = new Set<number>()
   const otherOwner = new Set<number>()
   const findings: Finding[] = []
@@ -96,6 +101,8 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     const state = sqlStateOf(error) ?? ''
     const home = entry.kind === 'SCHEMA' ? entry.tag : entry.schema
     const message = asError(error).message.replace(/^The database answered: /, '')
+    // Full disks, cancelled statements, deadlocks and broken servers are no refusals.
+    if (noRefusal.test(state)) return null
     if (platform.has(home)) return message
     if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
     if (state === '42501' && !holdsRows.test(entry.kind)) return message
@@ -167,11 +174,14 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     async run(entries) {
       let batch: TocEntry[] = []
       let bytes = 0
+      let locks = 0
       const flush = async () => {
         if (batch.length === 0) return
         const all = batch
         batch = []
         bytes = 0
+        await steps.before(locks)
+        locks = 0
         const failed =
           all.length === 1
             ? 'alone'
@@ -181,8 +191,10 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
         options.onProgress(all.length)
       }
       for (const entry of entries) {
+        if (batch.length > 0 && locks + locksOf(entry) > steps.most) await flush()
         batch.push(entry)
         bytes += entry.definition.length
+        locks += locksOf(entry)
         if (batch.length >= batchEntries || bytes >= batchBytes) await flush()
       }
       await flush()

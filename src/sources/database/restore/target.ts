@@ -1,5 +1,8 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import type { Clock } from '../../../context.ts'
+import { UserError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
 import { userSchemas } from '../catalog.ts'
 import { quoteIdentifier } from '../quote.ts'
 
@@ -178,6 +181,37 @@ async function readHoldings(connection: Connection, schemas: ReadonlyMap<string,
     if (count !== undefined && count.rows !== '0') holds.unshift(`${count.rows} ${what}`)
   }
   return holds
+}
+
+/** Keeps triggers and event triggers from firing in the open transaction, where the role may. */
+export async function holdStill(connection: Connection): Promise<void> {
+  const statement = 'set local session_replication_role = replica'
+  if (await probe(connection, statement)) await connection.query(statement)
+}
+
+/** Two numbers that stand for "a restore into this database": nobody else's lock has them. */
+const claim = '1396982868, 1'
+
+/**
+ * Makes sure that no other restore works on the target, until the connection closes. One that was killed may go on at the server for a while: it is waited
+ * for. Throws SB718 after `waitMs` milliseconds.
+ */
+export async function claimTarget(
+  connection: Connection,
+  clock: Clock,
+  signal: AbortSignal,
+  waitMs: number,
+  log: Pick<Log, 'info'>
+): Promise<void> {
+  const until = clock.monotonic() + waitMs
+  for (let told = false; ; ) {
+    const [row] = await connection.query<{ got: boolean }>(`select pg_catalog.pg_try_advisory_lock(${claim}) as got`)
+    if (row?.got === true) return
+    if (clock.monotonic() >= until) throw new UserError('SB718', 'Another restore into this target has not ended.')
+    if (!told) log.info('Another restore into this target has not ended yet; waiting for it')
+    told = true
+    await clock.sleep(Math.min(1000, waitMs), signal)
+  }
 }
 
 /** Whether a statement is allowed; its effect is taken back. */

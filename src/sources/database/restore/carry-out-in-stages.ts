@@ -1,0 +1,202 @@
+import type { Finding } from '../../source.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
+import type { ArchiveReader } from './archive-reader.ts'
+import {
+  alignRowSecurity,
+  assertEqual,
+  type CarryOutOptions,
+  checkOf,
+  type DatabaseRestored,
+  isWholeBackup,
+  load,
+  runnerOf,
+  secrets,
+  stillOpen
+} from './carry-out.ts'
+import { checkAfter, checkedTables, checkTables } from './check-after.ts'
+import { restoreDatabaseSettings } from './database-settings.ts'
+import {
+  clearDefaultPrivileges,
+  type DefaultPrivileges,
+  readDefaultPrivileges,
+  resetDefaultPrivileges
+} from './default-privileges.ts'
+import { checkForeignKeys } from './foreign-keys.ts'
+import { scheduleJobs } from './jobs-and-secrets.ts'
+import { emptyTables, holdTriggers, type Loaded } from './load-rows.ts'
+import { passesOf, withoutPassedSequences } from './passes.ts'
+import { restoreRoles } from './restore-roles.ts'
+import { locksOfRows, locksPerStage, stagesOf } from './stages.ts'
+import { globalKinds, leaveMark, removeMark, type Unfinished } from './unfinished.ts'
+
+export interface StagedOptions extends CarryOutOptions {
+  readonly mode: 'empty'
+  readonly backupId: string
+  /** Begins a transaction with the settings of a restore. */
+  readonly begin: () => Promise<void>
+  readonly openArchive: () => Promise<ArchiveReader>
+}
+
+/** Most tables that are compared at once. */
+const mostCompared = 400
+
+/**
+ * Carries out what one transaction of the target cannot hold, in several. The first one leaves a mark of what is going to be made; the last one, which is open
+ * when this resolves, brings what the platform's own objects get (triggers, policies, publications, jobs, settings), compares everything with the backup and
+ * removes the mark. Throws as `carryOut`; the caller must take back what the mark names then.
+ */
+export async function carryOutInStages(options: StagedOptions): Promise<DatabaseRestored> {
+  const { connection, context, facts, target, plan, chosen, reader } = options
+  const { toc } = reader
+  const findings: Finding[] = [...plan.findings]
+  const all = chosen.whole && facts.selection.type !== 'data'
+  const whole = all && isWholeBackup(facts)
+  let replica = false
+  let defaults: readonly DefaultPrivileges[] = []
+  const still = async (on: boolean) => {
+    replica = on
+    if (target.replicaRole) await connection.query(`set local session_replication_role = ${on ? 'replica' : 'origin'}`)
+  }
+  const stages = stagesOf({
+    connection,
+    most: locksPerStage(target.mostLocks),
+    begin: options.begin,
+    atEnd: () => resetDefaultPrivileges(connection, defaults),
+    async atBegin() {
+      defaults = await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection))
+      await still(replica)
+    }
+  })
+  const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
+  const isLast = (entry: TocEntry) => belongsToLast(entry, plan.platform)
+  const early = (entries: readonly TocEntry[]) => entries.filter((entry) => !isLast(entry))
+
+  await leaveMark(connection, await markOf(options, passes.before, all))
+  if (all) findings.push(...(await restoreRoles(connection, facts, target)))
+  await stages.next()
+  const runner = await runnerOf(options, stages)
+  await runner.run(passes.first)
+  await still(true)
+  await runner.run(early(passes.before))
+  await stages.next()
+
+  const ofPlatform = plan.rows.filter((rows) => rows.way !== 'copy')
+  const loaded = [await loadPlatform(options, ofPlatform, findings)]
+  await stages.next()
+  const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
+  const own = { ...plan, rows: plan.rows.filter((rows) => rows.way === 'copy') }
+  loaded.push(
+    await load({ ...options, reader: await options.openArchive(), plan: own }, null, largeObjects, findings, stages)
+  )
+  const rows = together(loaded)
+  findings.push(...rows.findings)
+  await runner.run(early(passes.after))
+  await runner.run(early(passes.grants))
+  await runner.run(early(passes.last))
+  const check = checkOf(options, rows, runner, { whole, largeObjects })
+  const tables = checkedTables(check)
+  const atOnce = Math.max(Math.min(Math.trunc(stages.most / locksOfRows), mostCompared), 1)
+  for (let at = 0; at < tables.length; at += atOnce) {
+    const some = tables.slice(at, at + atOnce)
+    await stages.before(some.length * locksOfRows)
+    findings.push(...assertEqual(await checkTables(check, some)))
+    context.log.progress(() => `database: ${Math.min(at + atOnce, tables.length)} of ${tables.length} tables compared`)
+  }
+  await stages.next()
+
+  const last = await runnerOf(options)
+  await last.run([...passes.before, ...passes.after].filter(isLast))
+  await last.run([...passes.grants, ...passes.last].filter(isLast))
+  if (whole) await last.run(passes.defaults)
+  else await resetDefaultPrivileges(connection, defaults)
+  await still(false)
+  if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
+  if (plan.rows.some((one) => one.way === 'jobs' && !rows.refused.has(one.entry.id)))
+    findings.push(...(await scheduleJobs(connection, target.user)))
+  if (all) {
+    findings.push(...(await restoreDatabaseSettings(connection, facts, target)))
+    findings.push(...(await secrets(options)))
+  }
+  const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
+  findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
+  await removeMark(connection)
+  findings.push(...assertEqual(await checkAfter(checkOf(options, rows, both, { whole, largeObjects }), [])))
+  if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
+  return {
+    tables: rows.tables,
+    rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
+    sideSchema: null,
+    left: [...plan.left, ...rows.left],
+    findings
+  }
+}
+
+/** Rows of the platform's tables, and the jobs for later, in the open transaction. */
+async function loadPlatform(
+  options: StagedOptions,
+  rows: CarryOutOptions['plan']['rows'],
+  findings: Finding[]
+): Promise<Loaded> {
+  const { connection, plan } = options
+  if (rows.length === 0) return { tables: [], refused: new Set(), left: [], findings: [] }
+  const held = await holdTriggers(connection, rows)
+  findings.push(...held.findings)
+  await emptyTables(connection, rows)
+  const loaded = await load({ ...options, plan: { ...plan, rows } }, null, false, findings)
+  for (const statement of held.back) await connection.query(statement)
+  const touched = rows.filter(({ entry, way }) => way === 'exchange' && !loaded.refused.has(entry.id))
+  assertEqual(
+    await checkForeignKeys(
+      connection,
+      touched.map(({ facts }) => facts)
+    )
+  )
+  return loaded
+}
+
+/**
+ * What is made in the last transaction alone: everything that hangs on objects which the target had before, so that taking back need not know how they
+ * were.
+ */
+function belongsToLast(entry: TocEntry, platform: ReadonlySet<string>): boolean {
+  if (/^(?:PUBLICATION|EVENT TRIGGER|DEFAULT ACL)/.test(entry.kind)) return true
+  if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind))
+    return platform.has(entry.schema) || /^(?:SCHEMA public$|EVENT TRIGGER |PUBLICATION )/.test(entry.tag)
+  return platform.has(entry.schema) && (entry.section === 4 || entry.kind === 'SEQUENCE SET')
+}
+
+async function markOf(options: StagedOptions, before: readonly TocEntry[], all: boolean): Promise<Unfinished> {
+  const { connection, context, facts, plan, target } = options
+  const objects = await connection.query<{ oid: number }>('select oid from pg_catalog.pg_largeobject_metadata')
+  const names = (kind: string) => plan.entries.filter((entry) => entry.kind === kind).map((entry) => entry.tag)
+  return {
+    format: 1,
+    backupId: options.backupId,
+    startedAt: context.clock.now().toISOString(),
+    made: before.filter((entry) => entry.schema !== '').map((entry) => ({ schema: entry.schema, name: entry.tag })),
+    schemas: names('SCHEMA').filter((name) => !target.schemas.has(name)),
+    extensions: names('EXTENSION'),
+    others: before.flatMap((entry) => {
+      const kind = globalKinds.find((known) => known === entry.kind)
+      return kind === undefined ? [] : [{ kind, name: entry.tag }]
+    }),
+    roles: all ? facts.roles.map((role) => role.name).filter((name) => !target.roles.has(name)) : [],
+    filled: plan.rows
+      .filter((rows) => rows.way === 'exchange')
+      .map((rows) => ({ schema: rows.facts.schema, name: rows.facts.name })),
+    largeObjects: objects.map((row) => row.oid)
+  }
+}
+
+function together(parts: readonly Loaded[]): Loaded {
+  return {
+    tables: parts.flatMap((part) => part.tables),
+    refused: parts.reduce((set, part) => union(set, part.refused), new Set<number>()),
+    left: parts.flatMap((part) => part.left),
+    findings: parts.flatMap((part) => part.findings)
+  }
+}
+
+function union(left: ReadonlySet<number>, right: ReadonlySet<number>): Set<number> {
+  return new Set([...left, ...right])
+}
