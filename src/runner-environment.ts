@@ -27,6 +27,8 @@ export interface RunnerEnvironment {
   readonly runtimeToken: string | undefined
   readonly stepSummaryPath: string | undefined
   readonly outputPath: string | undefined
+  /** Where this action lies, `owner/name`, and the tag, branch or commit it was taken at: for links to its documentation. */
+  readonly action: { readonly repository: string; readonly ref: string } | undefined
   /** Whether the run shows debug messages. */
   readonly debug: boolean
 }
@@ -86,8 +88,16 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     runtimeToken: given(variables.runtimeToken),
     stepSummaryPath: given(variables.stepSummaryPath),
     outputPath: given(variables.outputPath),
+    action: actionAt(given('GITHUB_ACTION_REPOSITORY'), given('GITHUB_ACTION_REF')),
     debug: given('RUNNER_DEBUG') === '1'
   }
+}
+
+function actionAt(repository: string | undefined, ref: string | undefined): RunnerEnvironment['action'] {
+  if (repository === undefined || ref === undefined) return undefined
+  return /^[\w-]+\/[\w.-]+$/.test(repository) && /^[\w.-]{1,100}(?:\/[\w.-]{1,100}){0,5}$/.test(ref)
+    ? { repository, ref }
+    : undefined
 }
 
 /**

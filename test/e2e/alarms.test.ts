@@ -86,7 +86,7 @@ describe('a history that watches over itself, through the bundle', () => {
     expect(emptied.result?.retention).toBeUndefined()
     expect(emptied.result?.backups.find((row) => row.id === odd)?.status).toBe('anomalous')
     expect(emptied.result?.changes?.join('\n')).toContain('tables: 1 more')
-    expect(emptied.summary).toContain('### What changed in the schema')
+    expect(emptied.summary).toContain('### What changed since the backup before')
     expect(emptied.summary).toContain('0 Auth users instead of')
     expect(emptied.summary).not.toContain('diary')
     expect(emptied.log).toMatch(/::error.*SB907/)

@@ -104,7 +104,7 @@ describe('every destination through the bundle', () => {
     const second = await backup({ destinations: places.join(','), recipients })
     expect({ code: second.code, error: second.result?.error }).toEqual({ code: 0 })
     expect(second.result?.backups).toHaveLength(8)
-    expect(second.summary).toContain('8 backups')
+    expect(second.summary).toContain('2 backups in 8 copies')
     const deleted = await run({ command: 'delete', destinations: places.join(','), backup: id, 'confirm-target': id })
     expect({ code: deleted.code, error: deleted.result?.error }).toEqual({ code: 0 })
     const listed = await run({ command: 'list', destinations: places.join(',') })
@@ -113,7 +113,7 @@ describe('every destination through the bundle', () => {
     )
   })
 
-  test('an unencrypted backup goes only where the place has just said that it is private', async () => {
+  test('T5: an unencrypted backup goes only where the place has just said that it is private', async () => {
     const before = github.repository.visibility
     for (const visibility of ['public', 'internal'] as const) {
       github.repository.visibility = visibility

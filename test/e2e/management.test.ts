@@ -98,7 +98,7 @@ describe('functions and settings through the bundle', () => {
     const done = await backup()
     expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
     expect(parts(done)).toEqual({ database: 'captured', storage: 'skipped', functions: 'captured', config: 'captured' })
-    expect(done.summary).toMatch(/\| functions \| ✅ captured \| 2 functions, 4 files, 2 secret names/)
+    expect(done.summary).toMatch(/\| Edge.Functions \| ✅.captured \| 2 functions, 4 files, 2 secret names/)
     for (const text of [done.summary, shown(done.log), JSON.stringify(done.result)]) {
       expect(text).not.toContain(token)
       expect(text).not.toContain('canary')

@@ -7,7 +7,7 @@ const evil =
   '</td><img src=x onerror=alert(1)>```mermaid\n[a](javascript:x) @org/team #1 $$x$$ | ::error::y ##[add-mask]z'
 
 const row = (n: number): BackupRow => ({
-  id: `20261122T1619${String(n % 60).padStart(2, '0')}Z-k2m7q5xa`,
+  id: `20261122T161901Z-${String(n).padStart(8, '0')}`,
   project: 'shop',
   createdAt: new Date(Date.UTC(2026, 10, 22) - n * 86_400_000).toISOString(),
   type: 'full',

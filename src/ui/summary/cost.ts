@@ -1,0 +1,77 @@
+import type { Result } from '../../result.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
+import { details, table } from './markup.ts'
+import { destinationNamesShown } from './words.ts'
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/** What this run and the kept backups take of what people pay for: egress, room, artifact days, minutes. */
+export function cost(result: Result): string {
+  const { backup } = result
+  if (result.command !== 'backup' || backup === undefined) return ''
+  const database = backup.databaseBytes ?? count(result, 'database', 'bytes')
+  const files = count(result, 'storage', 'downloadedBytes')
+  const read = (database ?? 0) + (files ?? 0)
+  const stored = result.destinations.filter((one) => one.stored).length
+  const monthly = backupsOfTheLastMonth(result)
+  const rows = [
+    [
+      'Egress of Supabase',
+      `at most about ${formatBytes(read)}: ${[
+        ...(database === undefined ? [] : [`the database takes ${formatBytes(database)} on its server`]),
+        ...(files === undefined ? [] : [`${formatBytes(files)} of Storage files downloaded`])
+      ].join(
+        ', '
+      )}${monthly < 2 ? '' : `; some ${formatBytes(read * monthly)} with the ${formatCount(monthly)} backups of the last 30 days`}`
+    ],
+    ...places(result).map(([name, text]) => [`Room: ${name}`, text]),
+    [
+      'Time of the runner',
+      `${formatDuration(result.durationMs)}, billed as ${plural(Math.max(1, Math.ceil(result.durationMs / 60_000)), 'minute')} where minutes are billed, and what the job does besides`
+    ]
+  ]
+  return details(
+    `Cost: at most about ${formatBytes(read)} read from Supabase, ${formatBytes(backup.sizeBytes * Math.max(1, stored))} stored`,
+    table(['What', 'How much'], rows)
+  )
+}
+
+function count(result: Result, source: string, name: string): number | undefined {
+  return result.backup?.parts.find((part) => part.source === source)?.counts[name]
+}
+
+/** Backups of this project in 30 days: each one reads the database once more. */
+function backupsOfTheLastMonth(result: Result): number {
+  const now = Date.parse(result.startedAt)
+  const ids = result.backups
+    .filter((row) => row.project === result.project && Math.abs(now - Date.parse(row.createdAt)) <= 30 * dayMs)
+    .map((row) => row.id)
+  return new Set(ids).size
+}
+
+function places(result: Result): [string, string][] {
+  return result.destinations
+    .filter((one) => one.stored)
+    .map((one) => {
+      const rows = result.backups.filter((row) => row.destination === one.name)
+      const all = rows.reduce((sum, row) => sum + (row.sizeBytes ?? 0), 0)
+      const own = rows.find((row) => row.id === result.backup?.id)
+      const days =
+        own?.expiresAt === undefined || own.expiresAt === null
+          ? undefined
+          : Math.round((Date.parse(own.expiresAt) - Date.parse(own.createdAt)) / dayMs)
+      const kept =
+        days === undefined || own === undefined
+          ? ''
+          : `; this one for ${plural(days, 'day')}, ${gigabyteDays((own.sizeBytes ?? 0) * days)}`
+      return [
+        destinationNamesShown[one.name],
+        `${formatBytes(all)} in ${plural(rows.length, 'backup')}, shared packs of Storage files not counted${kept}`
+      ]
+    })
+}
+
+function gigabyteDays(byteDays: number): string {
+  const value = byteDays / 1e9
+  return `${value < 0.01 ? 'less than 0.01' : value.toFixed(2)} GB-days`
+}

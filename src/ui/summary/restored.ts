@@ -1,0 +1,179 @@
+import { z } from 'zod'
+import type { Result } from '../../result.ts'
+import { inert, inertCode } from '../escape.ts'
+import { formatAge, formatCount, formatDuration, plural } from '../format.ts'
+import { details, joined, leftOut, list, prose, section, table } from './markup.ts'
+
+const mostShown = 100
+
+/** What the summary takes from the free part of a restore's result. */
+const schema = z.object({
+  mode: z.string(),
+  dryRun: z.boolean(),
+  target: z.array(z.string()),
+  ageMs: z.number().optional(),
+  rows: z.number().optional(),
+  tables: z.array(z.object({ table: z.string(), rows: z.number() })).optional(),
+  sideSchema: z.string().nullable().optional(),
+  databaseMs: z.number().optional(),
+  safetyBackupId: z.string().optional(),
+  safetyProject: z.string().nullable().optional(),
+  plan: z
+    .object({
+      objects: z.number(),
+      tables: z.number(),
+      rows: z.number(),
+      dropped: z.array(z.string()),
+      givenBack: z.array(z.string())
+    })
+    .optional(),
+  comparison: z
+    .array(
+      z.object({
+        table: z.string(),
+        rowsInBackup: z.number(),
+        rowsInTarget: z.number().nullable(),
+        missing: z.number().nullable(),
+        extra: z.number().nullable(),
+        differing: z.number().nullable(),
+        note: z.string().optional()
+      })
+    )
+    .optional()
+})
+
+export type Restored = z.infer<typeof schema>
+
+/** The part of the result that only a restore has; undefined for other commands. */
+export function restored(result: Result): Restored | undefined {
+  const parsed = schema.safeParse(result.restore)
+  return parsed.success ? parsed.data : undefined
+}
+
+/** What a restore did or would do; what is left to do by hand, with the SQL; how to undo it. Empty for other commands. */
+export function restoreBlock(result: Result): string {
+  const data = restored(result)
+  if (data === undefined) return ''
+  const failed = result.status === 'failed'
+  const findings = result.findings ?? []
+  const notes = findings.filter((finding) => finding.kind === 'note' || finding.kind === 'notProven')
+  return joined([
+    section(
+      data.dryRun ? 'What the restore would do' : failed ? 'The restore' : 'What came back',
+      `Target: ${data.target.map((name) => inertCode(name)).join(' = ')} · mode <code>${inert(data.mode)}</code>${data.ageMs === undefined ? '' : ` · the backup is ${formatAge(data.ageMs)} old`}`,
+      outcome(data),
+      differences(result),
+      comparison(data),
+      details(
+        `${data.dryRun ? 'Would be replaced' : 'Replaced'}: ${data.plan?.dropped.length ?? 0}`,
+        named(data.plan?.dropped ?? [])
+      ),
+      details(
+        `${data.dryRun ? 'Would be given back afterwards' : 'Given back'}: ${data.plan?.givenBack.length ?? 0}`,
+        named(data.plan?.givenBack ?? [])
+      )
+    ),
+    byHand(result),
+    details(`Notes: ${notes.length}`, named(notes.map((finding) => `${finding.subject}: ${finding.detail}`))),
+    undo(data, failed)
+  ])
+}
+
+function outcome(data: Restored): string {
+  const beside =
+    typeof data.sideSchema === 'string'
+      ? ` The tables are in the schema ${inertCode(data.sideSchema)}, beside the live ones.`
+      : ''
+  if (data.rows !== undefined) {
+    const time = data.databaseMs === undefined ? '' : `, in ${formatDuration(data.databaseMs)}`
+    return `**${plural(data.rows, 'row')} of ${plural(data.tables?.length ?? 0, 'table')} came back** and were compared with the backup${time}.${beside}`
+  }
+  if (data.plan === undefined) return ''
+  return `Planned: ${plural(data.plan.objects, 'object')}, ${plural(data.plan.rows, 'row')} of ${plural(data.plan.tables, 'table')}.${data.dryRun ? ' **Nothing was changed.**' : ''}${beside}`
+}
+
+/** What came back, but not equal. */
+function differences(result: Result): string {
+  const found = (result.findings ?? []).filter((finding) => finding.kind === 'difference')
+  return list(
+    found.map((finding) => `❌ ${inertCode(finding.subject, 120)}: ${prose(finding.detail, 300)}`),
+    mostShown
+  )
+}
+
+function comparison(data: Restored): string {
+  if (data.comparison === undefined) return ''
+  const differing = data.comparison.filter((one) => one.missing !== 0 || one.extra !== 0 || one.differing !== 0)
+  const equal = data.comparison.length - differing.length
+  const number = (value: number | null) => (value === null ? '?' : formatCount(value))
+  const right = (title: string) => ({ title, align: 'right' as const })
+  return joined([
+    equal > 0 ? `${plural(equal, 'table')} ${equal === 1 ? 'equals that' : 'equal those'} of the backup.` : '',
+    table(
+      [
+        'Table',
+        right('Rows in the backup'),
+        right('In the target'),
+        right('Missing there'),
+        right('Extra there'),
+        right('Different'),
+        ''
+      ],
+      differing
+        .slice(0, mostShown)
+        .map((one) => [
+          inertCode(one.table, 120),
+          formatCount(one.rowsInBackup),
+          number(one.rowsInTarget),
+          number(one.missing),
+          number(one.extra),
+          number(one.differing),
+          inert(one.note ?? '', 200)
+        ])
+    ),
+    leftOut(differing.length, mostShown)
+  ])
+}
+
+function byHand(result: Result): string {
+  const todo = (result.findings ?? []).filter((finding) => finding.kind === 'todo')
+  return section(
+    `Left to do by hand: ${todo.length}`,
+    table(
+      ['Object', 'Why', 'Run this'],
+      todo
+        .slice(0, mostShown)
+        .map((finding) => [
+          inertCode(finding.subject, 120),
+          prose(finding.detail, 240),
+          finding.remedy === undefined ? '' : inertCode(finding.remedy, 400)
+        ])
+    ),
+    leftOut(todo.length, mostShown)
+  )
+}
+
+function named(items: readonly string[]): string {
+  return list(
+    items.map((item) => prose(item, 300)),
+    mostShown
+  )
+}
+
+function undo(data: Restored, failed: boolean): string {
+  if (data.safetyBackupId === undefined) return ''
+  return section(
+    failed ? 'The target is kept' : 'To undo this restore',
+    failed
+      ? 'The target is as it was. It had been kept before; should it be needed:'
+      : 'The target was backed up first. Start another restore with these inputs to have it back:',
+    [
+      '```yaml',
+      'command: restore',
+      `backup: ${data.safetyBackupId.replace(/[^\w-]/g, '?')}`,
+      'restore-mode: replace',
+      `confirm-target: same:${data.target[0]?.replace(/[^\w.:/-]/g, '?') ?? ''}`,
+      '```'
+    ].join('\n')
+  )
+}

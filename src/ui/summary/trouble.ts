@@ -1,0 +1,65 @@
+import { errorCodes } from '../../error-codes.ts'
+import type { Result } from '../../result.ts'
+import { inert, inertCode } from '../escape.ts'
+import { formatAge } from '../format.ts'
+import { joined, link, list, prose, section } from './markup.ts'
+import type { SummaryPlace } from './place.ts'
+import { levelSentences } from './words.ts'
+
+/** What went wrong, why, what to do, and what there still is: the first thing that a person needs of a red run. */
+export function failure(result: Result, place: SummaryPlace): string {
+  const { error } = result
+  if (error === undefined) return ''
+  const entry = Object.entries(errorCodes).find(([code]) => code === error.code)?.[1]
+  return joined([
+    happened(result, error.message),
+    entry === undefined ? '' : `**Why:** ${prose(entry.cause, 800)}`,
+    `**What to do:** ${prose(error.remedy, 800)}`,
+    stillThere(result, place),
+    `<sub>${errorLink(error.code, place)}</sub>`
+  ])
+}
+
+/** Alarms one by one; else the message. */
+function happened(result: Result, message: string): string {
+  const alarms = result.alarms ?? []
+  if (alarms.length === 0) return `**What happened:** ${prose(message, 1_500)}`
+  return `**What happened:**\n\n${list(
+    alarms.map((alarm) => `${inert(alarm.kind, 40)}: ${prose(alarm.detail, 300)}`),
+    50
+  )}`
+}
+
+function errorLink(code: string, place: SummaryPlace): string {
+  const text = `${inertCode(code)} in docs/errors.md`
+  const { action } = place
+  if (action === undefined || !/^SB\d{3}$/.test(code)) return text
+  return link(
+    text,
+    `${place.serverUrl}/${action.repository}/blob/${action.ref}/docs/errors.md#${code.toLowerCase()}`,
+    place
+  )
+}
+
+/** What is left to fall back on when a backup failed. */
+function stillThere(result: Result, place: SummaryPlace): string {
+  if (result.command !== 'backup' || result.status !== 'failed') return ''
+  const nothingNew = 'Nothing of this run was published.'
+  const good = result.backups
+    .filter((row) => row.status === 'complete' && row.verified !== 'none' && row.future !== true)
+    .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0]
+  if (good === undefined) return result.backups.length === 0 ? '' : `${nothingNew} No earlier backup is verified.`
+  const age = formatAge(place.now.getTime() - Date.parse(good.createdAt))
+  return `**What you still have:** ${nothingNew} The newest verified backup is ${age} old: ${inertCode(good.id)}, ${levelSentences[good.verified]}.`
+}
+
+export function warnings(result: Result): string {
+  const found = result.warnings
+  return section(
+    `Warnings: ${found.length}`,
+    list(
+      found.map((warning) => prose(warning, 400)),
+      20
+    )
+  )
+}
