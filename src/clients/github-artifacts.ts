@@ -13,7 +13,13 @@ const artifactSchema = z.object({
   created_at: z.string().nullable(),
   expires_at: z.string().nullable(),
   digest: z.string().nullish(),
-  workflow_run: z.object({ id: z.number().optional() }).nullish()
+  workflow_run: z
+    .object({
+      id: z.number().optional(),
+      repository_id: z.number().nullish(),
+      head_repository_id: z.number().nullish()
+    })
+    .nullish()
 })
 
 const pageSchema = z.object({ total_count: z.number(), artifacts: z.array(artifactSchema) })
@@ -29,12 +35,23 @@ export interface Artifact {
   /** SHA-256 in lower-case hex, where GitHub states one. */
   readonly sha256: string | undefined
   readonly runId: number | undefined
+  /** Uploaded by a run of code from another repository: a pull request of a fork. */
+  readonly foreign: boolean
+}
+
+/** One page of the listing of all artifacts. */
+export interface ArtifactPage {
+  /** How many artifacts there are on all pages. */
+  readonly total: number
+  readonly artifacts: readonly Artifact[]
 }
 
 /** Artifacts of one repository, across its runs, over REST. */
 export interface Artifacts {
   /** All artifacts, newest first, or those of exactly this name. Throws when the listing is not complete. */
   list(name?: string): Promise<readonly Artifact[]>
+  /** One page of all artifacts, newest first, 100 a page; 1 is the first. */
+  page(number: number): Promise<ArtifactPage>
   get(id: number): Promise<Artifact | undefined>
   /** One that is not there is no error. */
   delete(id: number): Promise<void>
@@ -51,8 +68,14 @@ function toArtifact(one: z.infer<typeof artifactSchema>): Artifact {
     createdAt: new Date(one.created_at ?? 0),
     expiresAt: one.expires_at === null ? undefined : new Date(one.expires_at),
     sha256: /^sha256:([0-9a-f]{64})$/.exec(one.digest ?? '')?.[1],
-    runId: one.workflow_run?.id
+    runId: one.workflow_run?.id,
+    foreign: isForeign(one.workflow_run?.repository_id, one.workflow_run?.head_repository_id)
   }
+}
+
+/** Where GitHub says of both repositories, that of the run and that of its code, which they are. */
+function isForeign(repository: number | null | undefined, head: number | null | undefined): boolean {
+  return typeof repository === 'number' && typeof head === 'number' && head !== repository
 }
 
 function parsed<T>(schema: z.ZodType<T>, data: unknown): T {
@@ -72,17 +95,22 @@ export function githubArtifacts(github: Github, repository: string): Artifacts {
     name: string | undefined
   ): Promise<{ readonly found: Map<number, Artifact>; readonly total: number }> {
     const found = new Map<number, Artifact>()
-    for (let page = 1; ; page += 1) {
-      const { data } = await github.request('GET /repos/{owner}/{repo}/actions/artifacts', {
-        ...place,
-        per_page: pageSize,
-        page,
-        ...(name === undefined ? {} : { name })
-      })
-      const { total_count: total, artifacts } = parsed(pageSchema, data)
-      for (const one of artifacts) found.set(one.id, toArtifact(one))
+    for (let number = 1; ; number += 1) {
+      const { total, artifacts } = await page(number, name)
+      for (const one of artifacts) found.set(one.id, one)
       if (artifacts.length < pageSize) return { found, total }
     }
+  }
+
+  async function page(number: number, name?: string): Promise<ArtifactPage> {
+    const { data } = await github.request('GET /repos/{owner}/{repo}/actions/artifacts', {
+      ...place,
+      per_page: pageSize,
+      page: number,
+      ...(name === undefined ? {} : { name })
+    })
+    const { total_count: total, artifacts } = parsed(pageSchema, data)
+    return { total, artifacts: artifacts.map(toArtifact) }
   }
 
   /**
@@ -121,6 +149,7 @@ export function githubArtifacts(github: Github, repository: string): Artifacts {
 
   return {
     list,
+    page: async (number) => await page(number),
     async get(id) {
       try {
         const { data } = await github.request('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}', {

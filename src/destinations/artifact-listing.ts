@@ -16,12 +16,12 @@ export function fileOf(group: ArtifactGroup, name: string): Artifact | undefined
   return group.files.get(name)?.[0]
 }
 
-/** Artifacts of ours that have not expired, by backup. */
+/** Artifacts of ours that have not expired, by backup. What a pull request of a fork uploaded is none of ours, whatever its name. */
 export function groupArtifacts(all: readonly Artifact[]): Map<string, ArtifactGroup> {
   const groups = new Map<string, { readonly backup: BackupRef; readonly files: Map<string, Artifact[]> }>()
   const newestFirst = [...all].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || b.id - a.id)
   for (const artifact of newestFirst) {
-    const parsed = artifact.expired ? null : parseArtifactName(artifact.name)
+    const parsed = artifact.expired || artifact.foreign ? null : parseArtifactName(artifact.name)
     if (parsed === null) continue
     const key = `${parsed.backup.project}.${parsed.backup.id}`
     const group = groups.get(key) ?? { backup: parsed.backup, files: new Map<string, Artifact[]>() }

@@ -5,9 +5,10 @@ import { hasStatus } from '../clients/github-errors.ts'
 import { repositoryVisibility } from '../clients/github-releases.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
-import { indexesOf, indexName, labelOfIndex, readIndex, renderIndex } from './artifact-index.ts'
+import { type Index, indexesOf, indexName, labelOfIndex, readIndex, renderIndex } from './artifact-index.ts'
 import { type ArtifactGroup, cleanArtifacts, fileOf, groupArtifacts } from './artifact-listing.ts'
 import { artifactName } from './artifact-names.ts'
+import { listBySnapshot, mostRemembered, type Snapshot } from './artifact-snapshot.ts'
 import { artifactUpload } from './artifact-upload.ts'
 import type { BackupRef, Body, Destination, ListedBackup, RecordFile } from './destination.ts'
 import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName } from './names.ts'
@@ -44,6 +45,8 @@ const downloadsAtOnce = 8
 const largestSmallFile = 64 * 1024 * 1024
 /** So many small files are downloaded one by one; more are worth an index, see artifact-index.ts. */
 const mostSingly = 8
+/** A listing that took more pages is worth an index, too. */
+const mostPagesRead = 20
 const dayMs = 24 * 60 * 60 * 1000
 
 function memoryCache(): ManifestCache {
@@ -64,6 +67,10 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   let groups: Promise<Map<string, ArtifactGroup>> | undefined
   let service: ArtifactService | undefined
   let indexes: readonly Artifact[] = []
+  const indexesRead = new Map<number, Index | null>()
+  /** The last listing of this run, and how many pages it took. */
+  let listing: Snapshot | undefined
+  let pagesRead = 0
   /** SHA-256 of what the newest indexes hold, and of the small files that the last listing showed, by project. */
   const indexed = new Set<string>()
   const shown = new Map<string, readonly string[]>()
@@ -73,8 +80,49 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     return artifactUpload({ github, service, artifacts, retentionDays: options.retentionDays, context })
   }
 
+  /** All artifacts of the repository, by fewer requests where an index tells what lies between the pages. */
+  async function listAll(): Promise<readonly Artifact[]> {
+    pagesRead = 0
+    const now = context.clock.now().getTime()
+    const some = await listBySnapshot(
+      async (number) => {
+        pagesRead += 1
+        return await artifacts.page(number)
+      },
+      async (page) => {
+        for (const index of indexesOf(page)) {
+          const snapshot = (await indexOf(index))?.snapshot
+          if (snapshot !== undefined) return snapshot
+        }
+        return undefined
+      }
+    )
+    if (some === undefined) return await artifacts.list()
+    // What was remembered may have expired since.
+    return some.map((one) =>
+      one.expiresAt === undefined || one.expiresAt.getTime() > now ? one : { ...one, expired: true }
+    )
+  }
+
+  /** The content of an index, downloaded once; null where it cannot be had. */
+  async function indexOf(artifact: Artifact): Promise<Index | null> {
+    const kept = indexesRead.get(artifact.id)
+    if (kept !== undefined) return kept
+    if (artifact.bytes > largestSmallFile) return null
+    try {
+      const index = await readIndex(await artifacts.read(artifact))
+      indexesRead.set(artifact.id, index)
+      return index
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+      context.log.debug(`the index ${artifact.name} could not be read: ${thrown.message}`)
+      return null
+    }
+  }
+
   async function refresh(): Promise<Map<string, ArtifactGroup>> {
-    const fresh = artifacts.list().then((all) => {
+    const fresh = listAll().then((all) => {
+      listing = { at: context.clock.now(), artifacts: all }
       indexes = indexesOf(all)
       return groupArtifacts(all)
     })
@@ -157,18 +205,13 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
       const missing = []
       for (const sha256 of files) if ((await cache.get(sha256)) === undefined) missing.push(sha256)
       const newest = indexes.find((one) => labelOfIndex(one.name) === project)
-      if (missing.length <= mostSingly || newest === undefined || newest.bytes > largestSmallFile) continue
+      if (missing.length <= mostSingly || newest === undefined) continue
       const known = new Set(files)
-      try {
-        for (const content of await readIndex(await artifacts.read(newest))) {
-          const sha256 = sha256Hex(content)
-          if (!known.has(sha256)) continue
-          indexed.add(sha256)
-          await cache.set(sha256, content)
-        }
-      } catch (thrown) {
-        if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
-        context.log.debug(`the index ${newest.name} could not be read: ${thrown.message}`)
+      for (const content of (await indexOf(newest))?.files ?? []) {
+        const sha256 = sha256Hex(content)
+        if (!known.has(sha256)) continue
+        indexed.add(sha256)
+        await cache.set(sha256, content)
       }
     }
   }
@@ -176,7 +219,8 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   /** Writes a new index when the last one lacks much, and removes the earlier ones. It only saves time: nothing fails with it. */
   async function writeIndex(project: string, manifest: Uint8Array): Promise<void> {
     const files = shown.get(project) ?? []
-    if (files.filter((sha256) => !indexed.has(sha256)).length < mostSingly) return
+    const lacking = files.filter((sha256) => !indexed.has(sha256)).length
+    if (lacking < mostSingly && pagesRead <= mostPagesRead) return
     const old = indexes.filter((one) => labelOfIndex(one.name) === project)
     try {
       const contents = [manifest]
@@ -185,7 +229,9 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
         if (content !== undefined) contents.push(content)
       }
       const chance = Buffer.from(context.randomBytes(4)).toString('hex')
-      await upload().store(indexName(project, options.runId, chance), memoryVolume(await renderIndex(contents)))
+      const snapshot = (listing?.artifacts.length ?? 0) > mostRemembered ? undefined : listing
+      const index = await renderIndex({ files: contents, ...(snapshot === undefined ? {} : { snapshot }) })
+      await upload().store(indexName(project, options.runId, chance), memoryVolume(index))
       for (const one of old) await artifacts.delete(one.id)
     } catch (thrown) {
       if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown

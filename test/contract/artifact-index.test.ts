@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { connectArtifactService } from '../../src/clients/artifact-service.ts'
 import { connectGithub } from '../../src/clients/github.ts'
 import { openArtifactDestination } from '../../src/destinations/artifact.ts'
-import { labelOfIndex } from '../../src/destinations/artifact-index.ts'
+import { labelOfIndex, renderIndex } from '../../src/destinations/artifact-index.ts'
 import type { Destination } from '../../src/destinations/destination.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
 import { seedArtifact } from '../kit/github/state.ts'
@@ -78,4 +78,49 @@ test('copies of backups that are gone bring none back, and a damaged or forged i
     expect(found.size).toBe(12)
     expect(many).toBe(13)
   }
+})
+
+test('T8: artifacts that a pull request of a fork uploaded are no backups, and their index is not read', async () => {
+  const before = (await seen()).found.size
+  const forged = earlierBackup(day)
+  seedArtifact(github.state, github.repository, {
+    name: `shop.${forged.ref.id}.manifest.json`,
+    content: forged.manifest,
+    fromFork: true
+  })
+  seedArtifact(github.state, github.repository, {
+    name: 'shop.manifests.9-11111111',
+    content: await renderIndex({ files: [] }),
+    createdAt: new Date(Date.now() + 2 * day),
+    fromFork: true
+  })
+  const { found } = await seen()
+  expect(found.size).toBe(before)
+  expect(found.has(`shop/${forged.ref.id}`)).toBe(false)
+})
+
+test('a repository with many artifacts is listed by few pages, also after backups were removed', async () => {
+  const past = Date.now() - 3 * day
+  for (let count = 0; count < 2500; count += 1)
+    seedArtifact(github.state, github.repository, {
+      name: `coverage-${count}`,
+      content: 'x',
+      createdAt: new Date(past - 3_600_000 + count * 1000)
+    })
+  // As GitHub shows them: the oldest at the end.
+  github.repository.artifacts.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+  const pages = () => github.calls.filter((call) => call.path.endsWith('/actions/artifacts')).length
+  const first = await seen()
+  expect(pages()).toBeGreaterThan(25)
+  const run = await open()
+  await listed(run)
+  await seedBackup(run, earlierBackup(0))
+  const before = (await seen()).found
+  expect(before.size).toBe(first.found.size + 1)
+  expect(pages()).toBeLessThan(8)
+  const [doomed] = [...first.found.keys()].toSorted()
+  await (await open()).delete({ project: 'shop', id: doomed?.split('/')[1] ?? '' })
+  const after = (await seen()).found
+  expect([...after.keys()].toSorted()).toEqual([...before.keys()].filter((key) => key !== doomed).toSorted())
+  expect(pages()).toBeLessThan(15)
 })

@@ -3,8 +3,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectGithub } from '../../src/clients/github.ts'
+import { githubArtifacts } from '../../src/clients/github-artifacts.ts'
 import { renderIndex } from '../../src/destinations/artifact-index.ts'
 import { renderReleaseBody } from '../../src/destinations/release-body.ts'
+import { testContext } from '../contract/destination-suite.ts'
 import { runAction } from '../kit/action.ts'
 import { createRepository, gitHandler } from '../kit/git/git-server.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
@@ -32,17 +35,40 @@ describe('F74: a thousand backups', () => {
   })
 
   async function seedEverywhere(): Promise<void> {
-    for (const backup of backups) {
+    for (const backup of backups.toReversed()) {
       seedAmongArtifacts(github.state, github.repository, backup)
+      for (const file of ['contents.json.zst.age', 'roles.sql.zst.age', 'RESTORE.md', 'functions.tar.zst.age'])
+        seedArtifact(github.state, github.repository, {
+          name: `shop.${backup.ref.id}.${file}`,
+          content: file,
+          createdAt: backup.createdAt,
+          expiresAt: new Date(Date.now() + 400 * day)
+        })
+    }
+    for (const backup of backups) {
       github.repository.releases.push(releaseOf(backup))
       const folder = join(root, 'folder', 'shop', backup.ref.id)
       await mkdir(folder, { recursive: true })
       await writeFile(join(folder, 'database.dump'), backup.file)
       await writeFile(join(folder, 'manifest.json'), backup.manifest)
     }
+    // What the last run saw.
+    const seen = await githubArtifacts(
+      connectGithub({
+        apiUrl: github.env['GITHUB_API_URL'] ?? '',
+        token: github.token,
+        retries: 0,
+        context: await testContext(root)
+      }),
+      'acme/shop'
+    ).list()
+    expect(seen).toHaveLength(6000)
     seedArtifact(github.state, github.repository, {
       name: 'shop.manifests.7-0a1b2c3d',
-      content: await renderIndex(backups.map((backup) => backup.manifest)),
+      content: await renderIndex({
+        files: backups.map((backup) => backup.manifest),
+        snapshot: { at: new Date(), artifacts: seen }
+      }),
       expiresAt: new Date(Date.now() + 90 * day)
     })
     const commit = [

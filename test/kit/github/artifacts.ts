@@ -21,7 +21,7 @@ function artifactBody(call: Call, artifact: StoredArtifact): Record<string, unkn
     workflow_run: {
       id: artifact.runId,
       repository_id: 1,
-      head_repository_id: 1,
+      head_repository_id: artifact.fromFork === true ? 2 : 1,
       head_branch: 'main',
       head_sha: 'a'.repeat(40)
     }

@@ -37,6 +37,8 @@ export interface StoredArtifact {
   /** Content of a seeded artifact; others lie in the blob server under `blob`. */
   readonly content?: Buffer
   readonly blob?: string
+  /** Uploaded by a run for a pull request of a fork. */
+  readonly fromFork?: boolean
 }
 
 export interface IssueComment {
@@ -156,6 +158,7 @@ export interface SeededArtifact {
   readonly createdAt?: Date
   readonly expiresAt?: Date
   readonly runId?: number
+  readonly fromFork?: boolean
 }
 
 const day = 24 * 60 * 60 * 1000
@@ -174,6 +177,7 @@ export function seedArtifact(state: GithubState, repository: RepositoryState, se
     expiresAt: seeded.expiresAt ?? new Date(createdAt.getTime() + state.maxRetentionDays * day),
     runId: seeded.runId ?? 1,
     finalized: true,
+    fromFork: seeded.fromFork ?? false,
     content
   }
   repository.artifacts.push(artifact)
