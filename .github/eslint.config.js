@@ -12,7 +12,10 @@ export default tseslint.config({
   plugins: { '@typescript-eslint': tseslint.plugin },
   languageOptions: {
     parser: tseslint.parser,
-    parserOptions: { project: './tsconfig.json', tsconfigRootDir: fileURLToPath(new URL('..', import.meta.url)) }
+    parserOptions: {
+      project: ['./tsconfig.json', './src/ui/dashboard/page/tsconfig.json'],
+      tsconfigRootDir: fileURLToPath(new URL('..', import.meta.url))
+    }
   },
   linterOptions: { reportUnusedDisableDirectives: 'error' },
   rules: {

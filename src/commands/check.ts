@@ -108,8 +108,8 @@ function ofProject(entries: readonly HistoryEntry[], project: string): HistoryEn
  * The workflows that make backups on a schedule. When no file of the repository says that it does, the one of this run is
  * taken, unless it uses this action for something else. What GitHub does not show is a warning: the age is checked anyway.
  */
-async function scheduledWorkflows(
-  options: CheckOptions,
+export async function scheduledWorkflows(
+  options: Pick<CheckOptions, 'workflowFile'>,
   ports: CheckPorts,
   warnings: string[]
 ): Promise<readonly ScheduledWorkflow[]> {

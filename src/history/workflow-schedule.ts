@@ -98,6 +98,28 @@ export function scheduledTimes(
     .map((time) => new Date(time))
 }
 
+/**
+ * The next times of schedules after `after`, soonest first, at most `most` of them.
+ *
+ * @returns undefined when a schedule cannot be read.
+ */
+export function nextTimes(schedules: readonly Schedule[], after: Date, most: number): readonly Date[] | undefined {
+  const times = new Set<number>()
+  for (const { cron, timezone } of schedules) {
+    if (cron.trim().split(/\s+/).length !== 5) return undefined
+    try {
+      const expression = CronExpressionParser.parse(cron, { currentDate: after, tz: timezone })
+      for (let count = 0; count < most; count += 1) times.add(expression.next().getTime())
+    } catch {
+      return undefined
+    }
+  }
+  return [...times]
+    .sort((a, b) => a - b)
+    .slice(0, most)
+    .map((time) => new Date(time))
+}
+
 function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
 }

@@ -11,6 +11,7 @@ import type { RunnerEnvironment } from '../runner-environment.ts'
 import { tool } from '../version.ts'
 import { backup } from './backup.ts'
 import { check } from './check.ts'
+import { withDashboard } from './dashboard.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
 import { restore } from './restore.ts'
@@ -41,9 +42,9 @@ export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Resul
 async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<Result> {
   switch (inputs.command) {
     case 'backup':
-      return backup(inputs, ports, place)
+      return withDashboard(await backup(inputs, ports, place), inputs, ports, place)
     case 'list':
-      return runList(inputs, ports)
+      return withDashboard(await runList(inputs, ports), inputs, ports, place)
     case 'download':
       return download(inputs, ports, place)
     case 'delete':
