@@ -1,11 +1,12 @@
 import type { PostgresServer } from '../test/kit/postgres/server.ts'
 
-export const databaseNames = ['empty', 'medium', 'large', 'tables'] as const
+export const databaseNames = ['empty', 'medium', 'mixed', 'large', 'tables'] as const
 export type DatabaseName = (typeof databaseNames)[number]
 
 export const descriptions: Readonly<Record<DatabaseName, string>> = {
   empty: 'an empty database',
   medium: 'about 100 MB as text, 30 tables',
+  mixed: 'about 300 MB as text, half of it in one table, the rest in 30',
   large: 'about 1 GB as text, one large table and pgbench',
   tables: '2,000 small tables'
 }
@@ -58,6 +59,9 @@ export async function makeDatabase(server: PostgresServer, name: DatabaseName): 
   const run = (sql: string) => server.query(sql, [], server.superuser, name)
   if (name === 'medium') {
     for (let index = 1; index <= 30; index += 1) await run(table(`events_${index}`, 9_300))
+  } else if (name === 'mixed') {
+    await run(table('events', 420_000))
+    for (let index = 1; index <= 30; index += 1) await run(table(`events_${index}`, 14_000))
   } else if (name === 'large') {
     await run(table('events', 2_000_000))
     const filled = await server.run('pgbench', ['-i', '-q', '-s', '25'], { database: name })

@@ -9,6 +9,7 @@ import { majors } from '../test/kit/postgres/programs.ts'
 import { startPostgres } from '../test/kit/postgres/server.ts'
 import { type DatabaseName, databaseNames, descriptions, makeDatabase } from './bench-databases.ts'
 import { type Measured, measure, median } from './bench-measure.ts'
+import { benchRestore } from './bench-restore.ts'
 import { waysOf } from './bench-ways.ts'
 import { bundle } from './demo-action.ts'
 
@@ -26,6 +27,8 @@ const usage = `npm run bench -- [options]
   --only NAMES       some of: ${databaseNames.join(', ')} (commas)
   --repeats N        how often each way runs on each database (3)
   --proof            also the whole backup with its proof by restoring
+  --restore          restores instead of backups: pg_restore -j2 and this action, the same archive into the same server
+                     (--only: mixed)
   --major N          PostgreSQL version: ${majors.join(', ')} (15; the others need: sh scripts/install-parts)
   --bundle FILE      another build of the action (dist/index.js)
   --json             all samples as JSON instead of tables`
@@ -36,6 +39,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     repeats: { type: 'string', default: '3' },
     proof: { type: 'boolean', default: false },
+    restore: { type: 'boolean', default: false },
     major: { type: 'string', default: '15' },
     bundle: { type: 'string', default: bundle },
     json: { type: 'boolean', default: false },
@@ -47,7 +51,8 @@ async function main(): Promise<void> {
   if (values.help) return console.log(usage)
   const repeats = Number(values.repeats)
   const major = majors.find((known) => String(known) === values.major)
-  const wanted = values.quick ? ['medium'] : (values.only?.split(',') ?? [...databaseNames])
+  const usual = values.restore ? ['mixed'] : databaseNames.filter((name) => name !== 'mixed')
+  const wanted = values.quick ? ['medium'] : (values.only?.split(',') ?? usual)
   const names = databaseNames.filter((name) => wanted.includes(name))
   if (!Number.isInteger(repeats) || repeats < 1 || major === undefined || names.length !== wanted.length) {
     throw new Error(usage)
@@ -58,6 +63,11 @@ async function main(): Promise<void> {
     settings: { shared_buffers: '512MB', max_locks_per_transaction: 256, max_wal_size: '4GB', autovacuum: 'off' }
   })
   try {
+    if (values.restore) {
+      for (const database of names)
+        console.log(await benchRestore({ server, database, repeats, folder, bundle: path.resolve(values.bundle) }))
+      return
+    }
     const ways = waysOf({
       server,
       recipient: await identityToRecipient(await generateIdentity()),

@@ -1,5 +1,6 @@
 import type { ColumnFacts, TableFacts } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
+import { queryAndRelease } from './query-and-release.ts'
 import { qualified, quoteIdentifier } from './quote.ts'
 
 export type HashMethod = 'record' | 'text'
@@ -89,7 +90,8 @@ export async function sumTables(connection: Connection, batch: readonly SumReque
   const parts = batch.map(
     ({ table, method }, index) => `(select ${index} as at, s.* from (${hashStatement(table, method)}) s)`
   )
-  const rows = await connection.query<{ at: number; rows: string; hash: string | null }>(
+  const rows = await queryAndRelease<{ at: number; rows: string; hash: string | null }>(
+    connection,
     `${parts.join('\nunion all\n')}\norder by at`
   )
   return batch.map((_, index) => {

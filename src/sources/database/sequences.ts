@@ -1,6 +1,7 @@
 import type { SequenceFacts } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { memberships, notOfExtension, userSchemas } from './catalog.ts'
+import { queryAndRelease } from './query-and-release.ts'
 import { qualified } from './quote.ts'
 
 export interface SequenceName {
@@ -33,7 +34,10 @@ export async function readSequenceStates(
       .map(
         (name, index) => `select ${index} as at, last_value::text as value, is_called as called from ${qualified(name)}`
       )
-    const rows = await connection.query<{ value: string; called: boolean }>(`${parts.join(' union all ')} order by at`)
+    const rows = await queryAndRelease<{ value: string; called: boolean }>(
+      connection,
+      `${parts.join(' union all ')} order by at`
+    )
     states.push(...rows.map(({ value, called }) => ({ value, called })))
   }
   return states
