@@ -3,19 +3,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes } from '../src/error-codes.ts'
+import { faultsPage, faultsText, namedTests, problemsOf, withoutResults } from './fault-table.ts'
 import { documentedSchemas, schemaText } from './schemas.ts'
-import { actionSchema, errorTable, inputTable, outputTable, withTable } from './tables.ts'
+import { actionSchema, errorPage, inputTable, outputTable, withTable } from './tables.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = `${root}README.md`
 const action = actionSchema.parse(parse(readFileSync(`${root}action.yml`, 'utf8')))
 
 const before = readFileSync(readme, 'utf8')
-const after = [
-  ['inputs', inputTable(action)] as const,
-  ['outputs', outputTable(action)] as const,
-  ['errors', errorTable(errorCodes)] as const
-].reduce((text, [name, table]) => withTable(text, name, table), before)
+const after = [['inputs', inputTable(action)] as const, ['outputs', outputTable(action)] as const].reduce(
+  (text, [name, table]) => withTable(text, name, table),
+  before
+)
 
 const check = process.argv.includes('--check')
 
@@ -32,7 +32,23 @@ function write(path: string, name: string, before: string, after: string): void 
 
 write(readme, 'README.md', before, after)
 if (!check) mkdirSync(`${root}docs`, { recursive: true })
-for (const one of documentedSchemas) {
-  const path = `${root}docs/${one.file}`
-  write(path, `docs/${one.file}`, existsSync(path) ? readFileSync(path, 'utf8') : '', schemaText(one))
+function writeText(name: string, text: string): void {
+  const path = `${root}${name}`
+  write(path, name, existsSync(path) ? readFileSync(path, 'utf8') : '', text)
 }
+
+writeText('docs/errors.md', errorPage(errorCodes))
+for (const one of documentedSchemas) {
+  writeText(`docs/${one.file}`, schemaText(one))
+}
+
+const tests = namedTests()
+for (const problem of problemsOf(tests)) {
+  process.stderr.write(`${problem}\n`)
+  process.exitCode = 1
+}
+const faultsBefore = existsSync(faultsPage) ? readFileSync(faultsPage, 'utf8') : ''
+const faults = faultsText(tests, faultsBefore)
+// A result that is not taken in yet does not make the page wrong.
+if (!check || withoutResults(faults) !== withoutResults(faultsBefore))
+  write(faultsPage, 'docs/faults.md', faultsBefore, faults)

@@ -25,7 +25,7 @@ describe.each(majors)('a capture of PostgreSQL %s', (major) => {
   })
   afterAll(() => server.stop('immediate'))
 
-  test('F23 F24: one of every kind of object comes back with equal counts, hashes and fingerprint', async () => {
+  test('F23, F24, F25: one of every kind of object comes back with equal counts, hashes and fingerprint', async () => {
     const { facts } = await capture(desk, server, 'kind')
     expect(databaseFactsSchema.parse(JSON.parse(JSON.stringify(facts)))).toEqual(facts)
     expect(facts.guards.length).toBeGreaterThan(200)
@@ -68,7 +68,7 @@ test.each([17, 18] as const)(
   }
 )
 
-test('secrets of the vault are kept in clear only where asked for', async () => {
+test('F25: secrets of the vault are kept in clear only where asked for, and named as missing where not', async () => {
   const server = await startPostgres({ major: 15 })
   try {
     await server.query('create database v')

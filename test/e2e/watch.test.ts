@@ -60,7 +60,7 @@ describe('check', () => {
     seedAmongArtifacts(github.state, github.repository, earlierBackup(hours * hour, facts))
   const kinds = (done: ActionRun): string[] => (done.result?.alarms ?? []).map((alarm) => alarm.kind)
 
-  test('nothing stored is a failure of its own', async () => {
+  test('T20: nothing stored is a failure of its own', async () => {
     const done = await check()
     expect({ code: done.code, status: done.outputs['status'], error: done.result?.error?.code }).toEqual({
       code: 1,

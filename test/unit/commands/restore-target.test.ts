@@ -17,7 +17,7 @@ function codeOf(work: () => void): string {
   }
 }
 
-describe('confirm-target', () => {
+describe('T15: confirm-target', () => {
   test('is the ref or host/database, without the port', () => {
     expect(namesOf({ ref, database: place })).toEqual([ref, 'db.example.com/postgres'])
     for (const typed of [ref, 'db.example.com/postgres', `same:${ref}`])
