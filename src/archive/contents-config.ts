@@ -33,7 +33,15 @@ export const configFactsSchema = z.object({
   /** Settings whose values are secret and were left out: `auth.smtp_pass`. */
   omitted: z.array(z.string()),
   /** Whether secret values are in `config.json`. */
-  secretsIncluded: z.boolean()
+  secretsIncluded: z.boolean(),
+  /**
+   * The first 32 hexadecimal digits of the SHA-256 of `supabase-backup/jwt-secret`, a zero byte and the project's JWT secret: whether a target signs
+   * with the same one. In encrypted backups alone.
+   */
+  jwtSecret: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional()
 })
 export type ConfigFacts = z.infer<typeof configFactsSchema>
 

@@ -42,8 +42,14 @@ it there, or do without. Row-level policies and grants guard the data only where
 
 function supabaseProject(): string {
   return `Into a new Supabase project (its platform has made the schemas \`auth\`, \`storage\` and others already, and \`postgres\` is no superuser).
-\`URL\` is the connection string of the session pooler or the direct connection. Enable the extensions first that \`contents.json\` lists
-under \`database.extensions\`. Users, their identities and second factors come first, before anything of yours fires on them:
+\`URL\` is the connection string of the session pooler or the direct connection. Enable the extensions first that the project had, in the schemas
+that they had:
+
+\`\`\`sh
+jq -r '.database.extensions[] | [.name, .schema, .version] | @tsv' contents.json
+\`\`\`
+
+Users, their identities and second factors come first, before anything of yours fires on them:
 
 \`\`\`sh
 pg_restore --data-only --schema=auth --table=users --dbname="$URL" database.dump

@@ -16,6 +16,11 @@ export interface RunnerLog extends Log {
   bug(error: Error): void
 }
 
+/** Has the runner mask a secret that no input gave. */
+export function maskSecret(secret: string): void {
+  core.setSecret(secret)
+}
+
 /** The log of a workflow run: the only writer to standard output. Every text is made inert and free of secrets here. */
 export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
   let lastProgress = Number.NEGATIVE_INFINITY

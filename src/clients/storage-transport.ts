@@ -92,7 +92,7 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
       ...(request.body === undefined ? {} : { body: request.body })
     })
     if (response.ok || request.accept?.includes(response.status) === true) return response
-    const problem = await readProblem(response)
+    const problem = await readProblem(response, key)
     if (isMissing(response.status, problem)) return null
     throw refusal(response.status, problem, base)
   }
@@ -111,8 +111,9 @@ export interface StorageProblem {
   readonly text: string
 }
 
-async function readProblem(response: Response): Promise<StorageProblem> {
-  const text = (await response.text().catch(() => '')).slice(0, 2000)
+/** A key that was looked up is unknown to what takes secrets out of texts: it must not come back in an answer. */
+async function readProblem(response: Response, key: string): Promise<StorageProblem> {
+  const text = (await response.text().catch(() => '')).slice(0, 2000).replaceAll(key, '***')
   try {
     const parsed = problemSchema.parse(JSON.parse(text))
     const status = Number(parsed.statusCode)

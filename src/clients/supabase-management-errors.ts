@@ -21,6 +21,7 @@ export class ManagementError extends UserError {
  */
 const scopes: readonly (readonly [route: RegExp, oauth: string | null, fine: string])[] = [
   [/^\/functions/, 'edge_functions', 'edge_functions'],
+  [/^\/api-keys/, 'secrets', 'api_gateway_keys'],
   [/^\/secrets/, 'secrets', 'edge_functions_secrets'],
   [/^\/config\/auth\/signing-keys/, 'secrets', 'auth_signing_keys'],
   [/^\/config\/auth/, 'auth', 'auth_config'],
@@ -51,7 +52,20 @@ export interface FailedManagementCall {
   readonly status: number | null
   /** What the server or the network said; it goes into the text. */
   readonly message: string
+  /** What the token looks like: for the error of one that is refused. */
+  readonly tokenForm?: string
   readonly cause?: unknown
+}
+
+/** What the form of a token tells when it is refused. Nothing of the token is in it. */
+export function formOfToken(token: string): string {
+  // access_token.go of the CLI; tokens with scopes may have other forms, so that this is only ever told, never enforced.
+  if (/^sbp_(?:oauth_)?[a-f0-9]{40}$/.test(token))
+    return 'It has the form of a token: it was revoked, has expired, or its owner left the organisation'
+  if (/^(?:eyJ|sb_)/.test(token)) return 'It looks like an API key of a project, not like an access token'
+  return token.startsWith('sbp_')
+    ? 'It begins like a token: it was copied in part, revoked, or has expired'
+    : 'It does not begin like a token (`sbp_`)'
 }
 
 /** Makes the error of a call that failed for good. */
@@ -62,7 +76,10 @@ export function managementError(failed: FailedManagementCall): ManagementError {
   const said = message === '' ? '' : `: ${message.slice(0, 300)}`
   const make = (code: ErrorCode, what: string, details: UserErrorDetails = {}) =>
     new ManagementError(code, what, status, scope, { ...details, cause: failed.cause })
-  if (status === 401) return make('SB821', `The Management API refused the access token (${call}, status 401${said}).`)
+  if (status === 401) {
+    const form = failed.tokenForm === undefined ? '' : ` ${failed.tokenForm}.`
+    return make('SB821', `The Management API refused the access token (${call}, status 401${said}).${form}`)
+  }
   if (status === 403)
     return make('SB822', `The access token lacks the scope ${scope} (${call}, status 403${said}).`, {
       remedy: `Give the token the scope ${scope}, or use a token of a member of the organisation who has that right.`

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { asError, cancelled } from '../errors.ts'
 import { backoffMs } from './github-retry.ts'
-import { type ManagementError, managementError, shapeError } from './supabase-management-errors.ts'
+import { formOfToken, type ManagementError, managementError, shapeError } from './supabase-management-errors.ts'
 
 /** Larger answers are refused: functions have at most 20 MB, settings some hundred kB. */
 const largestAnswer = 64 * 1024 * 1024
@@ -85,7 +85,7 @@ export function connectManagement(options: ManagementOptions): Management {
         openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
       if (status >= 200 && status < 300) return { contentType: response.headers.get('content-type') ?? '', bytes }
       if (status === 429) openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
-      throw managementError({ method, path, status, message: messageOf(bytes) })
+      throw managementError({ method, path, status, message: messageOf(bytes), tokenForm: formOfToken(options.token) })
     } catch (thrown) {
       if (signal.aborted) throw cancelled(signal)
       if (status !== null) throw thrown

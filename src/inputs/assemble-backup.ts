@@ -27,7 +27,8 @@ export function assembleBackup(
       supabaseUrl: fields['supabase-url'],
       serviceRoleKey: fields['service-role-key'],
       accessToken: fields['access-token'],
-      managementUrl: fields['management-url']
+      managementUrl: fields['management-url'],
+      bucketsGiven: fields.buckets.length > 0
     },
     sourceAccessNames,
     problems

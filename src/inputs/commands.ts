@@ -22,7 +22,8 @@ export interface DatabaseAccess {
 export interface StorageAccess {
   /** Without a trailing slash. */
   readonly url: string
-  readonly serviceRoleKey: string
+  /** Undefined: to be looked up by the Management API, whose access is given then. */
+  readonly serviceRoleKey: string | undefined
 }
 
 /** The Management API for one project. */

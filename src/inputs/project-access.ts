@@ -15,6 +15,8 @@ export interface GivenAccess {
   readonly serviceRoleKey: string | undefined
   readonly accessToken: string | undefined
   readonly managementUrl: string
+  /** Whether something else than the address says that Storage is meant. */
+  readonly bucketsGiven: boolean
 }
 
 /** The names of the inputs for that project. */
@@ -56,8 +58,11 @@ export interface ProjectAccess {
 export function projectAccess(given: GivenAccess, names: AccessNames, problems: Problems): ProjectAccess {
   const ref = soleRef(given, names, problems)
   const url = given.supabaseUrl ?? (ref === undefined ? undefined : `https://${ref}.supabase.co`)
+  const lookUp = isLookedUp(given, ref)
   const storage =
-    url === undefined || given.serviceRoleKey === undefined ? undefined : { url, serviceRoleKey: given.serviceRoleKey }
+    url === undefined || (given.serviceRoleKey === undefined && !lookUp)
+      ? undefined
+      : { url, serviceRoleKey: given.serviceRoleKey }
   const management =
     ref === undefined || given.accessToken === undefined
       ? undefined
@@ -74,7 +79,16 @@ export function projectAccess(given: GivenAccess, names: AccessNames, problems: 
       `Input \`${names.ref}\` is missing: \`${names.accessToken}\` is of no use without the project that it is for.`
     )
   }
-  return { ref, storage, management, include: included(given, names, problems) }
+  return { ref, storage, management, include: included(given, names, lookUp, problems) }
+}
+
+/**
+ * Whether the service-role key is to be looked up with the access token. `auto` does so only where inputs say that Storage is meant: files of any
+ * size would come into a backup that was about a database otherwise.
+ */
+function isLookedUp({ include, ...given }: GivenAccess, ref: string | undefined): boolean {
+  if (given.serviceRoleKey !== undefined || given.accessToken === undefined || ref === undefined) return false
+  return include === 'auto' ? given.supabaseUrl !== undefined || given.bucketsGiven : include.includes('storage')
 }
 
 function soleRef(given: GivenAccess, names: AccessNames, problems: Problems): string | undefined {
@@ -100,10 +114,10 @@ export function refOfAddress(address: string | undefined): string | undefined {
   return address === undefined ? undefined : refOfApiHost(new URL(address).hostname)
 }
 
-function included(given: GivenAccess, names: AccessNames, problems: Problems): Included {
+function included(given: GivenAccess, names: AccessNames, lookUp: boolean, problems: Problems): Included {
   const needs: Readonly<Record<SourceName, readonly (readonly [InputName, boolean])[]>> = {
     database: [[names.database, given.databaseGiven]],
-    storage: [[names.serviceRoleKey, given.serviceRoleKey !== undefined]],
+    storage: lookUp ? [[names.accessToken, true]] : [[names.serviceRoleKey, given.serviceRoleKey !== undefined]],
     functions: [[names.accessToken, given.accessToken !== undefined]],
     config: [[names.accessToken, given.accessToken !== undefined]]
   }
@@ -111,9 +125,13 @@ function included(given: GivenAccess, names: AccessNames, problems: Problems): I
   const judge = (source: SourceName): { readonly taken: boolean; readonly reason: string } => {
     const missing = needs[source].filter(([, isGiven]) => !isGiven).map(([name]) => `\`${name}\``)
     if (wanted === 'auto') {
-      return missing.length === 0
-        ? { taken: true, reason: `taken: ${needs[source].map(([name]) => `\`${name}\``).join(', ')} is given` }
-        : { taken: false, reason: `left out: ${missing.join(', ')} is not given` }
+      if (missing.length === 0)
+        return { taken: true, reason: `taken: ${needs[source].map(([name]) => `\`${name}\``).join(', ')} is given` }
+      const hint =
+        source === 'storage' && given.accessToken !== undefined
+          ? ` (where \`include\` names storage, the key is looked up with \`${names.accessToken}\`)`
+          : ''
+      return { taken: false, reason: `left out: ${missing.join(', ')} is not given${hint}` }
     }
     if (!wanted.includes(source)) return { taken: false, reason: 'left out: `include` does not name it' }
     if (missing.length > 0) {

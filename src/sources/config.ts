@@ -8,6 +8,7 @@ import {
 import type { Management } from '../clients/supabase-management.ts'
 import { ManagementError } from '../clients/supabase-management-errors.ts'
 import type { Context } from '../context.ts'
+import { fingerprintOfJwtSecret } from './config/jwt-secret.ts'
 import { isEmpty, withoutSecrets } from './config/secrets.ts'
 import { type Section, sections } from './config/sections.ts'
 import { reasonOf } from './management-reason.ts'
@@ -18,10 +19,12 @@ export interface ConfigSourceOptions {
   readonly management: Management
   /** Whether secret values are kept, as far as the API gives them. Only where the backup is encrypted. */
   readonly includeSecrets: boolean
+  readonly encrypted: boolean
 }
 
 /** The project's settings: `config.json`. A group that cannot be read is named; the others are kept. */
-export function openConfigSource({ context, management, includeSecrets }: ConfigSourceOptions): Source<ConfigFacts> {
+export function openConfigSource(options: ConfigSourceOptions): Source<ConfigFacts> {
+  const { context, management, includeSecrets, encrypted } = options
   return {
     name: 'config',
     // A refusal must not cost the rest of the backup: it is met in `capture`.
@@ -31,6 +34,7 @@ export function openConfigSource({ context, management, includeSecrets }: Config
       const kept: Partial<Record<ConfigSectionName, unknown>> = {}
       const told: ConfigFacts['sections'] = []
       const omitted: string[] = []
+      let jwtSecret: string | null = null
       for (const name of configSectionNames) {
         signal.throwIfAborted()
         context.log.progress(() => `Settings: ${name}`)
@@ -44,6 +48,7 @@ export function openConfigSource({ context, management, includeSecrets }: Config
           })
           continue
         }
+        if (name === 'api' && encrypted) jwtSecret = fingerprintOfJwtSecret(read.value)
         const cleaned = withoutSecrets(read.value, name, includeSecrets)
         kept[name] = cleaned.value
         omitted.push(...cleaned.omitted)
@@ -53,7 +58,13 @@ export function openConfigSource({ context, management, includeSecrets }: Config
         const file: ConfigFile = { format: 1, project: management.ref, sections: kept, omitted }
         await add('config.json', { bytes: oneChunk(Buffer.from(`${JSON.stringify(file, null, 2)}\n`)) })
       }
-      return captured({ project: management.ref, sections: told, omitted, secretsIncluded: includeSecrets })
+      return captured({
+        project: management.ref,
+        sections: told,
+        omitted,
+        secretsIncluded: includeSecrets,
+        ...(jwtSecret === null ? {} : { jwtSecret })
+      })
     }
   }
 }

@@ -42,6 +42,8 @@ export interface StorageSourceOptions {
   /** Bytes that may be downloaded; undefined without a limit. */
   readonly maxDownloadBytes: number | undefined
   readonly places: readonly StoragePlace[]
+  /** Why a key that was refused was refused, in a sentence. */
+  readonly whyRefused?: () => Promise<string>
 }
 
 /** The files of a project: packs `objects-<random>.tar`, and a list of objects too long for memory. */
@@ -136,7 +138,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         await storage.listBuckets()
       } catch (thrown) {
         if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
-        refused = thrown
+        const why = thrown.code === 'SB801' ? await options.whyRefused?.() : undefined
+        refused = why === undefined ? thrown : new UserError(thrown.code, `${thrown.message} ${why}`, { cause: thrown })
       }
     },
     async listIn(connection) {

@@ -39,7 +39,14 @@ export async function openProject(
     sources: [
       ...(sources.includes('functions') ? [openFunctionsSource({ context, management })] : []),
       ...(sources.includes('config')
-        ? [openConfigSource({ context, management, includeSecrets: inputs.configSecrets === 'include' && encrypted })]
+        ? [
+            openConfigSource({
+              context,
+              management,
+              includeSecrets: inputs.configSecrets === 'include' && encrypted,
+              encrypted
+            })
+          ]
         : [])
     ]
   }

@@ -1,5 +1,7 @@
 import type { Manifest } from '../archive/manifest.ts'
 import { connect } from '../clients/postgres/connect.ts'
+import { maskSecret } from '../clients/runner-log.ts'
+import { connectManagement, type Management } from '../clients/supabase-management.ts'
 import { openSupabaseStorage, type SupabaseStorage } from '../clients/supabase-storage.ts'
 import type { RestorePart } from '../commands/restore.ts'
 import type { Context } from '../context.ts'
@@ -7,6 +9,8 @@ import type { Destination } from '../destinations/destination.ts'
 import { asError, UserError } from '../errors.ts'
 import { readKnownPacks } from '../history/pool.ts'
 import type { BackupInputs, RestoreInputs, StorageAccess } from '../inputs.ts'
+import { keyBeginnings, lookUpServiceKey } from '../sources/look-up-service-key.ts'
+import { whyRefused } from '../sources/storage/refused-key.ts'
 import { restoreStorage } from '../sources/storage/restore.ts'
 import { openStorageSource, type StoragePlace, type StorageSource } from '../sources/storage.ts'
 
@@ -18,19 +22,46 @@ export function storageJobs(jobs: number | undefined): number {
   return jobs ?? usualJobs
 }
 
-/** The Storage API of a project, source or target. */
-export function connectStorage(access: StorageAccess, retries: number, context: Context): SupabaseStorage {
-  return openSupabaseStorage({ url: access.url, key: access.serviceRoleKey, context, retries })
+/** The key of a project's Storage API: the one given, else looked up by the Management API. Throws ManagementError. */
+async function keyOf(access: StorageAccess, management: Management | undefined, context: Context): Promise<string> {
+  if (access.serviceRoleKey !== undefined) return access.serviceRoleKey
+  if (management === undefined) throw new Error('neither a key nor access to look one up')
+  const key = await lookUpServiceKey(management)
+  maskSecret(key)
+  context.log.info('The service-role key was looked up with the access token.')
+  return key
 }
 
-/** The source `storage`, knowing what the pools of the places hold already; undefined where it is not included. */
+/** A part whose key could not be had: the rest of the backup is kept. */
+function withoutKey(error: UserError): StorageSource {
+  return {
+    name: 'storage',
+    preflight: () => Promise.resolve(),
+    listIn: () => Promise.resolve(),
+    capture: () => Promise.reject(error),
+    close: () => Promise.resolve()
+  }
+}
+
+/**
+ * The source `storage`, knowing what the pools of the places hold already; undefined where it is not included. `management`: the project's, where a
+ * token was given.
+ */
 export async function openStorage(
   inputs: BackupInputs,
   destinations: readonly Destination[],
   encryption: Manifest['encryption'],
+  management: Management | undefined,
   context: Context
 ): Promise<StorageSource | undefined> {
   if (inputs.storage === undefined) return undefined
+  let key: string
+  try {
+    key = await keyOf(inputs.storage, management, context)
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+    return withoutKey(thrown)
+  }
   const places: StoragePlace[] = []
   for (const { name, place, pool } of destinations) {
     if (pool === undefined) {
@@ -49,26 +80,40 @@ export async function openStorage(
   }
   return openStorageSource({
     context,
-    storage: connectStorage(inputs.storage, inputs.retries, context),
+    storage: openSupabaseStorage({ url: inputs.storage.url, key, context, retries: inputs.retries }),
     url: inputs.storage.url,
     ref: inputs.ref ?? null,
     buckets: inputs.buckets,
     jobs: storageJobs(inputs.jobs),
     maxDownloadBytes: inputs.maxDownloadBytes,
-    places
+    places,
+    whyRefused: async () =>
+      whyRefused(
+        key,
+        inputs.ref ?? null,
+        management === undefined ? null : await keyBeginnings(management),
+        context.clock.now()
+      )
   })
 }
 
 /** Brings buckets and files back, where the target's Storage API is given. */
 export function storageParts(inputs: RestoreInputs, context: Context): readonly RestorePart[] {
-  const { storage: access, database } = inputs.target
+  const { storage: access, database, management } = inputs.target
   if (access === undefined) return []
+  const { retries } = inputs
+  const connectTarget = async (): Promise<SupabaseStorage> => {
+    const reached = management === undefined ? undefined : connectManagement({ ...management, retries, context })
+    const key = await keyOf(access, reached, context)
+    return openSupabaseStorage({ url: access.url, key, context, retries })
+  }
   return [
     {
       name: 'storage',
       preview: async (_, { storage: facts }) => {
         if (facts === undefined) return []
-        const there = await connectStorage(access, inputs.retries, context).listBuckets()
+        const target = await connectTarget()
+        const there = await target.listBuckets()
         const known = new Set(there.map((bucket) => bucket.id))
         const missing = facts.buckets.filter((bucket) => !known.has(bucket.id)).length
         return [
@@ -81,6 +126,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
       },
       restore: async (backup, { storage: facts }) => {
         if (facts === undefined) return []
+        const target = await connectTarget()
         const connection =
           database === undefined
             ? null
@@ -93,7 +139,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
         try {
           const { findings, counts } = await restoreStorage({
             context,
-            target: connectStorage(access, inputs.retries, context),
+            target,
             facts,
             backup: backup.opened,
             buckets: inputs.buckets,

@@ -112,7 +112,7 @@ describe('the Management API', () => {
   const functions = (ref = from, more: { token?: string } = {}) =>
     take(openFunctionsSource({ context, management: management(ref, more) }))
   const config = (ref = from, includeSecrets = false, more: { token?: string } = {}) =>
-    take(openConfigSource({ context, management: management(ref, more), includeSecrets }))
+    take(openConfigSource({ context, management: management(ref, more), includeSecrets, encrypted: true }))
   const set = (project: DoubleProject, path: string, more: object) =>
     project.settings.set(path, { ...Object(project.settings.get(path)), ...more })
 
@@ -491,7 +491,7 @@ describe('the Management API', () => {
 
   test('an address where nothing answers costs its repeats once', async () => {
     const dead = connectManagement({ url: 'http://127.0.0.1:9', token, ref: from, retries: 2, context })
-    const taken = await take(openConfigSource({ context, management: dead, includeSecrets: false }))
+    const taken = await take(openConfigSource({ context, management: dead, includeSecrets: false, encrypted: true }))
     expect(taken.status).toBe('impossible')
     expect(taken.reason).toContain('SB825: no answer')
     expect(context.slept).toHaveLength(2)

@@ -7,6 +7,7 @@ import { type ActionRun, runAction, shown } from '../kit/action.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { type DoubleProject, type ManagementDouble, putFunction, startManagement } from '../kit/supabase/management.ts'
+import { startStorage } from '../kit/supabase/storage.ts'
 
 const from = 'abcdefghijklmnopqrst'
 const into = 'tsrqponmlkjihgfedcba'
@@ -169,6 +170,42 @@ describe('functions and settings through the bundle', () => {
       JSON.parse(await readFile(join(contents.outputs['path'] ?? '', 'contents.json'), 'utf8')).functions.secrets
     ).toHaveLength(2)
     expect(narrow.result?.destinations).toMatchObject([{ stored: true }])
+  })
+
+  test('the service-role key is looked up; one that may not be read, or is refused, costs the files alone', async () => {
+    const key = 'sb_secret_9Lk2mWqXzT4vB7nC0dFgHj_1aBcDeF'
+    const storage = await startStorage({ key })
+    try {
+      storage.addBucket('files')
+      storage.put('files', 'a', Buffer.from('content'))
+      source.apiKeys.set('anon', 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.eA')
+      source.apiKeys.set('backup', key)
+      const found = await backup({ 'supabase-url': storage.url, project: 'looked-up' })
+      expect({ code: found.code, error: found.result?.error }).toEqual({ code: 0 })
+      expect(parts(found)).toMatchObject({ database: 'captured', storage: 'captured' })
+      expect(found.log).toContain(`::add-mask::${key}`)
+      for (const text of [found.summary, shown(found.log), JSON.stringify(found.result)])
+        expect(text).not.toContain(key)
+
+      double.addToken('sbp_no_keys', allScopes)
+      const narrow = await backup({ 'supabase-url': storage.url, 'access-token': 'sbp_no_keys', project: 'looked-up' })
+      expect([narrow.code, narrow.outputs['status']]).toEqual([1, 'partial'])
+      expect(parts(narrow)).toMatchObject({ database: 'captured', storage: 'impossible', functions: 'captured' })
+      expect(reasons(narrow)).toContain('SB822')
+      expect(narrow.result?.warnings.join()).toContain('secrets:read (api_gateway_keys_read)')
+
+      const rotated = await backup({
+        'supabase-url': storage.url,
+        'service-role-key': 'sb_secret_fromBeforeTheRotation_000000000',
+        project: 'looked-up'
+      })
+      expect(parts(rotated)).toMatchObject({ database: 'captured', storage: 'impossible' })
+      expect(rotated.result?.warnings.join()).toContain(
+        'The project has no key that begins like it: it was deleted or rotated'
+      )
+    } finally {
+      await storage.stop()
+    }
   })
 
   test('a project that is paused is told at once, before the database is asked', async () => {

@@ -22,6 +22,7 @@ import {
   sameValue,
   shown
 } from './difference.ts'
+import { fingerprintOfJwtSecret, lookAtJwtSecret } from './jwt-secret.ts'
 import { addThirdPartyAuth, lookAtKeys, lookAtProviders } from './restore-lists.ts'
 import { isDigest, isEmpty, isSecretName } from './secrets.ts'
 import { type Apply, type Section, sections } from './sections.ts'
@@ -126,10 +127,14 @@ async function restoreSection(
         findings: differs ? [todo(name, `the source has the host name ${shown(hostname)}`, section)] : []
       }
     }
-    default:
-      return section.apply === null
-        ? { changes: [], findings: [] }
-        : applySection({ name, section, apply: section.apply, wanted, current, omitted }, options)
+    default: {
+      const { apply } = section
+      if (apply === null) return { changes: [], findings: [] }
+      const applied = await applySection({ name, section, apply, wanted, current, omitted }, options)
+      if (name !== 'api') return applied
+      const signing = lookAtJwtSecret(options.facts.jwtSecret, fingerprintOfJwtSecret(current))
+      return { ...applied, findings: [...applied.findings, ...signing] }
+    }
   }
 }
 

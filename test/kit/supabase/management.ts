@@ -24,6 +24,8 @@ export interface DoubleProject {
   readonly functions: Map<string, DoubleFunction>
   /** Values; only digests are told. */
   readonly secrets: Map<string, string>
+  /** Values of API keys by name: `service_role` and `anon` are legacy ones, others secret ones of the role `service_role`. */
+  readonly apiKeys: Map<string, string>
   /** Answers of the settings' routes by their path after the project. */
   readonly settings: Map<string, unknown>
   readonly health: Map<string, boolean>
@@ -77,6 +79,7 @@ export async function startManagement(): Promise<ManagementDouble> {
         ref,
         status: 'ACTIVE_HEALTHY',
         functions: new Map(),
+        apiKeys: new Map(),
         secrets: new Map([['SUPABASE_URL', `https://${ref}.supabase.co`]]),
         settings: freshSettings(ref),
         health: new Map(['auth', 'db', 'pooler', 'realtime', 'rest', 'storage'].map((name) => [name, true]))
@@ -174,6 +177,17 @@ async function route(
         name,
         healthy: project.health.get(name) ?? false,
         status: project.health.get(name) === true ? 'ACTIVE_HEALTHY' : 'UNHEALTHY'
+      }))
+    )
+  if (path === '/api-keys')
+    return answer(
+      200,
+      [...project.apiKeys].map(([name, value]) => ({
+        name,
+        type: value.startsWith('sb_') ? 'secret' : 'legacy',
+        api_key: query.get('reveal') === 'true' ? value : null,
+        prefix: value.slice(0, 15),
+        secret_jwt_template: value.startsWith('sb_') ? { role: 'service_role' } : null
       }))
     )
   if (path === '/secrets')

@@ -163,11 +163,28 @@ describe('backup', () => {
       sources: ['database', 'functions', 'config'],
       reasons: {
         database: 'taken: `database-url` is given',
-        storage: 'left out: `service-role-key` is not given',
+        storage:
+          'left out: `service-role-key` is not given (where `include` names storage, the key is looked up with `access-token`)',
         functions: 'taken: `access-token` is given',
         config: 'taken: `access-token` is given'
       }
     })
+  })
+
+  it('looks the service-role key up where Storage is meant and a token is given', () => {
+    const given = { 'database-url': databaseUrl, 'access-token': 'sbp_0' }
+    const url = `https://${ref}.supabase.co`
+    for (const more of [{ include: 'database,storage' }, { buckets: 'avatars' }, { 'supabase-url': url }]) {
+      const inputs = read('backup', { ...given, ...more })
+      expect(inputs.include.sources).toContain('storage')
+      expect(inputs.storage).toEqual({ url, serviceRoleKey: undefined })
+    }
+    expect(read('backup', { ...given, buckets: 'avatars' }).include.reasons.storage).toBe(
+      'taken: `access-token` is given'
+    )
+    expect(refusal({ 'database-url': databaseUrl, include: 'database,storage' }).message).toContain(
+      '`service-role-key` is missing'
+    )
   })
 
   it('can do without the database only when told so', () => {
