@@ -171,6 +171,14 @@ ${ran}
   return `${[head, ...lines].join('\n')}\n`
 }
 
+/** A page whose table has a row for each threat, with the files of the tests in the last of its four columns. */
+export function withTests(page: string, tests: readonly NamedTest[]): string {
+  return page.replace(/^(\| (T\d+) \| [^|]* \| [^|]* \|).*$/gm, (_line, front: string, row: string) => {
+    const files = tests.filter(({ rows }) => rows.includes(row)).map(({ file }) => file.replace(/(?:\.test)?\.ts$/, ''))
+    return `${front} ${[...new Set(files)].map((file) => `\`${file}\``).join(', ')} |`
+  })
+}
+
 /** The page without its results: what must be equal whoever ran what. */
 export function withoutResults(page: string): string {
   return page.replace(/^(\| [FT].*) \| [^|]* \|$/gm, '$1').replace(/^(The|No) results .*$/m, '')

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes } from '../src/error-codes.ts'
-import { faultsPage, faultsText, namedTests, problemsOf, withoutResults } from './fault-table.ts'
+import { faultsPage, faultsText, namedTests, problemsOf, withoutResults, withTests } from './fault-table.ts'
 import { documentedSchemas, schemaText } from './schemas.ts'
 import { actionSchema, errorPage, inputTable, outputTable, withTable } from './tables.ts'
 
@@ -47,6 +47,9 @@ for (const problem of problemsOf(tests)) {
   process.stderr.write(`${problem}\n`)
   process.exitCode = 1
 }
+const security = `${root}.github/SECURITY.md`
+const securityBefore = readFileSync(security, 'utf8')
+write(security, '.github/SECURITY.md', securityBefore, withTests(securityBefore, tests))
 const faultsBefore = existsSync(faultsPage) ? readFileSync(faultsPage, 'utf8') : ''
 const faults = faultsText(tests, faultsBefore)
 // A result that is not taken in yet does not make the page wrong.

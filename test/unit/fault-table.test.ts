@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { faultRows } from '../../scripts/fault-rows.ts'
-import { faultsText, namedTestsIn, problemsOf, rowsOf, withoutResults } from '../../scripts/fault-table.ts'
+import { faultsText, namedTestsIn, problemsOf, rowsOf, withoutResults, withTests } from '../../scripts/fault-table.ts'
 
 const source = `
 describe('F74: many', () => {
@@ -65,6 +65,7 @@ test('results come from the report, the worst first, and stay when a later one h
   expect(later).toContain('those of 2026-11-22')
   expect(withoutResults(faultsText(tests, '', [report('passed')]))).toBe(withoutResults(page))
   expect(withoutResults(later)).not.toBe(withoutResults(page))
+  expect(withTests('| T9 | a | b |\n| T9 | a | b | old |\n', tests)).toBe('| T9 | a | b | `unit/x` |\n'.repeat(2))
 })
 
 test('a row without a test and a test of no row are problems', () => {
