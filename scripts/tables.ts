@@ -47,11 +47,37 @@ export function outputTable(action: Action): string {
   )
 }
 
-export function errorTable(codes: Readonly<Record<string, ErrorEntry>>): string {
-  const rows = Object.entries(codes)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, entry]) => [`\`${code}\``, entry.title, entry.cause, entry.remedy])
-  return table(['code', 'what happened', 'why', 'what to do'], rows)
+/** The areas that the codes are grouped by, as in src/README.md. */
+const areas: readonly (readonly [prefix: string, title: string])[] = [
+  ['SB0', 'Inputs'],
+  ['SB1', 'Connecting to the database'],
+  ['SB2', 'Reading the database'],
+  ['SB3', 'The machine and its programs'],
+  ['SB4', 'Destinations'],
+  ['SB5', 'Stored files and keys'],
+  ['SB6', 'Verification'],
+  ['SB7', 'Restore'],
+  ['SB8', 'Storage, Edge Functions and settings'],
+  ['SB9', 'History, checks and notifications']
+]
+
+/** docs/errors.md: every code under a heading of its own, so that `#sb104` leads to it. */
+export function errorPage(codes: Readonly<Record<string, ErrorEntry>>): string {
+  const sorted = Object.entries(codes).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const sections = areas.map(([prefix, title]) => {
+    const own = sorted.filter(([code]) => code.startsWith(prefix))
+    return own.length === 0
+      ? ''
+      : `## ${title}\n\n${own
+          .map(([code, entry]) => `### ${code}\n\n**${entry.title}.** ${entry.cause}\n\n*What to do:* ${entry.remedy}`)
+          .join('\n\n')}`
+  })
+  return `${[
+    '# Errors',
+    `<!-- Made from src/error-codes.ts by \`npm run docs\`. -->`,
+    'A run that fails says in its log and at the top of its summary what happened, why, and what to do, with one of these codes. The message there is about your run and knows more than this page, which has the code alone. A code never changes its meaning.',
+    ...sections.filter((section) => section !== '')
+  ].join('\n\n')}\n`
 }
 
 /** The commands that read an input, from the very schemas that read it. */

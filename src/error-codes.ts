@@ -1,4 +1,4 @@
-/** What the catalogue says of one error code: README's troubleshooting table is generated from it. */
+/** What the catalogue says of one error code: docs/errors.md is generated from it. */
 export interface ErrorEntry {
   /** The situation in a few words. */
   readonly title: string
@@ -66,11 +66,6 @@ const catalogue = {
     title: 'TLS cannot be switched off for Supabase',
     cause: 'The connection string says sslmode=disable for a host of Supabase.',
     remedy: 'Leave `sslmode` out of the connection string.'
-  },
-  SB012: {
-    title: 'The command is not part of this version',
-    cause: 'The command is planned and its inputs are known, but this version cannot carry it out.',
-    remedy: 'Use a version whose changelog names the command.'
   },
   // SB1xx: connecting to a database
   SB101: {
@@ -502,11 +497,6 @@ const catalogue = {
     title: 'The backup was made by a newer version',
     cause: 'Its format needs a reader that this version is not.',
     remedy: 'Use the version of this action that the message names.'
-  },
-  SB505: {
-    title: 'The manifest of a backup cannot be read',
-    cause: 'manifest.json is damaged, was changed, or was not written by this action.',
-    remedy: 'Use another backup; `command: list` shows them.'
   },
   SB506: {
     title: 'A stored file is missing',

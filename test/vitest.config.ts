@@ -7,7 +7,11 @@ const project = (name: string, rest: object) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', { testTimeout: 20_000 }),
+      // GitHub's language service imports JSON in a way that Node itself refuses.
+      project('unit', {
+        testTimeout: 20_000,
+        server: { deps: { inline: [/@actions\/(?:languageservice|workflow-parser|expressions)/] } }
+      }),
       project('contract', { testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 }),
       project('e2e', { testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: 2 })
     ]

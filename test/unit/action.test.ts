@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { actionSchema, errorTable, inputTable, outputTable, withTable } from '../../scripts/tables.ts'
+import { actionSchema, errorPage, inputTable, outputTable, withTable } from '../../scripts/tables.ts'
 import { errorCodes } from '../../src/error-codes.ts'
 import { declaredInputs, inputNames } from '../../src/inputs/declared.ts'
 import { fieldsSchema } from '../../src/inputs/fields.ts'
@@ -66,21 +66,36 @@ describe('the error codes', () => {
     expect(entry.cause).toMatch(/^\S.*\.$/)
     expect(entry.remedy).toMatch(/^\S.*\.$/)
   })
+
+  it('are thrown somewhere, every one of them', () => {
+    const src = fileURLToPath(new URL('../../src', import.meta.url))
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.ts') && name !== 'error-codes.ts'
+    )
+    const text = files.map((name) => readFileSync(`${src}/${name}`, 'utf8')).join('\n')
+    expect(Object.keys(errorCodes).filter((code) => !text.includes(`'${code}'`))).toEqual([])
+  })
+
+  it('have a heading each in docs/errors.md, under an area', () => {
+    const page = errorPage(errorCodes)
+    for (const [code, entry] of Object.entries(errorCodes)) {
+      expect(page.split(`\n### ${code}\n`)).toHaveLength(2)
+      expect(page).toContain(`**${entry.title}.** ${entry.cause}\n\n*What to do:* ${entry.remedy}`)
+    }
+  })
 })
 
 describe('the tables of README.md', () => {
   it('have one row each', () => {
     expect(inputTable(action).split('\n')).toHaveLength(inputNames.length + 2)
     expect(outputTable(action).split('\n')).toHaveLength(12)
-    expect(errorTable(errorCodes).split('\n')).toHaveLength(Object.keys(errorCodes).length + 2)
     expect(inputTable(action)).toContain('| `max-age` | check | `26h` | Age of')
     expect(inputTable(action)).toContain('| `destinations` | all | `artifact` |')
   })
 
   it('keep their cells apart', () => {
-    expect(errorTable({ SB000: { title: 'a|b', cause: 'c\nd', remedy: 'e' } })).toContain(
-      '| `SB000` | a\\|b | c d | e |'
-    )
+    const output = { description: 'a|b\nc' }
+    expect(outputTable({ ...action, outputs: { one: output } })).toContain('| `one` | a\\|b c |')
   })
 
   it('replace what stood between the markers, and nothing else', () => {
