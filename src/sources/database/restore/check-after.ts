@@ -91,6 +91,7 @@ export async function checkAfter(
       .filter((entry) => entry.kind === 'SEQUENCE SET')
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
+  const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${nameOf(entry)}`)))
   const listed = new Set(options.listed.map((entry) => normal(nameOf(entry))))
   const expected: DatabaseFacts = {
     ...facts,
@@ -119,11 +120,24 @@ export async function checkAfter(
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
     if (isOfPlatform(finding.subject, platform)) return []
     if (isListed(finding.subject, listed)) return []
+    if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
     if (!options.superuser && /^(?:owner of|grants on|default privileges)\b/.test(finding.subject))
       return [{ ...finding, kind: 'todo' as const }]
     return [finding]
   })
+}
+
+/**
+ * Whether a difference is the target's own affair: what lies in no schema and was there before (the platform has event triggers and publications of its own,
+ * others in each of its versions), and what is only said of objects.
+ */
+export function isOfTarget({ subject }: Pick<Finding, 'subject'>, made: ReadonlySet<string>): boolean {
+  if (/^(?:comment|security label) /.test(subject)) return true
+  const object = subject.replace(/^(?:owner of|grants on|options of) /, '')
+  if (!/^(?:access method|cast|event trigger|foreign data wrapper|language|publication|transform) /.test(object))
+    return false
+  return !made.has(normal(object))
 }
 
 /** The fingerprint of what was brought back; the whole one where everything was. */

@@ -5,12 +5,15 @@ import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { readRoles } from '../roles.ts'
-import { assignment } from '../roles-sql.ts'
+import { assignment, isReservedRole } from '../roles-sql.ts'
 import { readServerFacts } from '../server.ts'
 import type { TargetState } from './target.ts'
 
 /** Settings whose value is a secret of the project that they are of. */
 const secretName = /secret|password|key$|token/i
+
+/** Roles that the platform makes and people give settings to. */
+const settableRole = /^(?:anon|authenticated|authenticator|postgres|service_role)$/
 
 /**
  * What belongs to the database itself and stands in no archive: its settings and comment, its grants, grants on server settings, and settings of roles that
@@ -78,6 +81,8 @@ async function roleSettings(
   for (const role of facts.roles) {
     const there = now.get(role.name)
     if (there === undefined || !target.roles.has(role.name)) continue
+    // The platform looks after its own; what people set are these.
+    if (isReservedRole(role.name) && !settableRole.test(role.name)) continue
     const name = quoteIdentifier(role.name)
     const list = (setting: string, sql: string, detail: string) =>
       findings.push({
