@@ -145,7 +145,7 @@ export async function openReading(server: PostgresServer, database: string): Pro
   return connection
 }
 
-function openConnection(server: PostgresServer, database: string): Promise<Connection> {
+export function openConnection(server: PostgresServer, database: string): Promise<Connection> {
   return connect(
     {
       host: '127.0.0.1',

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -155,11 +155,104 @@ test('F37: a killed run takes its server with it, and the next run clears its fo
   const ended = once(child, 'exit')
   child.kill('SIGKILL')
   await ended
-  // The server removes its pid file when it has ended.
-  while (existsSync(path.join(dataDir, 'postmaster.pid'))) await systemClock.sleep(20)
+  while ((await processesWith(dataDir)).length > 0) await systemClock.sleep(20)
   expect(existsSync(dataDir)).toBe(true)
   await removeLeftoverServers()
   expect(existsSync(path.dirname(dataDir))).toBe(false)
+})
+
+/** Numbers of the processes that have a word in their command line. */
+async function processesWith(word: string): Promise<string[]> {
+  const found: string[] = []
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    if (line.includes(word)) found.push(pid)
+  }
+  return found
+}
+
+/** What a superuser's programs find out and do, as words `name: value`. */
+const probe = (canary: string, others: string) => `
+  touch ${canary} && echo touched: yes
+  echo user: $(id -u)
+  echo processes: $(ls /proc | grep -c '^[0-9]')
+  echo network: $(grep -c : /proc/net/dev) $(grep -c lo: /proc/net/dev)
+  echo homes: $(ls /root /home /work /run /etc/shadow ${others} 2>/dev/null)
+  echo variables: $(env | cut -d= -f1 | grep -cE 'SECRET|GITHUB|INPUT|RUNNER')
+  echo rights: $(grep -E '^CapEff|^NoNewPrivs' /proc/self/status)
+  touch /usr/bin/evil 2>/dev/null && echo system: written
+  true`
+
+/** Starts a server as the run of another process, whose user may be another one, and asks it. Prints what it said as JSON. */
+const asking = `
+  import { startThrowAwayServer } from './src/clients/postgres/throw-away-server.ts'
+  import { connect } from './src/clients/postgres/connect.ts'
+  import { systemClock } from './src/clients/system.ts'
+  const [programs, temp, command] = [JSON.parse(process.argv[1]), process.argv[2], process.argv[3]]
+  const log = { info() {}, warning() {}, debug() {}, progress() {}, group: (_t, work) => work() }
+  const signal = new AbortController().signal
+  const server = await startThrowAwayServer({ programs, context: { clock: systemClock, signal, temp, log }, superuser: 'postgres' })
+  try {
+    const connection = await connect(server.target, { clock: systemClock, signal, retries: 0 })
+    await connection.query('create table public.said (line text)')
+    await connection.query("copy public.said from program '" + command.replaceAll("'", "''") + "'")
+    const said = (await connection.query('select line from public.said')).map((row) => row.line)
+    process.stdout.write(JSON.stringify({ warnings: server.warnings, said }))
+    await connection.close()
+  } finally {
+    await server.stop()
+  }`
+
+describe.runIf(process.getuid?.() === 0).each([
+  ['root', 0],
+  ['a user without rights', 65534]
+] as const)('T1: code that has become superuser in the server of %s', (_, uid) => {
+  test('finds no file, process, variable or network of this machine, and no way to more rights', async () => {
+    const home = await mkdtemp(path.join(tmpdir(), 'home-'))
+    const canary = `/tmp/canary-${path.basename(home)}`
+    try {
+      await chown(home, uid, uid)
+      await chmod(home, 0o755)
+      await writeFile(path.join(home, 'secret'), 'secret')
+      const command = probe(canary, path.join(home, 'secret'))
+      const child = spawn(
+        process.execPath,
+        ['--input-type=module', '-e', asking, JSON.stringify(await programsOf(15)), home, command],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          uid,
+          gid: uid,
+          env: { PATH: process.env.PATH, TMPDIR: home, SECRET_OF_THE_JOB: 'x', INPUT_IDENTITY: 'x' }
+        }
+      )
+      let printed = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        printed += chunk.toString()
+      })
+      await once(child, 'close')
+      const { warnings, said } = JSON.parse(printed) as { warnings: string[]; said: string[] }
+      expect(warnings).toEqual([])
+      const [processes, rest] = [
+        said.filter((line) => line.startsWith('processes: ')),
+        said.filter((line) => !/^(?:processes|user): /.test(line))
+      ]
+      expect(rest).toEqual([
+        'touched: yes',
+        'network: 1 1',
+        'homes:',
+        'variables: 0',
+        'rights: CapEff: 0000000000000000 NoNewPrivs: 1'
+      ])
+      expect(said).not.toContain('user: 0')
+      expect(Number(processes[0]?.slice(11))).toBeLessThan(20)
+      // It was touched in the server's own /tmp, which is gone.
+      expect(existsSync(canary)).toBe(false)
+      expect(await readdir(home)).toEqual(['secret'])
+    } finally {
+      await rm(home, { recursive: true, force: true })
+    }
+  })
 })
 
 async function folders(): Promise<string[]> {

@@ -6,6 +6,7 @@ import type { Context } from '../../context.ts'
 import { asError, cancelled, UserError } from '../../errors.ts'
 import { childEnvironment, type RunningChild, runChild, startChild } from '../child-process.ts'
 import { readRunMark } from '../run-mark.ts'
+import { type ConfinedCommand, type Confinement, findConfinement } from './confinement.ts'
 import type { ConnectionTarget } from './connection.ts'
 import { librariesToPreload } from './extension-packages.ts'
 import { leftoverPrefix, removeLeftoverServers, runMarkFile } from './leftover-servers.ts'
@@ -82,18 +83,21 @@ export async function startThrowAwayServer(options: ThrowAwayServerOptions): Pro
   const folder = await serverFolder(user)
   const dataDir = path.join(folder, 'data')
   const socketDir = path.join(folder, 'socket')
+  const rootDir = path.join(folder, 'root')
   const ended = new AbortController()
   let server: RunningChild | undefined
+  let confinement: Confinement | undefined
   let stopping: Promise<void> | undefined
 
   const exiting = () => {
-    if (server !== undefined) quit(server.pid)
+    // A confined server ends with its standard input, which ends with this process.
+    if (server !== undefined && confinement?.kind === 'none') quit(server.pid)
     rmSync(folder, { recursive: true, force: true })
   }
   const stop = () => {
     stopping ??= (async () => {
       context.signal.removeEventListener('abort', aborted)
-      if (server !== undefined) await endServer(server, context)
+      if (server !== undefined) await endServer(server, confinement?.kind ?? 'none', context)
       process.removeListener('exit', exiting)
       await rm(folder, { recursive: true, force: true, maxRetries: 5 }).catch((error: unknown) => {
         context.log.warning(`${folder} could not be removed: ${asError(error).message}`)
@@ -112,8 +116,15 @@ export async function startThrowAwayServer(options: ThrowAwayServerOptions): Pro
       await mkdir(each, { mode: 0o700 })
       if (user !== undefined) await chown(each, user.uid, user.gid)
     }
+    await mkdir(rootDir, { mode: 0o755 })
     const warnings = await initialise(dataDir, folder, user, options)
-    server = launch({ dataDir, socketDir, folder, user, options })
+    const place = { root: rootDir, data: dataDir, socket: socketDir }
+    confinement = await findConfinement(programs.postgres, place, user, folder, context.signal)
+    if (confinement.kind === 'none')
+      warnings.push(
+        `The throw-away server cannot be kept apart from this machine: code that lies in the database runs as the user ${user === undefined ? 'of this job' : 'of the server'} (${confinement.why}).`
+      )
+    server = launch({ dataDir, socketDir, folder, user, options, confinement })
     const child = server
     child.done.then(
       () => ended.abort(new UserError('SB306', 'The throw-away server ended by itself.')),
@@ -229,28 +240,42 @@ interface Launch {
   readonly folder: string
   readonly user: ServerUser | undefined
   readonly options: ThrowAwayServerOptions
+  readonly confinement: Confinement
 }
 
-function launch({ dataDir, socketDir, folder, user, options }: Launch): RunningChild {
+function launch({ dataDir, socketDir, folder, user, options, confinement }: Launch): RunningChild {
   const libraries = librariesToPreload(options.programs, options.extensions ?? [])
   const all: Record<string, string> = {
     ...settings,
     unix_socket_directories: `"${socketDir}"`,
     ...(libraries.length === 0 ? {} : { shared_preload_libraries: libraries.join(',') }),
+    // Event triggers of the project are compared, not run; those on login would meet every session of this run.
+    ...(options.programs.major >= 17 ? { event_triggers: 'off' } : {}),
     ...(libraries.includes('pg_cron') ? { 'cron.database_name': 'postgres' } : {}),
     ...options.settings
   }
   const args = ['-D', dataDir, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const wrapper = deathSignal()
+  const sandbox = confinement.kind === 'sandbox'
+  const started = sandbox
+    ? confinement.command(options.programs.postgres, args)
+    : unconfined(options.programs.postgres, args)
   return startChild({
-    command: wrapper ?? options.programs.postgres,
-    args: wrapper === undefined ? args : ['--pdeathsig', 'QUIT', '--', options.programs.postgres, ...args],
+    ...started,
     env: childEnvironment(folder),
     cwd: folder,
     // Ended by `stop` in the way of PostgreSQL: a killed postmaster would leave its sessions running.
     signal: new AbortController().signal,
-    ...user
+    // The sandbox itself changes the user; its standard input is what it lives on.
+    ...(sandbox ? { stdin: 'pipe' as const } : user)
   })
+}
+
+/** At least without a way to other rights (setuid programs such as sudo), and ended with this process. */
+function unconfined(program: string, args: readonly string[]): ConfinedCommand {
+  const wrapper = deathSignal()
+  return wrapper === undefined
+    ? { command: program, args }
+    : { command: wrapper, args: ['--pdeathsig', 'QUIT', '--no-new-privs', '--', program, ...args] }
 }
 
 /** A program of util-linux that lets the kernel end the server when this process is killed. */
@@ -282,9 +307,14 @@ async function ready(child: RunningChild, dataDir: string, context: ThrowAwaySer
   }
 }
 
-/** SIGQUIT is PostgreSQL's immediate shutdown: the postmaster ends every session first. */
-async function endServer(server: RunningChild, context: ThrowAwayServerOptions['context']): Promise<void> {
-  quit(server.pid)
+/** SIGQUIT is PostgreSQL's immediate shutdown: the postmaster ends every session first. In a sandbox the kernel ends all of them at once. */
+async function endServer(
+  server: RunningChild,
+  kind: Confinement['kind'],
+  context: ThrowAwayServerOptions['context']
+): Promise<void> {
+  if (kind === 'none') quit(server.pid)
+  else server.stdin?.destroy()
   const gone = server.done.then(
     () => undefined,
     () => undefined

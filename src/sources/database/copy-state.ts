@@ -37,6 +37,14 @@ export interface DatabaseState {
   readonly extensions: readonly ExtensionFacts[]
 }
 
+/** Connections beside the first. */
+export interface OtherConnections {
+  /** Sum tables side by side. */
+  readonly helpers?: readonly Connection[]
+  /** Asks what roles see: the first where it is left out, nobody where it is null. */
+  readonly asking?: Connection | null
+}
+
 /**
  * Reads a copy's state as far as `facts` can be compared with it. Each connection must be that of a superuser, or of a role that reads everything, and be
  * in the transaction that `beginReading` opens; with several of them tables are summed side by side, and large ones in pieces.
@@ -45,8 +53,9 @@ export async function readDatabaseState(
   connection: Connection,
   facts: DatabaseFacts,
   clock: Clock,
-  helpers: readonly Connection[] = []
+  others: OtherConnections = {}
 ): Promise<DatabaseState> {
+  const { helpers = [], asking = connection } = others
   const catalog = new Map((await readTables(connection)).map((table) => [readable(table), table]))
   const requests: SumRequest[] = facts.tables.flatMap((table) => {
     const found = catalog.get(readable(table))
@@ -80,7 +89,10 @@ export async function readDatabaseState(
         facts.guards.length === 0
           ? []
           : [...(await readGuards(using, facts.server.versionNumber)), ...(await readSwitchedOff(using))],
-      visibleRows: facts.visibleRows.length === 0 ? [] : await repeatVisibleRows(using, facts.visibleRows, clock),
+      visibleRows:
+        facts.visibleRows.length === 0 || asking === null
+          ? []
+          : await repeatVisibleRows(asking, facts.visibleRows, clock),
       extensions: await readExtensions(using)
     }
   }

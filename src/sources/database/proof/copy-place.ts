@@ -19,8 +19,8 @@ export interface CopyPlace {
   readonly warnings: readonly string[]
   /** Fires when the server ended by itself. */
   readonly ended: AbortSignal
-  /** Opens a connection to the database. */
-  connect(): Promise<Connection>
+  /** Opens a connection to the database; as another role where one is given. */
+  connect(as?: Pick<ConnectionTarget, 'user' | 'password'>): Promise<Connection>
   /** Makes the database anew. */
   empty(): Promise<void>
   /** Told which roles were made there, to remove them again. */
@@ -31,8 +31,8 @@ export interface CopyPlace {
 
 type Asked = Pick<Context, 'clock' | 'signal' | 'temp' | 'log' | 'randomBytes'>
 
-const opener = (target: ConnectionTarget, context: Asked) => () =>
-  connect(target, {
+const opener = (target: ConnectionTarget, context: Asked) => (as?: Pick<ConnectionTarget, 'user' | 'password'>) =>
+  connect(as === undefined ? target : { ...target, ...as }, {
     clock: context.clock,
     signal: context.signal,
     retries: 0,

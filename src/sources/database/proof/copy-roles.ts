@@ -6,6 +6,7 @@ import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { readMemberships, readRoles } from '../roles.ts'
 import { assignment } from '../roles-sql.ts'
+import { compareSettings } from './copy-database.ts'
 
 type Roles = Pick<DatabaseFacts, 'roles' | 'memberships'>
 
@@ -98,7 +99,14 @@ export async function applySettings(
   const findings: Finding[] = []
   const apply = async (what: string, statement: string, setting: string) => {
     const name = setting.slice(0, setting.indexOf('='))
-    if (kept.test(name) && statement.startsWith('ALTER DATABASE')) return
+    if (kept.test(name) && statement.startsWith('ALTER DATABASE')) {
+      findings.push({
+        kind: 'notProven',
+        subject: `setting ${name} of ${what}`,
+        detail: 'it would hinder the comparison: the copy goes without it'
+      })
+      return
+    }
     try {
       await connection.query(`${statement} SET ${assignment(setting)}`)
     } catch (error) {
@@ -122,55 +130,73 @@ export async function applySettings(
   return findings
 }
 
-/** Compares roles and memberships of the copy with the source's; of `made` only. */
+/** What of the copy's roles is looked at. */
+export interface RoleScope {
+  /** Roles that this run made, or whose attributes it set. */
+  readonly made: ReadonlySet<string>
+  /** Whether the server is this run's own: then it has no other roles. */
+  readonly ownServer: boolean
+  /** A role of the run itself. */
+  readonly except: string
+}
+
+/** Compares roles and memberships of the copy with the source's, as far as they are in the scope. `told`: what is known not to be there. */
 export async function compareRoles(
   connection: Connection,
   facts: Roles,
-  made: ReadonlySet<string>,
+  { made, ownServer, except }: RoleScope,
   told: readonly Finding[]
 ): Promise<Finding[]> {
   const findings: Finding[] = []
+  const known = new Set(told.map((finding) => finding.subject))
+  const difference = (subject: string, detail: string) => {
+    if (!known.has(subject)) findings.push({ kind: 'difference', subject, detail })
+  }
   const there = new Map((await readRoles(connection)).map((role) => [role.name, role]))
   for (const role of facts.roles) {
     if (!made.has(role.name)) continue
     const copy = there.get(role.name)
-    const [left, right] = [linesOf(role), copy === undefined ? [] : linesOf(copy)]
+    if (copy === undefined) {
+      difference(`role ${role.name}`, 'it is missing in the copy')
+      continue
+    }
+    const [left, right] = [attributeLines(role), attributeLines(copy)]
     const only = (lines: readonly string[], others: readonly string[]) =>
       lines.filter((line) => !others.includes(line)).join(', ')
-    const refused = told.some((finding) => finding.subject.endsWith(` of role ${role.name}`))
-    if (left.join('\n') === right.join('\n') || refused) continue
-    findings.push({
-      kind: 'difference',
-      subject: `role ${role.name}`,
-      detail:
-        copy === undefined
-          ? 'it is missing in the copy'
-          : `source: ${only(left, right) || '(nothing)'}; copy: ${only(right, left) || '(nothing)'}`
-    })
+    if (left.join('\n') !== right.join('\n'))
+      difference(
+        `role ${role.name}`,
+        `source: ${only(left, right) || '(nothing)'}; copy: ${only(right, left) || '(nothing)'}`
+      )
+    for (const finding of [
+      ...compareSettings(role.settings, copy.settings, `role ${role.name}`),
+      ...compareSettings(role.databaseSettings, copy.databaseSettings, `role ${role.name}`)
+    ])
+      difference(finding.subject, finding.detail)
   }
-  const key = (membership: MembershipFacts) =>
-    JSON.stringify(Object.values({ ...membership, inherit: null, set: null }))
-  const memberships = new Map((await readMemberships(connection)).map((membership) => [key(membership), membership]))
+  if (ownServer) {
+    const names = new Set([...facts.roles.map((role) => role.name), ...made, except])
+    for (const name of there.keys())
+      if (!names.has(name)) difference(`role ${name}`, 'it is in the copy, but not in the source')
+  }
+
+  const key = ({ role, member, grantor, admin }: MembershipFacts) => JSON.stringify([role, member, grantor, admin])
+  const subjectOf = ({ member, role }: MembershipFacts) => `membership of ${member} in ${role}`
+  const inScope = ({ member }: MembershipFacts) => member !== except && (ownServer || made.has(member))
+  const copies = new Map((await readMemberships(connection)).map((membership) => [key(membership), membership]))
   for (const membership of facts.memberships) {
-    const subject = `membership of ${membership.member} in ${membership.role}`
-    if (!made.has(membership.member) || told.some((finding) => finding.subject === subject)) continue
-    const copy = memberships.get(key(membership))
-    const same = copy !== undefined && [copy.inherit, copy.set].join() === [membership.inherit, membership.set].join()
-    if (!same)
-      findings.push({
-        kind: 'difference',
-        subject,
-        detail: copy === undefined ? 'it is missing in the copy' : 'its options differ in the copy'
-      })
+    const copy = copies.get(key(membership))
+    copies.delete(key(membership))
+    if (!inScope(membership)) continue
+    if (copy === undefined) difference(subjectOf(membership), 'it is missing in the copy')
+    else if ([copy.inherit, copy.set].join() !== [membership.inherit, membership.set].join())
+      difference(subjectOf(membership), 'its options differ in the copy')
   }
+  for (const membership of copies.values())
+    if (inScope(membership)) difference(subjectOf(membership), 'it is in the copy, but not in the source')
   return findings
 }
 
-function linesOf(role: RoleFacts): string[] {
-  const { settings, databaseSettings, ...rest } = role
-  return [
-    ...Object.entries(rest).map(([name, value]) => `${name} ${String(value)}`),
-    ...settings.toSorted(),
-    ...databaseSettings.map((setting) => `here ${setting}`).toSorted()
-  ]
+function attributeLines({ settings: _, databaseSettings: __, ...rest }: RoleFacts): string[] {
+  return Object.entries(rest).map(([name, value]) => `${name} ${String(value)}`)
 }

@@ -10,9 +10,11 @@ import { beginReading } from '../snapshot.ts'
 import type { ArchiveToc } from './archive-toc.ts'
 import { runCheckSql } from './check-sql.ts'
 import { comparableFacts, compareCopy } from './compare-copy.ts'
+import { applyDatabase, compareOwnProperties, giveToOwner } from './copy-database.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
 import { leaveOutExtensions } from './leave-out.ts'
+import { makeProbe, openProbe, type Probe } from './probe.ts'
 import type { OpenArchive } from './read-archive.ts'
 import { restoreCopy } from './restore-copy.ts'
 
@@ -73,38 +75,51 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   if (restored.kind === 'unclear') throw new Error('one worker is always clear')
   const { leftOut } = restored
   const own = new Set([...place.madeRoles, ...(place.ownSuperuser === null ? [] : [place.ownSuperuser])])
+  const ownServer = place.ownSuperuser !== null
+  let probe: Probe | null = null
   const settling = await place.connect()
   try {
     roleFindings.push(...(await applySettings(settling, facts, place.target.database, own)))
+    roleFindings.push(...(await applyDatabase(settling, facts, place.target.database, ownServer)))
+    if (facts.visibleRows.length > 0)
+      probe = await makeProbe(settling, facts, place.target.database, context.randomBytes, place.madeRoles)
   } finally {
     await settling.close()
   }
   context.log.info('Comparing the copy with the source')
   // Opened now: settings of the database hold from the login on, and policies may read them.
   const comparing = await place.connect()
-  const helpers: Connection[] = []
+  const opened: Connection[] = [comparing]
   try {
     await beginReading(comparing, lockTimeoutMs)
+    const helpers: Connection[] = []
     for (let more = 1; more < options.jobs; more += 1) {
       const helper = await place.connect()
+      opened.push(helper)
       helpers.push(helper)
       await beginReading(helper, lockTimeoutMs)
     }
     const comparable = comparableFacts(facts, toc, leftOut, missing)
-    const state = await readDatabaseState(comparing, comparable.facts, context.clock, helpers)
+    const asking =
+      probe === null
+        ? null
+        : await openProbe(place, probe, lockTimeoutMs, (why) =>
+            roleFindings.push({ kind: 'notProven', subject: 'what roles see', detail: why })
+          )
+    const except = probe?.user ?? ''
+    if (asking !== null) opened.push(asking)
+    const state = await readDatabaseState(comparing, comparable.facts, context.clock, { helpers, asking })
     const findings = compareCopy(comparable, state, toc, leftOut, missing)
-    const roles = narrowed ? [] : await compareRoles(comparing, facts, own, roleFindings)
+    const roles = [
+      ...(await compareRoles(comparing, facts, { made: own, ownServer, except }, roleFindings)),
+      ...(await compareOwnProperties(comparing, facts, { ownServer, except }, roleFindings))
+    ]
     await comparing.query('rollback')
     const checks = await runCheckSql(comparing, options.checkSql)
     return [...findings, ...roleFindings, ...roles, ...checks]
   } finally {
-    for (const connection of [comparing, ...helpers]) await connection.close()
+    for (const connection of opened) await connection.close()
   }
-}
-
-async function giveToOwner(connection: Connection, facts: DatabaseFacts, database: string): Promise<void> {
-  if (!facts.roles.some((role) => role.name === facts.databaseOwner)) return
-  await connection.query(`ALTER DATABASE ${quoteIdentifier(database)} OWNER TO ${quoteIdentifier(facts.databaseOwner)}`)
 }
 
 export function isNarrowed(facts: DatabaseFacts): boolean {
