@@ -11,6 +11,8 @@ export interface RunFolder {
   readonly temp: string
   /** What stays after the run: the result file and downloads. */
   readonly kept: string
+  /** Path for a file that is being written to be renamed into `kept`; what a killed run leaves there is removed by the next one. */
+  readonly part: string
   /** Removes `temp` and everything in it; synchronous, so that it also works in the last moment of a killed run. Never throws. */
   remove(): void
 }
@@ -22,7 +24,7 @@ export async function openRunFolder(runnerTemp: string, randomBytes: RandomBytes
   try {
     await mkdir(kept, { recursive: true, mode: 0o700 })
     for (const name of await readdir(kept)) {
-      const mark = /^run-(.+)-[0-9a-f]{8}$/.exec(name)?.[1]
+      const mark = /^run-(.+)-[0-9a-f]{8}(?:\.part)?$/.exec(name)?.[1]
       if (mark !== undefined && isDeadRun(mark)) await rm(join(kept, name), { recursive: true, force: true })
     }
     mkdirSync(temp, { mode: 0o700 })
@@ -32,6 +34,7 @@ export async function openRunFolder(runnerTemp: string, randomBytes: RandomBytes
   return {
     temp,
     kept,
+    part: `${temp}.part`,
     remove: () => {
       try {
         rmSync(temp, { recursive: true, force: true, maxRetries: 3 })

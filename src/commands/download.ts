@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { renderManifest } from '../archive/manifest.ts'
@@ -37,7 +37,7 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
     const dir = join(context.temp, `fetched-${index}`)
     try {
       const backup = openEntry(copy, ports, { ...options, dir })
-      path = await leaveFiles(backup, options)
+      path = await leaveFiles(backup, options, join(context.temp, 'download'))
       break
     } catch (thrown) {
       const last = index === copies.length - 1
@@ -78,12 +78,12 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
   }
 }
 
-async function leaveFiles(backup: FetchableBackup, options: DownloadOptions): Promise<string> {
+/** Writes all files into `part`, a folder of this run alone, and moves it to its place when it is whole: nothing half stays of a killed run. */
+async function leaveFiles(backup: FetchableBackup, options: DownloadOptions, part: string): Promise<string> {
   const { manifest, opened } = backup
   const opening = options.keys !== null || manifest.encryption.scheme === 'none'
   const folder = join(options.into, `download-${manifest.project}-${manifest.id}`)
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { mode: 0o700 })
+  await mkdir(part, { mode: 0o700 })
   try {
     // Contents first: they tell files of another backup from this one's, and a wrong key before anything large is fetched.
     if (opening) await opened.contents()
@@ -91,21 +91,23 @@ async function leaveFiles(backup: FetchableBackup, options: DownloadOptions): Pr
       const { plainName } = splitStoredName(file.name)
       await opened.fetch([plainName])
       if (opening) {
-        const target = await open(join(folder, plainName), 'wx', 0o600)
+        const target = await open(join(part, plainName), 'wx', 0o600)
         await pipeline(opened.files.open(plainName), target.createWriteStream())
       } else {
         await copyFile(
           opened.pathOf(plainName),
-          join(folder, file.name),
+          join(part, file.name),
           constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
         )
       }
       await opened.drop(plainName)
     }
-    await writeFile(join(folder, 'manifest.json'), renderManifest(manifest), { flag: 'wx', mode: 0o600 })
+    await writeFile(join(part, 'manifest.json'), renderManifest(manifest), { flag: 'wx', mode: 0o600 })
+    await rm(folder, { recursive: true, force: true })
+    await rename(part, folder)
     return folder
   } catch (thrown) {
-    await rm(folder, { recursive: true, force: true })
+    await rm(part, { recursive: true, force: true })
     throw thrown
   }
 }
