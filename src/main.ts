@@ -176,8 +176,8 @@ async function report(
       `result-${result.backup?.id ?? compactTime(new Date(result.startedAt))}-${result.command}.json`
     )
     try {
-      await writeFile(`${path}.part`, `${redact(JSON.stringify(result, null, 2))}\n`, { mode: 0o600 })
-      await rename(`${path}.part`, path)
+      await writeFile(folder.part, `${redact(JSON.stringify(result, null, 2))}\n`, { mode: 0o600 })
+      await rename(folder.part, path)
       resultPath = path
     } catch (thrown) {
       log.warning(`The result file could not be written: ${asError(thrown).message}`)
