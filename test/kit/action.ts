@@ -37,9 +37,14 @@ export interface ActionRun {
 
 const root = resolve(import.meta.dirname, '../..')
 
+/** The build that is tested: dist/, or another one that the environment names. */
+export function bundlePath(): string {
+  return process.env['SUPABASE_BACKUP_BUNDLE'] ?? join(root, 'dist/index.js')
+}
+
 /** Runs dist/index.js as the runner does: inputs as INPUT_ variables, files for outputs and summary, nothing else inherited. */
 export async function runAction(options: RunOptions): Promise<ActionRun> {
-  const bundle = options.bundle ?? process.env['SUPABASE_BACKUP_BUNDLE'] ?? join(root, 'dist/index.js')
+  const bundle = options.bundle ?? bundlePath()
   if (!existsSync(bundle)) throw new Error(`${bundle} is missing: npm run build`)
   const files = await mkdtemp(join(tmpdir(), 'sb-runner-'))
   const temp = options.temp ?? (await mkdtemp(join(tmpdir(), 'sb-temp-')))

@@ -39,6 +39,22 @@ export interface GithubOptions {
 /** What serves requests under a prefix of the server's own address, as git's HTTP backend does. */
 export type Mounted = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
+/** A moment of a request at which a test may act. */
+export interface Moment {
+  readonly method: string
+  /** As in LoggedCall; git's requests, too. */
+  readonly path: string
+  /** Whether the request can change anything. */
+  readonly writes: boolean
+  /** `before` it takes effect; `after`, when only the answer is still to be sent (requests that write alone). */
+  readonly phase: 'before' | 'after'
+  /** The same for both moments of one request. */
+  readonly request: object
+}
+
+/** What becomes of the request: it goes on, or its connection ends. */
+export type Gate = (moment: Moment) => Promise<'go' | 'cut'>
+
 export interface Github {
   /** The environment that the runner gives to an action. */
   readonly env: Readonly<Record<string, string>>
@@ -53,6 +69,8 @@ export interface Github {
   failNext(fault: Fault): () => number
   clearFaults(): void
   forgetCalls(): void
+  /** Asked at every moment of every request. */
+  gate: Gate | undefined
   /** Serves requests whose path starts with `prefix` under GITHUB_SERVER_URL. */
   mount(prefix: string, handler: Mounted): void
   /** Ends the servers; throws when the double has answered what GitHub never would. */
@@ -263,11 +281,44 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
 
   async function serve(incoming: IncomingMessage, response: ServerResponse, which: 'main' | 'storage'): Promise<void> {
     try {
+      const gate = github.gate
+      if (gate !== undefined && !(await passes(gate, incoming, response))) return
       await serveOne(incoming, response, which)
     } catch (error) {
       defects.push(`${incoming.method} ${incoming.url}: ${String(error)}`)
       response.destroy()
     }
+  }
+
+  /** False when the request ends here. The answer to one that writes is held until the gate lets it go. */
+  async function passes(gate: Gate, incoming: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const moment = momentOf(incoming)
+    if ((await gate({ ...moment, phase: 'before' })) === 'cut') {
+      response.destroy()
+      return false
+    }
+    if (!moment.writes) return true
+    const end = response.end.bind(response)
+    const held: Buffer[] = []
+    response.write = (chunk: string | Uint8Array) => {
+      held.push(Buffer.from(chunk))
+      return true
+    }
+    response.end = (chunk?: unknown) => {
+      if (typeof chunk === 'string' || chunk instanceof Uint8Array) held.push(Buffer.from(chunk))
+      gate({ ...moment, phase: 'after' }).then(
+        (what) => {
+          if (what === 'cut') response.destroy()
+          else end(Buffer.concat(held))
+        },
+        (error: unknown) => {
+          defects.push(`the gate failed: ${String(error)}`)
+          response.destroy()
+        }
+      )
+      return response
+    }
+    return true
   }
 
   async function serveOne(
@@ -343,7 +394,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
     )
   }
 
-  return {
+  const github: Github = {
     env: {
       GITHUB_API_URL: origins.api,
       GITHUB_SERVER_URL: origins.server,
@@ -365,6 +416,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
     forgetCalls: () => {
       calls.length = 0
     },
+    gate: undefined,
     mount: (prefix, handler) => mounted.push({ prefix, handler }),
     async stop() {
       for (const server of [main, storage]) {
@@ -374,5 +426,21 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
       await blobs?.stop()
       if (defects.length > 0) throw new Error(`The GitHub double is wrong:\n${defects.join('\n')}`)
     }
+  }
+  return github
+}
+
+/** Calls of the artifact service and of git that go by POST and only read. */
+const reading = /\/(?:git-upload-pack|ListArtifacts|GetSignedArtifactURL)$/
+
+function momentOf(incoming: IncomingMessage): Omit<Moment, 'phase'> {
+  const method = incoming.method ?? 'GET'
+  const { pathname } = new URL(incoming.url ?? '/', 'http://x')
+  const path = decodeURIComponent(pathname.replace(/^\/api\/(v3|uploads)(?=\/)/, ''))
+  return {
+    request: incoming,
+    method,
+    path,
+    writes: !['GET', 'HEAD', 'OPTIONS'].includes(method) && !reading.test(path)
   }
 }

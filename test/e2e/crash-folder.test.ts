@@ -1,0 +1,4 @@
+import { folderPlace } from './crash-places.ts'
+import { crashSuite } from './crash-suite.ts'
+
+crashSuite(folderPlace, 'folder')

@@ -1,0 +1,4 @@
+import { githubPlace } from './crash-places.ts'
+import { crashSuite } from './crash-suite.ts'
+
+crashSuite((root) => githubPlace('repository', root), 'repository')

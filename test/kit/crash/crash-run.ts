@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { type ActionRun, runAction } from '../action.ts'
+import type { Github } from '../github/server.ts'
+import { cancelOn, type Ending } from './end-run.ts'
+
+/** A moment at which a run can be ended: a change of a file that it makes, or a call that it sends, by number. */
+export interface Point {
+  readonly number: number
+  readonly phase: 'before' | 'half' | 'after'
+  readonly what: string
+}
+
+export interface Crash {
+  readonly point: Point
+  readonly ending: Ending
+}
+
+export interface CrashedRun {
+  readonly run: ActionRun
+  /** All points that the run came to. */
+  readonly points: readonly Point[]
+  /** Whether it came to the one at which it was to end. */
+  readonly fired: boolean
+}
+
+export interface CrashRunOptions {
+  readonly inputs: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string>>
+  readonly temp: string
+  readonly crash?: Crash
+}
+
+/** Runs the action, counting the changes that it makes to files under `folders` and the temporary folder. */
+export async function crashAtFile(folders: readonly string[], options: CrashRunOptions): Promise<CrashedRun> {
+  const { crash } = options
+  const own = await mkdtemp(join(tmpdir(), 'sb-crash-'))
+  const log = join(own, 'log')
+  const hook = pathToFileURL(join(import.meta.dirname, 'count-writes.ts')).href
+  const textOf = async () => (existsSync(log) ? await readFile(log, 'utf8') : '')
+  let ended = false
+  let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
+  const cancelling = async () => {
+    while (!ended && !(await textOf()).includes('fired\n')) await delay(10)
+    if (child !== undefined) await cancelOn(child, () => ended)
+  }
+  try {
+    let follow: Promise<void> | undefined
+    const run = await runAction({
+      inputs: options.inputs,
+      temp: options.temp,
+      env: {
+        ...options.env,
+        NODE_OPTIONS: `--import ${hook}`,
+        CRASH_UNDER: [options.temp, ...folders].join(':'),
+        CRASH_LOG: log,
+        ...(crash === undefined
+          ? {}
+          : {
+              CRASH_AT: `${crash.point.number}:${crash.point.phase}`,
+              CRASH_SIGNAL: crash.ending === 'SIGKILL' ? 'SIGKILL' : 'SIGINT'
+            })
+      },
+      onStart: (started) => {
+        child = started
+        if (crash?.ending === 'cancel') follow = cancelling()
+      }
+    })
+    ended = true
+    await follow
+    const text = await textOf()
+    return { run, points: text.split('\n').flatMap(filePoints), fired: text.includes('fired\n') }
+  } finally {
+    await rm(own, { recursive: true, force: true })
+  }
+}
+
+function filePoints(line: string): Point[] {
+  const [, digits = '', call = '', path = ''] = /^(\d+) (\S+) (.*)$/.exec(line) ?? []
+  if (digits === '') return []
+  const what = `${call} ${path.replace(/^.*\/(?=[^/]+\/[^/]+$)/, '')}`
+  const halves = /write|writeFile|appendFile|^rm/.test(call) && !call.endsWith('FileSync')
+  const phases = halves ? (['before', 'half', 'after'] as const) : (['before', 'after'] as const)
+  return phases.map((phase) => ({ number: Number(digits), phase, what }))
+}
+
+/** Runs the action, counting the calls that reach the double of GitHub: its API, its artifact service and storage, and git. */
+export async function crashAtCall(github: Github, options: CrashRunOptions): Promise<CrashedRun> {
+  const { crash } = options
+  const points: Point[] = []
+  let count = 0
+  let fired = false
+  let ended = false
+  let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
+  let follow: Promise<void> | undefined
+  const numbers = new Map<object, number>()
+  github.gate = async ({ method, path, writes, phase, request }) => {
+    if (phase === 'before') {
+      count += 1
+      numbers.set(request, count)
+      const what = `${method} ${path}`
+      points.push({ number: count, phase, what })
+      if (writes) points.push({ number: count, phase: 'after', what })
+    }
+    if (fired && crash?.ending === 'SIGKILL') return 'cut'
+    // What earlier runs left makes more calls: the first moment of this kind from that number on.
+    const isReached = crash !== undefined && (numbers.get(request) ?? 0) >= crash.point.number
+    if (!isReached || fired || phase !== crash.point.phase) return 'go'
+    fired = true
+    if (child === undefined) return 'cut'
+    if (crash.ending === 'SIGKILL') {
+      child.kill('SIGKILL')
+      return 'cut'
+    }
+    child.kill('SIGINT')
+    follow = cancelOn(child, () => ended)
+    return 'go'
+  }
+  try {
+    const run = await runAction({
+      inputs: options.inputs,
+      env: options.env,
+      temp: options.temp,
+      onStart: (started) => {
+        child = started
+      }
+    })
+    ended = true
+    await follow
+    return { run, points, fired }
+  } finally {
+    github.gate = undefined
+  }
+}
+
+/** Some of the points, evenly spread, the first of them and the endings by chance from `seed`; all of them with CRASH_ALL=1. */
+export function choosePoints(points: readonly Point[], most: number, seed: number): Crash[] {
+  if (process.env['CRASH_ALL'] === '1')
+    return points.flatMap((point): Crash[] => [
+      { point, ending: 'SIGKILL' },
+      ...(point.phase === 'before' ? [{ point, ending: 'cancel' } as const] : [])
+    ])
+  const next = random(seed)
+  const start = next()
+  const step = Math.max(points.length / most, 1)
+  return Array.from({ length: Math.min(most, points.length) }, (_, index) => points[Math.floor((index + start) * step)])
+    .filter((point) => point !== undefined)
+    .map((point) => ({ point, ending: next() < 0.7 ? 'SIGKILL' : 'cancel' }))
+}
+
+/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
