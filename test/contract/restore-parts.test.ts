@@ -132,6 +132,49 @@ describe('what belongs to the database itself', () => {
   })
 })
 
+describe('a role that may not do everything', () => {
+  test('rows that the platform refuses are named, and the run is not whole', async () => {
+    await sql('source', 'insert into auth.users values (1), (2)')
+    const other = await openDesk()
+    try {
+      const held = (await capture(other, server, 'source')).facts
+      await server.query('drop database if exists refuses with (force)')
+      await server.query('drop role if exists plain_user')
+      await server.query('create role plain_user login; grant set on parameter session_replication_role to plain_user')
+      await server.query('create database refuses owner plain_user')
+      await sql(
+        'refuses',
+        `create schema auth; create table auth.users (id int primary key); grant usage on schema auth to plain_user; grant select, references on auth.users to plain_user`
+      )
+      const restored = await restoreOf(other, held, server, 'refuses', { user: 'plain_user' }).run()
+      expect(restored.left).toEqual(['auth.users'])
+      expect(restored.findings.find(({ subject }) => subject === 'table auth.users')?.detail).toMatch(
+        /^its 2 rows were not brought back: .*permission denied/
+      )
+      expect(await sql('refuses', 'select count(*)::int as n from public.notes')).toEqual([{ n: 500 }])
+    } finally {
+      await other.remove()
+      await sql('source', 'delete from auth.users')
+    }
+  })
+
+  test('roles that log in are listed, for their passwords are in no backup', async () => {
+    await fresh('roles')
+    const role = facts.roles.find(({ name }) => name === 'keeper')
+    if (role === undefined) throw new Error('the fixture lacks its role')
+    const more = { ...facts, roles: [...facts.roles, { ...role, name: 'signs_in', login: true, databaseSettings: [] }] }
+    const restored = await restoreOf(desk, more, server, 'roles').run()
+    expect(restored.findings).toContainEqual({
+      kind: 'todo',
+      subject: 'role signs_in',
+      detail: 'it logs in, and passwords are in no backup',
+      remedy: `ALTER ROLE "signs_in" PASSWORD '...';`
+    })
+    await server.query('drop database roles')
+    await server.query('drop role signs_in')
+  })
+})
+
 describe('F68: a server that cannot go on', () => {
   test('is not taken for one that refuses: the target is as it was', async () => {
     await fresh('no_space')

@@ -122,7 +122,7 @@ export async function checkAfter(
     if (isListed(finding.subject, listed)) return []
     if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
-    if (!options.superuser && /^(?:owner of|grants on|default privileges)\b/.test(finding.subject))
+    if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))
       return [{ ...finding, kind: 'todo' as const }]
     return [finding]
   })
