@@ -30,6 +30,7 @@ import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase, recipientW
 import type { Ports, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
+import { backupBefore, type OpenEarlier, writeDiary } from './schema-diary.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
@@ -62,6 +63,8 @@ export interface BackupPorts extends Ports {
   /** Bytes free where files are staged; null where that cannot be told. */
   readonly freeBytes: () => Promise<number | null>
   readonly sign: Sign
+  /** For the diary of the schema by name; left out where this run has nothing to open earlier backups with. */
+  readonly openEarlier?: OpenEarlier
 }
 
 /** Captures, packs, proves and publishes one backup. The result tells of failures, too; only bugs are thrown. */
@@ -144,7 +147,18 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     )
     const described = describeDatabase(parts, facts.get('database'), entries, options)
     parts = [...described.parts]
-    if (described.changes !== undefined) draft.changes = [...described.changes]
+    const diary =
+      described.changes === undefined
+        ? undefined
+        : await writeDiary(
+            described.changes,
+            facts.get('database'),
+            backupBefore(entries, options.type),
+            reachable.destinations,
+            ports.openEarlier,
+            log
+          )
+    if (diary !== undefined) draft.changes = [...diary.shown]
     draft.verified = proof.verification.level
     draft.verification = proof.verification
     draft.findings = [...proof.findings, ...notCapturedNotes(facts.get('database'))]
@@ -153,7 +167,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
     await packContents(
-      { ...options, ...(described.changes === undefined ? {} : { changes: described.changes }) },
+      { ...options, ...(diary === undefined ? {} : { changes: diary.kept }) },
       backup.id,
       startedAt,
       facts,

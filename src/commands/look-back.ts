@@ -5,10 +5,11 @@ import { UserError } from '../errors.ts'
 import { acknowledge } from '../history/acknowledge.ts'
 import { type Alarm, alarmsOf, baselineOf, type Measures, measuresOf } from '../history/comparison.ts'
 import { changesBetween } from '../history/diary.ts'
-import { type HistoryEntry, newestFirst } from '../history/entries.ts'
+import type { HistoryEntry } from '../history/entries.ts'
 import { isAccepted, recipientChange } from '../history/recipients.ts'
 import { countsOf, shapeOf } from '../history/shape.ts'
 import { plural } from '../ui/format.ts'
+import { backupBefore } from './schema-diary.ts'
 
 // What a backup does with the ones before it: it takes note of an acknowledgement, says what changed, and raises alarms.
 
@@ -95,11 +96,7 @@ export function describeDatabase(
   if (!parsed.success) return { parts }
   const counts = countsOf(parsed.data)
   const shape = shapeOf(parsed.data, backup.project)
-  const before = entries
-    .toSorted(newestFirst)
-    .find(
-      ({ manifest }) => manifest?.shape !== undefined && manifest.type === backup.type && manifest.kind !== 'safety'
-    )?.manifest?.shape
+  const before = backupBefore(entries, backup.type)?.manifest?.shape
   return {
     parts: parts.map((part) =>
       part.source === 'database' ? { ...part, counts: { ...part.counts, ...counts } } : part

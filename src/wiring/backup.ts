@@ -9,6 +9,7 @@ import type { BackupInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { type Source, sourceNames } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
+import { earlierContents } from './earlier-contents.ts'
 import { healthAfter, type OpenedProject, openProject, withPoolerRemedy } from './management.ts'
 import { proverOf } from './prove.ts'
 import type { RunPlace } from './run-command.ts'
@@ -75,7 +76,8 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       createPacker: (dir) => createPacker({ dir, encryption, compression, signal: context.signal }),
       freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(inputs, context, () => programs),
-      sign: signWith(inputs.signingKey)
+      sign: signWith(inputs.signingKey),
+      openEarlier: earlierContents(inputs, ports)
     }
   )
   const fallen = await healthAfter(project, context.signal)

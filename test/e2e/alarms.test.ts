@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -67,7 +67,7 @@ describe('a history that watches over itself, through the bundle', () => {
     expect(first.result?.changes).toBeUndefined()
   })
 
-  test('T10, F73: an emptied source is kept, marked and told, and freezes pruning; what changed in the schema is told without names', async () => {
+  test('T10, F73: an emptied source is kept, marked and told, and freezes pruning; what changed in the schema is told', async () => {
     await server.query(
       'create table public.diary_entry (id int primary key); truncate auth.users cascade',
       [],
@@ -85,10 +85,10 @@ describe('a history that watches over itself, through the bundle', () => {
     expect(emptied.result?.error?.remedy).toContain(`acknowledge: ${odd}`)
     expect(emptied.result?.retention).toBeUndefined()
     expect(emptied.result?.backups.find((row) => row.id === odd)?.status).toBe('anomalous')
-    expect(emptied.result?.changes?.join('\n')).toContain('tables: 1 more')
+    expect(emptied.result?.changes).toContain('table public.diary_entry added with 1 column')
     expect(emptied.summary).toContain('### What changed since the backup before')
     expect(emptied.summary).toContain('0 Auth users instead of')
-    expect(emptied.summary).not.toContain('diary')
+    expect(emptied.summary).toContain('diary')
     expect(emptied.log).toMatch(/::error.*SB907/)
     const pruned = await run({ command: 'prune', 'keep-last': '1' })
     expect({ code: pruned.code, status: pruned.outputs['status'], error: pruned.result?.error?.code }).toEqual({
@@ -111,4 +111,50 @@ describe('a history that watches over itself, through the bundle', () => {
       removed: true
     })
   })
+
+  test.each([
+    ['passphrase', { passphrase: 'correct horse battery staple' }, true],
+    ['recipients', { recipients: 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p' }, false]
+  ] as const)(
+    'what changed is told by name only where the job can open the backup before: %s',
+    async (label, sealing, named) => {
+      const inputs = { ...sealing, project: label, 'shrink-limit': '99%' }
+      await server.query(
+        'create table if not exists public.diary_entry (id int primary key)',
+        [],
+        undefined,
+        'postgres'
+      )
+      const first = await backup(inputs)
+      expect({ code: first.code, error: first.result?.error }).toEqual({ code: 0, error: undefined })
+      await server.query(
+        `create table public.diaryof${label} (id int); alter table public.diary_entry add column ${label}_note text; create policy ${label}_own on public.diary_entry using (true); grant insert on public.diary_entry to anon`,
+        [],
+        undefined,
+        'postgres'
+      )
+      const second = await backup(inputs)
+      const words = second.result?.changes?.join('\n') ?? ''
+      if (named) {
+        expect(second.result?.changes).toEqual(
+          expect.arrayContaining([
+            `table public.diaryof${label} added with 1 column`,
+            `column ${label}_note added to public.diary_entry (text)`,
+            `policy ${label}_own on public.diary_entry added`
+          ])
+        )
+      } else {
+        expect(words).toContain('tables: 1 more')
+        expect(words).toContain('policies: 1 more')
+      }
+      expect(second.summary.includes(`diaryof${label}`)).toBe(named)
+      const opened = named ? await run({ command: 'download', project: label, ...sealing }) : undefined
+      if (opened !== undefined) {
+        const contents: { changes?: string[] } = JSON.parse(
+          await readFile(join(opened.outputs['path'] ?? '', 'contents.json'), 'utf8')
+        )
+        expect(contents.changes).toEqual(second.result?.changes)
+      }
+    }
+  )
 })

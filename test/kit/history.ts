@@ -65,7 +65,7 @@ export async function seedBackup(destination: Destination, backup: SeededBackup)
 /** Puts a backup among the artifacts of earlier runs. */
 export function seedAmongArtifacts(state: GithubState, repository: RepositoryState, backup: SeededBackup): void {
   const { ref, createdAt } = backup
-  const expiresAt = new Date(createdAt.getTime() + 400 * day)
+  const expiresAt = new Date(Math.max(createdAt.getTime(), Date.now()) + 400 * day)
   for (const [name, content] of [
     ['database.dump', backup.file],
     ['manifest.json', backup.manifest]
