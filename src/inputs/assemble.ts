@@ -62,7 +62,11 @@ function commonInputs(fields: Fields, problems: Problems, remarks: Remarks): Com
   if (!places.includes('folder') && fields.folder !== undefined) {
     remarks.warnings.push('`folder` has no effect: `destinations` does not name folder, so nothing is kept there.')
   }
-  if (!places.includes('artifact') && fields['retention-days'] !== undefined) {
+  const dashboard = 'dashboard' in fields ? fields.dashboard?.kind : undefined
+  if ((dashboard === 'repository' || dashboard === 'artifact') && fields.token === undefined) {
+    problems.add('SB003', `Input \`token\` is missing: \`dashboard: ${dashboard}\` needs it.`)
+  }
+  if (!places.includes('artifact') && dashboard !== 'artifact' && fields['retention-days'] !== undefined) {
     remarks.warnings.push('`retention-days` has no effect: it holds for the destination artifact alone.')
   }
   return {

@@ -462,10 +462,12 @@ describe('the other commands', () => {
     })
     expect(read('prune', { 'keep-daily': '7', token: 't' }).keep.daily).toBe(7)
     expect(read('plan', { projects: 'projects.yml' }).projects).toBe('projects.yml')
-    expect(read('list', { pin: backupId, dashboard: 'artifact' })).toMatchObject({
+    expect(read('list', { pin: backupId, dashboard: 'artifact', token: 't' })).toMatchObject({
       pin: backupId,
       dashboard: { kind: 'artifact' }
     })
+    for (const dashboard of ['artifact', 'repository'])
+      expect(() => read('list', { dashboard })).toThrow(`\`dashboard: ${dashboard}\` needs it`)
     expect(read('check', { 'max-age': '2d', recipients: recipient })).toMatchObject({
       maxAgeMs: 172_800_000,
       recipients: [recipient]

@@ -118,11 +118,8 @@ function openDetails(scene: Scene): void {
   made.showModal()
 }
 
+// Typed by hand, or by `back`.
 window.addEventListener('hashchange', () => {
-  state = readHash(location.hash)
-  show(true)
-})
-window.addEventListener('popstate', () => {
   state = readHash(location.hash)
   show(true)
 })
