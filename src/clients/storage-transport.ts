@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { asError, cancelled, UserError } from '../errors.ts'
 import { backoffMs } from './github-retry.ts'
+import { type HttpAnswer, type HttpCall, openKeepAliveHttp } from './keep-alive-http.ts'
 
 export interface StorageTransportOptions {
   /** Address of the project without a trailing slash; `/storage/v1` is added. */
@@ -30,12 +31,32 @@ export interface StorageRequest {
 export interface StorageTransport {
   readonly base: string
   readonly retries: number
-  /** An answer of status 2xx or one of `accept`; `null` where what was asked for is not there. Its body has to be read or cancelled. */
-  send(request: StorageRequest): Promise<Response | null>
+  /** An answer of status 2xx or one of `accept`; `null` where what was asked for is not there. Its body has to be read or dropped. */
+  send(request: StorageRequest): Promise<HttpAnswer | null>
   /** Waits before repeat number `attempt` (0 = the first). */
   pause(attempt: number): Promise<void>
   /** supabase-js's own Storage client, on top of `send`'s rules. */
   readonly client: ReturnType<typeof createClient>['storage']
+}
+
+/** A page of a list has some hundred kilobytes. */
+const longestText = 64 * 1024 * 1024
+
+/** Whether an answer says that it was done. */
+export function isWell({ status }: HttpAnswer): boolean {
+  return status >= 200 && status < 300
+}
+
+/** The body as text. Throws where it breaks off or is longer. */
+export async function textOf(answer: HttpAnswer, longest: number): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of answer.body) {
+    bytes += chunk.byteLength
+    if (bytes > longest) throw new Error(`the answer is longer than ${longest} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 const problemSchema = z.object({
@@ -52,54 +73,71 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
   const { clock, signal } = context
   const base = `${options.url}/storage/v1`
 
+  const call = openKeepAliveHttp(signal)
   // A new kind of key is no JWT: as a bearer token it is refused by what reads one.
-  const sealed = (given: RequestInit['headers']): Headers => {
-    const headers = new Headers(given)
-    headers.set('apikey', key)
-    if (key.startsWith('sb_')) headers.delete('authorization')
-    else headers.set('authorization', `Bearer ${key}`)
-    headers.set('accept-encoding', 'identity')
-    return headers
+  const keyHeaders: Readonly<Record<string, string>> = {
+    apikey: key,
+    ...(key.startsWith('sb_') ? {} : { authorization: `Bearer ${key}` }),
+    'accept-encoding': 'identity'
   }
   const random = (): number => (context.randomBytes(1)[0] ?? 0) / 255
-  const pause = (attempt: number, response?: Response): Promise<void> =>
-    clock.sleep(retryAfterMs(response, clock.now()) ?? backoffMs(attempt, random()), signal)
+  const pause = (attempt: number, retryAfter: string | null = null): Promise<void> =>
+    clock.sleep(retryAfterMs(retryAfter, clock.now()) ?? backoffMs(attempt, random()), signal)
 
   /** Repeats what may pass; the last answer or error is the caller's. */
-  const fetchPatiently = async (url: string, init: RequestInit): Promise<Response> => {
+  const sendPatiently = async (given: HttpCall): Promise<HttpAnswer> => {
     for (let attempt = 0; ; attempt++) {
       if (signal.aborted) throw cancelled(signal)
-      let response: Response
+      let answer: HttpAnswer
       try {
-        response = await fetch(url, { ...init, headers: sealed(init.headers), signal, redirect: 'error' })
+        answer = await call({ ...given, headers: { ...given.headers, ...keyHeaders } })
       } catch (thrown) {
         if (signal.aborted) throw cancelled(signal)
         if (attempt >= retries) throw unreachable(base, thrown)
         await pause(attempt)
         continue
       }
-      if (response.status !== 429 && response.status < 500) return response
-      if (attempt >= retries) return response
-      await response.body?.cancel()
-      await pause(attempt, response)
+      if ((answer.status !== 429 && answer.status < 500) || attempt >= retries) return answer
+      answer.drop()
+      await pause(attempt, answer.header('retry-after'))
     }
   }
 
-  const send = async (request: StorageRequest): Promise<Response | null> => {
-    const response = await fetchPatiently(`${base}${request.path}`, {
+  const send = async (request: StorageRequest): Promise<HttpAnswer | null> => {
+    const answer = await sendPatiently({
       method: request.method,
-      ...(request.headers === undefined ? {} : { headers: { ...request.headers } }),
+      url: `${base}${request.path}`,
+      headers: request.headers ?? {},
       ...(request.body === undefined ? {} : { body: request.body })
     })
-    if (response.ok || request.accept?.includes(response.status) === true) return response
-    const problem = await readProblem(response, key)
-    if (isMissing(response.status, problem)) return null
-    throw refusal(response.status, problem, base)
+    if (isWell(answer) || request.accept?.includes(answer.status) === true) return answer
+    const problem = await readProblem(answer, key)
+    if (isMissing(answer.status, problem)) return null
+    throw refusal(answer.status, problem, base)
   }
 
+  /** For supabase-js, whose answers are short texts. */
+  const asFetch = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
+    const headers = Object.fromEntries(new Headers(init.headers))
+    for (const name of ['apikey', 'authorization', 'accept-encoding']) delete headers[name]
+    const { body } = init
+    if (body !== undefined && body !== null && typeof body !== 'string') throw new Error('a body that is no text')
+    const answer = await sendPatiently({
+      method: init.method ?? 'GET',
+      url: String(input),
+      headers,
+      ...(typeof body === 'string' ? { body } : {})
+    })
+    const text = await textOf(answer, longestText)
+    const type = answer.header('content-type')
+    return new Response(answer.status === 204 ? null : text, {
+      status: answer.status,
+      ...(type === null ? {} : { headers: { 'content-type': type } })
+    })
+  }
   const client = createClient(options.url, key, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { fetch: (input, init) => fetchPatiently(String(input), init ?? {}) }
+    global: { fetch: asFetch }
   })
   return { base, retries, send, pause: (attempt) => pause(attempt), client: client.storage }
 }
@@ -112,8 +150,8 @@ export interface StorageProblem {
 }
 
 /** A key that was looked up is unknown to what takes secrets out of texts: it must not come back in an answer. */
-async function readProblem(response: Response, key: string): Promise<StorageProblem> {
-  const text = (await response.text().catch(() => '')).slice(0, 2000).replaceAll(key, '***')
+async function readProblem(answer: HttpAnswer, key: string): Promise<StorageProblem> {
+  const text = (await textOf(answer, longestText).catch(() => '')).slice(0, 2000).replaceAll(key, '***')
   try {
     const parsed = problemSchema.parse(JSON.parse(text))
     const status = Number(parsed.statusCode)
@@ -165,9 +203,9 @@ function unreachable(base: string, thrown: unknown): UserError {
   })
 }
 
-/** The wait that an answer asks for, in seconds or as a date. */
-export function retryAfterMs(response: Response | undefined, now: Date): number | null {
-  const text = response?.headers.get('retry-after')?.trim()
+/** The wait that a header `Retry-After` asks for, in seconds or as a date. */
+export function retryAfterMs(header: string | null, now: Date): number | null {
+  const text = header?.trim()
   if (text === undefined || text === '') return null
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime()
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), longestWaitMs) : null

@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
+import type { HttpAnswer } from './keep-alive-http.ts'
 import { listByFolders } from './storage-folders.ts'
 import {
+  isWell,
   openStorageTransport,
   type StorageTransport,
   type StorageTransportOptions,
+  textOf,
   unwrapped
 } from './storage-transport.ts'
 
@@ -109,7 +112,9 @@ export interface ObjectDownload {
   readonly etag: string | null
   /** First byte of a partial answer. */
   readonly from: number
-  readonly body: ReadableStream<Uint8Array> | null
+  readonly body: AsyncIterable<Uint8Array>
+  /** Reads no further. */
+  drop(): void
 }
 
 export interface UploadSettings {
@@ -117,6 +122,9 @@ export interface UploadSettings {
   readonly cacheControl: string | null
   readonly userMetadata: Readonly<Record<string, unknown>> | null
 }
+
+/** Longest answer about one object, in bytes: its user's metadata is in it. */
+const longestInfo = 16 * 1024 * 1024
 
 /** Larger files go up in pieces (6 MiB, the size that the resumable protocol of Supabase demands). */
 export const resumableFrom = 6 * 1024 * 1024
@@ -284,7 +292,7 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
         })
       })
       if (response === null) throw new UserError('SB805', `There is no bucket ${id} in the target.`)
-      await response.body?.cancel()
+      response.drop()
     },
     async *listObjects(bucket) {
       const newer = listByPages(bucket)
@@ -308,12 +316,13 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       })
       if (response === null) return null
       const partial = response.status === 206
-      const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
+      const start = /^bytes (\d+)-/.exec(response.header('content-range') ?? '')?.[1]
       return {
         status: partial ? 206 : 200,
-        etag: plainEtag(response.headers.get('etag')),
+        etag: plainEtag(response.header('etag')),
         from: partial ? Number(start ?? Number.NaN) : 0,
-        body: response.body
+        body: response.body,
+        drop: response.drop
       }
     },
     async upload(bucket, key, body, settings) {
@@ -331,7 +340,7 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
         body
       })
       if (response === null) throw new UserError('SB805', `The target has no bucket ${bucket}.`)
-      await response.body?.cancel()
+      response.drop()
     },
     uploadPieces: (bucket, key, bytes, pieces, settings) =>
       uploadPieces(transport, bucket, key, bytes, pieces, settings)
@@ -386,8 +395,8 @@ async function uploadPieces(
       'x-upsert': 'true'
     }
   })
-  const location = created?.headers.get('location')
-  await created?.body?.cancel()
+  const location = created?.header('location')
+  created?.drop()
   if (location === null || location === undefined)
     throw new UserError('SB803', `${transport.base} gave no address for a large upload.`)
   // Only the id is taken: the address that the API knows itself by may be one that is not reached from here.
@@ -401,7 +410,8 @@ async function uploadPieces(
       if (attempt > 0) {
         await transport.pause(attempt - 1)
         const state = await transport.send({ method: 'HEAD', path, headers: tus })
-        const reached = Number(state?.headers.get('upload-offset') ?? Number.NaN)
+        state?.drop()
+        const reached = Number(state?.header('upload-offset') ?? Number.NaN)
         if (!(reached >= end - piece.byteLength && reached <= end))
           throw new UserError('SB805', `A large upload was lost at ${offset} of ${bytes} bytes.`)
         offset = reached
@@ -419,8 +429,8 @@ async function uploadPieces(
           if (error instanceof UserError && error.mayPass) return null
           throw error
         })
-      await response?.body?.cancel()
-      if (response?.ok === true) offset = Number(response.headers.get('upload-offset') ?? end)
+      response?.drop()
+      if (response !== null && isWell(response)) offset = Number(response.header('upload-offset') ?? end)
     }
   }
   if (offset !== bytes) throw new UserError('SB805', `A large upload ended at ${offset} of ${bytes} bytes.`)
@@ -431,9 +441,9 @@ function maxAge(cacheControl: string): string {
   return /^(?:public, )?max-age=(\d+)$/.exec(cacheControl)?.[1] ?? cacheControl
 }
 
-async function jsonOf(response: Response, base: string): Promise<unknown> {
+async function jsonOf(response: HttpAnswer, base: string): Promise<unknown> {
   try {
-    return await response.json()
+    return JSON.parse(await textOf(response, longestInfo))
   } catch (cause) {
     throw new UserError('SB803', `${base} answered ${response.status} with something that is no JSON.`, { cause })
   }

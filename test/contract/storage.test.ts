@@ -277,24 +277,30 @@ describe('the source storage', () => {
   test('F29: short bodies, torn connections, flipped bits and pages that stand in for the file are never stored', async () => {
     fill(6)
     source.put('files', 'large', randomBytes(5 * 1024 * 1024))
-    source.faults.add({ path: /\/files\/file-0$/, cut: 5 })
-    source.faults.add({ path: /\/files\/file-1$/, breakAfter: 4 })
-    source.faults.add({ path: /\/files\/file-2$/, flip: 3 })
-    source.faults.add({ path: /\/files\/file-3$/, status: 200, body: { message: 'Object not found' } })
+    source.faults.add({ path: /\/object\/files\/file-0$/, cut: 5 })
+    source.faults.add({ path: /\/object\/files\/file-1$/, breakAfter: 4 })
+    source.faults.add({ path: /\/object\/files\/file-2$/, flip: 3 })
+    source.faults.add({ path: /\/object\/files\/file-3$/, status: 200, body: { message: 'Object not found' } })
     source.faults.add({
-      path: /\/files\/file-4$/,
+      path: /\/object\/files\/file-4$/,
       status: 200,
       headers: { 'content-type': 'text/html' },
       body: '<html>Please wait</html>'
     })
-    source.faults.add({ path: /\/files\/large$/, breakAfter: 3 * 1024 * 1024 })
+    source.faults.add({ path: /\/object\/files\/large$/, breakAfter: 3 * 1024 * 1024 })
+    source.faults.add({
+      path: /\/info\/files\/file-5$/,
+      status: 200,
+      headers: { 'content-type': 'text/html' },
+      body: '<html>Please wait</html>'
+    })
     const backup = await capture()
     expect(backup.captured).toMatchObject({ status: 'captured', counts: { objects: 7 } })
     expect(differences(await restore(backup))).toEqual([])
     expect(state(target).objects).toEqual(state(source).objects)
     // The large one was continued, not begun again.
     expect(source.calls.filter(({ path }) => path.endsWith('/object/files/large'))).toHaveLength(2)
-    source.faults.add({ path: /\/files\/file-0$/, cut: 5, times: 100 })
+    source.faults.add({ path: /\/object\/files\/file-0$/, cut: 5, times: 100 })
     // One that never comes whole costs itself alone.
     const damaged = await capture()
     expect(damaged.captured).toMatchObject({ status: 'partial', counts: { objects: 6, unreadable: 1 } })

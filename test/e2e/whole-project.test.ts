@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ActionRun } from '../kit/action.ts'
+import { createRepository, gitHandler } from '../kit/git/git-server.ts'
+import { type Github, startGithub } from '../kit/github/server.ts'
+import { writeStorageRows } from '../kit/supabase/storage-rows.ts'
 import { contentOf, guardsOf } from './restore-setup.ts'
 import {
   type EmptyProject,
@@ -81,4 +84,69 @@ describe('a whole project goes into an empty one and is the same', () => {
     expect(source.management.calls.slice(calls).filter(({ method }) => method !== 'GET')).toEqual([])
     expect((again.result?.findings ?? []).filter(({ kind }) => kind === 'difference')).toEqual([])
   })
+})
+
+describe('packs that backups share lie in releases and on a branch', () => {
+  let source: WholeProject
+  let github: Github
+  const stored = { destinations: 'release,repository', token: '', verify: 'none' }
+  const counts = (done: ActionRun) => done.result?.backup?.parts.find((part) => part.source === 'storage')?.counts
+
+  beforeAll(async () => {
+    github = await startGithub({ repository: 'acme/shop', visibility: 'private' })
+    source = await wholeProject(90, github.env)
+    stored.token = github.token
+    createRepository(source.root, 'acme/shop')
+    const git = gitHandler({ root: source.root, token: github.token })
+    github.mount('/acme/shop.git/', git.handle)
+  })
+  afterAll(async () => {
+    await source?.stop()
+    await github?.stop()
+  })
+
+  test('they are made once, and what changed comes beside them', async () => {
+    const first = await source.backup(stored)
+    fine(first)
+    expect(first.result?.destinations.map(({ name, stored: kept }) => [name, kept])).toEqual([
+      ['release', true],
+      ['repository', true]
+    ])
+    const before = source.storage.downloads()
+    const unchanged = await source.backup(stored)
+    fine(unchanged)
+    expect(source.storage.downloads()).toBe(before)
+    for (let number = 0; number < 3; number++)
+      source.storage.put('avatars', `later-${number}`, Buffer.from(`came later ${number}`))
+    await writeStorageRows(source.server, source.storage)
+    const changed = await source.backup(stored)
+    fine(changed)
+    expect(counts(changed)).toMatchObject({ downloaded: 3, unchanged: source.storage.objects.size - 3 })
+    const tags = github.repository.releases.filter(({ tag }) => tag.includes('-objects-'))
+    expect(tags.map(({ tag }) => tag)).toEqual(['backup-shop-objects-1'])
+    // Two packs, each with its list.
+    expect(tags[0]?.assets).toHaveLength(4)
+  })
+
+  for (const destination of ['release', 'repository'])
+    test(`${destination}: verified with its packs, and brought into an empty project`, async () => {
+      const verified = await source.run({
+        ...stored,
+        command: 'verify',
+        destinations: destination,
+        identity: source.identity,
+        verify: 'read'
+      })
+      fine(verified)
+      expect(verified.outputs['verified']).toBe('read')
+      const target = await emptyProject(source)
+      try {
+        const done = await source.run({ ...target.inputs, token: stored.token, destinations: destination })
+        fine(done)
+        expect(await storageOf(target.storage, target.server)).toEqual(await storageOf(source.storage, source.server))
+        expect(managementOf(target.project)).toEqual(managementOf(source.project))
+      } finally {
+        await target.stop()
+      }
+    })
 })

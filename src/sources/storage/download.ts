@@ -43,6 +43,9 @@ export async function downloadObject(options: DownloadOptions): Promise<Download
   for (let attempt = 0; attempt <= storage.retries + 1; attempt++) {
     signal.throwIfAborted()
     if (attempt > 0) await storage.pause(attempt - 1)
+    // Listed by the API alone, each object is asked for what the list does not tell: beside its download, not after it.
+    const asked = object.version === null ? storage.info(object.bucket, object.key) : null
+    asked?.catch(() => undefined)
     const taken = await takeBytes(options)
     if (taken === 'vanished') return { kind: 'vanished' }
     if ('failed' in taken) {
@@ -51,7 +54,7 @@ export async function downloadObject(options: DownloadOptions): Promise<Download
     }
     let keep = false
     try {
-      const verdict = await judge(taken, options, lastHash === taken.sha256)
+      const verdict = await judge(taken, options, asked, lastHash === taken.sha256)
       if (verdict === 'vanished') return { kind: 'vanished' }
       if ('refused' in verdict) {
         reason = verdict.refused
@@ -99,12 +102,12 @@ async function takeBytes({
       const answer = await storage.download(object.bucket, object.key, bytes)
       if (answer === null) return 'vanished'
       if (bytes > 0 && (answer.status !== 206 || answer.from !== bytes || answer.etag !== etag)) {
-        await answer.body?.cancel()
+        answer.drop()
         return { failed: 'it changed while it was read, or the API does not continue downloads' }
       }
       etag = answer.etag
       try {
-        for await (const chunk of answer.body ?? []) {
+        for await (const chunk of answer.body) {
           signal.throwIfAborted()
           onBytes(chunk.byteLength)
           sha256.update(chunk)
@@ -162,6 +165,7 @@ async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
 async function judge(
   taken: Taken,
   { storage, object }: DownloadOptions,
+  asked: Promise<ObjectInfo | null> | null,
   cameTwice: boolean
 ): Promise<
   { readonly info: ObjectInfo | null; readonly changed: boolean } | { readonly refused: string } | 'vanished'
@@ -171,8 +175,13 @@ async function judge(
     return md5Fits(taken, cameTwice)
       ? { info: null, changed: false }
       : { refused: 'its bytes do not fit its entity tag' }
-  const info = await storage.info(object.bucket, object.key)
+  const info = await (asked ?? storage.info(object.bucket, object.key)).catch((thrown: unknown) => {
+    // A page of something in between, which the next try may not meet.
+    if (!(thrown instanceof UserError) || thrown.code !== 'SB803') throw thrown
+    return { refused: thrown.message }
+  })
   if (info === null) return 'vanished'
+  if ('refused' in info) return info
   if (info.size !== taken.bytes)
     return { refused: `it ended after ${taken.bytes} bytes of ${info.size ?? 'an unknown number'}` }
   if (info.etag === null || info.etag !== taken.etag) return { refused: 'the answer does not carry its entity tag' }

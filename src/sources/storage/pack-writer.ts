@@ -1,16 +1,17 @@
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack as startTar } from 'tar-stream'
 import { type PackRecord, packIndexEntry } from '../../archive/contents-storage.ts'
 import type { RandomBytes } from '../../context.ts'
+import { asError } from '../../errors.ts'
 import type { AddedFile, AddFile } from '../source.ts'
 import type { DownloadedObject } from './download.ts'
 
 /** A pack is closed when it holds this many bytes, or this many files. */
 const packBytes = 64 * 1024 * 1024
 const packFiles = 8192
+const pieceBytes = 256 * 1024
 
 /** A pack as it was stored. */
 export interface StoredPack extends AddedFile {
@@ -28,6 +29,8 @@ export interface PackWriter {
 interface OpenPack {
   readonly tar: Pack
   readonly adding: Promise<AddedFile>
+  /** Set when `adding` failed. */
+  readonly failure: { reason: Error | null }
   readonly records: PackRecord[]
   bytes: number
 }
@@ -40,21 +43,24 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
   const open = (): OpenPack => {
     const tar = startTar()
     const name = `objects-${Buffer.from(randomBytes(10)).toString('hex')}.tar`
-    const adding = add(name, { bytes: Readable.from(tar) })
-    // Looked at by every step below.
-    adding.catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))))
-    return { tar, adding, records: [], bytes: 0 }
+    const adding = add(name, { bytes: inLargePieces(tar as AsyncIterable<Uint8Array>) })
+    const failure: OpenPack['failure'] = { reason: null }
+    // Ends what is being written to the archive; each step below looks at it.
+    adding.catch((error: unknown) => {
+      failure.reason = asError(error)
+      tar.destroy(failure.reason)
+    })
+    return { tar, adding, failure, records: [], bytes: 0 }
   }
   /** A failure of the packer (disk, compressor) is told instead of the broken archive that follows from it. */
-  const step = async ({ adding }: OpenPack, work: Promise<void>): Promise<void> => {
-    const failed = adding.then(() => new Promise<never>(() => undefined))
+  const step = async ({ adding, failure }: OpenPack, work: Promise<void>): Promise<void> => {
     try {
-      await Promise.race([work, failed])
+      await work
     } catch (error) {
-      await Promise.allSettled([work])
       await adding
       throw error
     }
+    if (failure.reason !== null) throw failure.reason
   }
   const close = async (pack: OpenPack): Promise<void> => {
     const index = Buffer.from(pack.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
@@ -90,6 +96,21 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
       return done
     }
   }
+}
+
+/** Gathers headers, small files and padding: each piece is a call of its own on its way through the compressor. */
+async function* inLargePieces(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of tar) {
+    pieces.push(piece)
+    bytes += piece.byteLength
+    if (bytes < pieceBytes) continue
+    yield Buffer.concat(pieces, bytes)
+    pieces = []
+    bytes = 0
+  }
+  if (bytes > 0) yield Buffer.concat(pieces, bytes)
 }
 
 async function writeEntry(tar: Pack, name: string, size: number, body: DownloadedObject['body']): Promise<void> {

@@ -24,11 +24,11 @@ export async function holdsTheSame(
   const download = await target.download(object.bucket, object.key)
   if (download === null) return false
   if (download.etag === record.md5) {
-    await download.body?.cancel()
+    download.drop()
     return true
   }
   const sha256 = createHash('sha256')
-  for await (const chunk of download.body ?? []) sha256.update(chunk)
+  for await (const chunk of download.body) sha256.update(chunk)
   return sha256.digest('hex') === record.sha256
 }
 
