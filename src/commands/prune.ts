@@ -265,12 +265,28 @@ async function sweepPool(
   const manifests = entries.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
   // What a manifest needs that cannot be read is not known.
   if (pool === undefined || manifests.length === 0 || manifests.length < entries.length) return 0
-  const unused = unusedPackNames(manifests, await pool.list(project), ports.context.clock.now())
+  const pooled = await pool.list(project)
+  if (unusedPackNames(manifests, pooled, ports.context.clock.now()).length === 0) return 0
+  // A backup that was being made may rely on old packs, and be there since the first listing.
+  const since = await readHistory(destination, project)
+  const needing = since.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
+  if (needing.length < since.length) return 0
+  const unused = unusedPackNames([...manifests, ...needing], pooled, ports.context.clock.now())
   if (unused.length === 0) return 0
   await pool.delete(project, unused)
   ports.context.log.info(
     `${destination.place}: removed ${plural(unused.length, 'shared file')} of ${project} that no backup needs`
   )
+  // No lock spans two runs: one that committed in this very moment is told of, since its own look at the pool may have been earlier.
+  const late = (await readHistory(destination, project)).find(({ manifest }) =>
+    manifest?.shared.some((file) => (file.volumes ?? [file]).some(({ name }) => unused.includes(name)))
+  )
+  if (late !== undefined)
+    throw new UserError(
+      'SB506',
+      `The backup ${late.ref.id} was finished while shared files were swept that it relies on.`,
+      { remedy: `Back up again: what is missing is taken anew. Then delete ${late.ref.id}.` }
+    )
   return unused.length
 }
 

@@ -72,6 +72,15 @@ export async function publish(
   if (old.length > 0 && pool !== undefined) await assertStillThere(pool, backup.project, old, destination.place)
   const shared = [...fresh, ...old]
   const { url } = await destination.commit(backup, renderManifest(withDigest(sign({ ...frame, files, shared }))))
+  if (old.length > 0 && pool !== undefined) {
+    // Whoever swept the pool in between did not know of this backup yet: without its packs it is none.
+    try {
+      await assertStillThere(pool, backup.project, old, destination.place)
+    } catch (thrown) {
+      if (thrown instanceof UserError && thrown.code === 'SB506') await destination.delete(backup)
+      throw thrown
+    }
+  }
   return { name: destination.name, place: destination.place, stored: true, url: url ?? null }
 }
 

@@ -77,6 +77,6 @@ function volume(bytes: Uint8Array): Volume {
   return { bytes: bytes.length, sha256: sha256(bytes), open: () => Readable.from([bytes]) }
 }
 
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
