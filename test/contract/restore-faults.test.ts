@@ -119,6 +119,16 @@ describe('F68: a target that cannot take the backup is refused before anything i
     expect(error.message).toContain('the view public.v')
   })
 
+  test('not empty, since an earlier start was killed after its end: that is told', async () => {
+    await fresh('again')
+    await restoreOf(desk, facts, server, 'again').run()
+    const error = await failure(restoreOf(desk, facts, server, 'again').run())
+    expect(error.code).toBe('SB703')
+    expect(error.message).toContain('a restore of it came to its end')
+    await server.query('delete from child where note = 7', [], undefined, 'again')
+    expect((await failure(restoreOf(desk, facts, server, 'again').run())).message).not.toContain('came to its end')
+  })
+
   test('older than the backup', async () => {
     await fresh('older')
     const newer = { ...facts, server: { version: '18.1', versionNumber: 180001 } }

@@ -132,6 +132,10 @@ export function planReplacing(
   const gone = new Set(rootIds)
   const givenBack: TocEntry[] = []
   const endangered: string[] = []
+  const forgotten = (id: number): boolean => {
+    const need = entries.get(id)
+    return need !== undefined && gone.has(id) && need.kind !== 'SCHEMA' && !inBackup.has(name(need))
+  }
   for (const entry of now.entries) {
     if (!lost.has(entry.id) || rootIds.has(entry.id)) continue
     // Contained in what goes: nobody else's.
@@ -139,6 +143,8 @@ export function planReplacing(
       attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
     if (hangs) gone.add(entry.id)
     else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
+    // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
+    else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)
     else if (entry.kind === 'TABLE') endangered.push(readable({ schema: entry.schema, name: entry.tag }))
     else givenBack.push(entry)
   }

@@ -15,7 +15,7 @@ import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
 import { carryOutInStages } from './carry-out-in-stages.ts'
-import { chosenGuards, isOfPlatform } from './check-after.ts'
+import { chosenGuards, holdsAlready, isOfPlatform } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { describeEntry } from './entry-sql.ts'
@@ -120,10 +120,21 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
   async function prepare(connection: Connection, reader: ArchiveReader): Promise<Prepared> {
     const { toc } = reader
     const target = await readTarget(connection)
-    assertTarget(target, facts, toc, mode)
-    const chosen = choose(options.selection, facts, toc)
     const catalog = await readTables(connection)
     const tables = new Map(catalog.map((table) => [readable(table), table]))
+    try {
+      assertTarget(target, facts, toc, mode)
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== 'SB703') throw error
+      // A run that was killed when its restore had ended leaves just that, and nobody was told.
+      const platform = new Set([...target.schemas.values()].filter((one) => one.platform).map((one) => one.name))
+      if (!(await holdsAlready(connection, facts, clock, { platform, there: new Set(tables.keys()) }))) throw error
+      throw new UserError(
+        'SB703',
+        `${error.message} All tables of this backup are there with just its rows: a restore of it came to its end.`
+      )
+    }
+    const chosen = choose(options.selection, facts, toc)
     const known = await readKnownObjects(connection)
     const definitions = facts.selection.type !== 'data'
     const replaced =
