@@ -3,6 +3,7 @@ import type { Connection } from '../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../clients/postgres/server-error.ts'
 import type { Clock } from '../../context.ts'
 import { qualified, quoteIdentifier, quoteLiteral } from './quote.ts'
+import { readUntrusted } from './reached-functions.ts'
 import type { CatalogTable } from './tables.ts'
 
 /** Bounds of the sample. */
@@ -49,6 +50,13 @@ export async function sampleVisibleRows(
   )
     ? await connection.query<{ id: string }>(`select id::text as id from auth.users order by id limit ${limits.users}`)
     : []
+  const untrusted =
+    roles.length === 0
+      ? new Set<string>()
+      : await readUntrusted(
+          connection,
+          guarded.map((table) => table.oid)
+        )
   const deadline = clock.monotonic() + limits.totalMs
   const found: VisibleRows[] = []
   for (const { name: role } of roles) {
@@ -58,6 +66,14 @@ export async function sampleVisibleRows(
       for (const [index, table] of guarded.entries()) {
         const name = { schema: table.schema, table: table.name }
         if (index >= limits.tables) found.push({ role, user, ...name, rows: null, failed: 'skipped: too many tables' })
+        else if (untrusted.has(table.oid))
+          found.push({
+            role,
+            user,
+            ...name,
+            rows: null,
+            failed: 'skipped: its policies reach functions of other roles'
+          })
         else if (table.bytes > limits.tableBytes)
           found.push({ role, user, ...name, rows: null, failed: 'skipped: too large' })
         else wanted.push(name)
