@@ -190,6 +190,7 @@ async function report(
       serverUrl: environment.serverUrl,
       repository: environment.repository,
       workflow: environment.workflowFile,
+      action: environment.action,
       now: systemClock.now()
     })
     await writeFile(environment.stepSummaryPath, redact(summary), { flag: 'a' })

@@ -64,7 +64,9 @@ function backupsOf(rows: readonly BackupRow[]): Backup[] {
 function intro(rows: readonly BackupRow[], backups: readonly Backup[], place: SummaryPlace): string {
   const newest = Math.max(...rows.map((row) => Date.parse(row.createdAt)))
   const copies = rows.length > backups.length ? ` in ${plural(rows.length, 'copy', 'copies')}` : ''
-  return `${plural(backups.length, 'backup')}${copies}. The newest is ${formatAge(place.now.getTime() - newest)} old.`
+  const age = place.now.getTime() - newest
+  const when = age < 60_000 ? 'was made just now' : `is ${formatAge(age)} old`
+  return `${plural(backups.length, 'backup')}${copies}. The newest ${when}.`
 }
 
 /** What `list` was asked to show alone. */
