@@ -27,11 +27,13 @@ export function createRedact(secrets: readonly string[]): Redact {
 
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value, 'utf8')
+  // Half a surrogate pair cannot be encoded; it becomes what it becomes in bytes, too.
+  const encoded = encodeURIComponent(value.toWellFormed())
   const forms = [
     value,
-    encodeURIComponent(value),
-    encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
-    encodeURIComponent(value).replace(/%[0-9A-F]{2}/g, (c) => c.toLowerCase()),
+    encoded,
+    encoded.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    encoded.replace(/%[0-9A-F]{2}/g, (c) => c.toLowerCase()),
     new URLSearchParams({ v: value }).toString().slice(2),
     JSON.stringify(value).slice(1, -1),
     value

@@ -23,7 +23,8 @@ const nothing: WorkflowPlan = { schedules: [], use: 'none', projects: null }
 export function readWorkflow(text: string): WorkflowPlan {
   let file: unknown
   try {
-    file = parse(text, { maxAliasCount: 100 })
+    // Without the library's warnings, which it would write to standard error itself, with the text in them.
+    file = parse(text, { maxAliasCount: 100, prettyErrors: false, logLevel: 'error' })
   } catch {
     return nothing
   }

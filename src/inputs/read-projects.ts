@@ -35,8 +35,7 @@ const mostShown = 20
  */
 export function readProjects(text: string, name: string): readonly PlannedProject[] {
   const lines = new LineCounter()
-  // The library's own messages would quote lines of the file.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true })
+  const document = documentOf(text, lines, name)
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
     return `line ${line}, column ${col}`
@@ -63,6 +62,17 @@ export function readProjects(text: string, name: string): readonly PlannedProjec
       faults.map((fault) => `${at(offsetOf(document, fault))}: ${fault.text}`)
     )
   return projects.map((entry) => planned(entry, defaults))
+}
+
+function documentOf(text: string, lineCounter: LineCounter, name: string): Document.Parsed {
+  try {
+    // The library's own messages would quote lines of the file.
+    return parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    // The library's parser calls itself once a level.
+    throw new UserError('SB922', `${name} cannot be read: it is nested too deeply.`, { cause: thrown })
+  }
 }
 
 function dataOf(document: Document.Parsed, name: string): unknown {

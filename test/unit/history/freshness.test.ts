@@ -77,6 +77,17 @@ const rules = { maxAgeMs: 26 * hour, recipients: [] }
 const kinds = (entries: readonly HistoryEntry[], more = {}): string[] =>
   checkProject('shop', entries, { ...rules, ...more }, now).alarms.map((alarm) => alarm.kind)
 
+test('T3: a workflow file is read without a word of it on standard error', () => {
+  const said: unknown[] = []
+  const listen = (warning: Error) => void said.push(warning.message)
+  process.on('warning', listen)
+  expect(readWorkflow('%##[add-mask]x\n---\non: push\n').schedules).toEqual([])
+  return new Promise<void>((done) => setImmediate(done)).then(() => {
+    process.off('warning', listen)
+    expect(said).toEqual([])
+  })
+})
+
 describe('the backups of a project', () => {
   test('that nobody has opened one with a key is a reminder, and no alarm', () => {
     const rules = { maxAgeMs: 26 * hour, recipients: [] }
