@@ -1,15 +1,22 @@
-// Storage backups against a plain parallel download of the same objects, in one process each, in turns. Prints medians; asserts nothing.
+// Storage backups against a plain parallel download of the same objects, in processes of their own, in turns; and what they take in memory.
+// Prints medians; asserts nothing.
 //
 //   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--bundle dist/index.js]
+//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects, first backup and unchanged one
+//   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
 
-import { randomBytes } from 'node:crypto'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type ActionRun, runAction } from '../test/kit/action.ts'
-import { startStorage } from '../test/kit/supabase/storage.ts'
+import { listen } from '../test/kit/github/http.ts'
+import { type StorageDouble, startStorage } from '../test/kit/supabase/storage.ts'
 import { median } from './bench-measure.ts'
 import { bundle } from './demo-action.ts'
 
@@ -18,38 +25,51 @@ const { values } = parseArgs({
     objects: { type: 'string', default: '10000' },
     bytes: { type: 'string', default: '20000' },
     repeats: { type: 'string', default: '3' },
+    listed: { type: 'string' },
+    large: { type: 'string' },
     bundle: { type: 'string', default: bundle }
   }
 })
 const jobs = 16
-const count = Number(values.objects)
 const key = 'sb_secret_bench_00000000000000000000000000'
-const storage = await startStorage({ key })
 const recipients = await identityToRecipient(await generateIdentity())
-storage.addBucket('bench')
-for (let number = 0; number < count; number++) storage.put('bench', `file-${number}`, randomBytes(Number(values.bytes)))
 const root = await mkdtemp(path.join(tmpdir(), 'sb-bench-'))
 
-async function plain(): Promise<number> {
-  const started = performance.now()
+/** The downloads alone, by `fetch` in a process of its own, which is what a script of somebody's own would do. */
+async function plain(storage: StorageDouble): Promise<number> {
   const keys = [...storage.objects.values()].map((object) => object.key)
-  const worker = async (): Promise<void> => {
-    for (let next = keys.pop(); next !== undefined; next = keys.pop()) {
-      const response = await fetch(`${storage.url}/storage/v1/object/bench/${next}`, { headers: { apikey: key } })
-      await response.arrayBuffer()
-    }
+  const script = `const keys = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
+const worker = async () => {
+  for (let next = keys.pop(); next !== undefined; next = keys.pop()) {
+    const response = await fetch('${storage.url}/storage/v1/object/bench/' + next, { headers: { apikey: '${key}' } })
+    await response.arrayBuffer()
   }
-  await Promise.all(Array.from({ length: jobs }, worker))
+}
+Promise.all(Array.from({ length: ${jobs} }, worker))`
+  const started = performance.now()
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'inherit', 'inherit'] })
+  child.stdin.end(JSON.stringify(keys))
+  const code = await new Promise((done) => child.once('close', done))
+  if (code !== 0) throw new Error(`the plain download ended with ${String(code)}`)
   return performance.now() - started
 }
 
-async function backup(folder: string): Promise<{ ms: number; run: ActionRun }> {
+interface Measured {
+  readonly ms: number
+  /** Largest resident memory of the action's own process, in bytes. */
+  readonly peakBytes: number
+  readonly run: ActionRun
+}
+
+async function backup(url: string, folder: string): Promise<Measured> {
   const started = performance.now()
+  let peakBytes = 0
+  let watch: NodeJS.Timeout | undefined
   const run = await runAction({
     bundle: values.bundle,
     inputs: {
       include: 'storage',
-      'supabase-url': storage.url,
+      'supabase-url': url,
       'service-role-key': key,
       project: 'bench',
       destinations: 'folder',
@@ -57,44 +77,139 @@ async function backup(folder: string): Promise<{ ms: number; run: ActionRun }> {
       recipients,
       verify: 'none',
       jobs: String(jobs)
+    },
+    onStart: ({ pid }) => {
+      watch = setInterval(() => {
+        peakBytes = Math.max(peakBytes, peakOf(pid))
+      }, 50)
     }
   })
+  clearInterval(watch)
+  const ms = performance.now() - started
   await run.cleanUp()
-  return { ms: performance.now() - started, run }
+  if (run.code !== 0) throw new Error(run.log)
+  return { ms, peakBytes, run }
 }
 
-const samples: Record<'plain' | 'first' | 'unchanged' | 'onePercent', number[]> = {
-  plain: [],
-  first: [],
-  unchanged: [],
-  onePercent: []
+function peakOf(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+  } catch {
+    // It has just ended.
+    return 0
+  }
 }
-try {
-  for (let round = 0; round < Number(values.repeats); round++) {
-    const folder = path.join(root, String(round))
-    samples.plain.push(await plain())
-    const first = await backup(folder)
-    if (first.run.code !== 0) throw new Error(first.run.log)
-    samples.first.push(first.ms)
-    samples.unchanged.push((await backup(folder)).ms)
-    let changed = 0
-    for (let number = 0; number < count / 100; number++)
-      changed += storage.put('bench', `file-${number * 100}`, randomBytes(Number(values.bytes))).size
-    const one = await backup(folder)
-    samples.onePercent.push(one.ms)
-    const counts = one.run.result?.backup?.parts.find((part) => part.source === 'storage')?.counts
-    console.log(`round ${round + 1}: ${JSON.stringify(counts)}, ${changed} bytes changed`)
+
+async function times(): Promise<void> {
+  const count = Number(values.objects)
+  const size = Number(values.bytes)
+  const storage = await filled(count, size)
+  const samples: Record<'plain' | 'first' | 'unchanged' | 'onePercent', number[]> = {
+    plain: [],
+    first: [],
+    unchanged: [],
+    onePercent: []
+  }
+  try {
+    for (let round = 0; round < Number(values.repeats); round++) {
+      const folder = path.join(root, String(round))
+      samples.plain.push(await plain(storage))
+      samples.first.push((await backup(storage.url, folder)).ms)
+      const before = storage.downloads()
+      samples.unchanged.push((await backup(storage.url, folder)).ms)
+      const again = storage.downloads() - before
+      let changed = 0
+      for (let number = 0; number < count / 100; number++)
+        changed += storage.put('bench', `file-${number * 100}`, randomBytes(size)).size
+      const one = await backup(storage.url, folder)
+      samples.onePercent.push(one.ms)
+      const fetched = countsOf(one.run)['downloadedBytes']
+      console.log(`round ${round + 1}: unchanged: ${again} downloads; ${changed} bytes changed: ${fetched} downloaded`)
+    }
+  } finally {
+    await storage.stop()
   }
   const [floor, first] = [median(samples.plain), median(samples.first)]
   console.log(`| plain download | first backup | unchanged | 1 % changed |\n| --- | --- | --- | --- |`)
   console.log(
     `| ${seconds(floor)} | ${seconds(first)} (${(first / floor).toFixed(2)} x) | ${seconds(median(samples.unchanged))} | ${seconds(median(samples.onePercent))} |`
   )
-} finally {
-  await storage.stop()
-  await rm(root, { recursive: true, force: true })
+}
+
+async function memory(most: number): Promise<void> {
+  console.log('| objects | first backup | unchanged |\n| --- | --- | --- |')
+  for (const count of [most / 100, most / 10, most]) {
+    const storage = await filled(count, 10)
+    try {
+      const folder = path.join(root, `listed-${count}`)
+      const first = await backup(storage.url, folder)
+      const same = await backup(storage.url, folder)
+      console.log(`| ${count} | ${told(first)} | ${told(same)} |`)
+    } finally {
+      await storage.stop()
+    }
+  }
+}
+
+/** One object that is made while it is sent. */
+async function large(bytes: number): Promise<void> {
+  const piece = randomBytes(1024 * 1024)
+  const etag = createHash('md5').update(String(bytes)).digest('hex')
+  const server = createServer((request, response) => {
+    const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+    const metadata = { eTag: `"${etag}-9"`, size: bytes, mimetype: 'video/mp4', cacheControl: 'no-cache' }
+    if (request.url?.includes('/bucket') === true) json([{ id: 'bench', name: 'bench', public: false }])
+    else if (request.url?.includes('/list-v2/') === true)
+      json({ hasNext: false, objects: [{ id: 'i', name: 'large', metadata }] })
+    else if (request.url?.includes('/info/') === true)
+      json({ name: 'large', version: 'v', etag: `"${etag}-9"`, size: bytes, content_type: 'video/mp4', metadata: null })
+    else {
+      response.writeHead(200, { 'content-length': String(bytes), etag: `"${etag}-9"` })
+      let sent = 0
+      const more = () => {
+        while (sent < bytes) {
+          const part = piece.subarray(0, bytes - sent)
+          sent += part.byteLength
+          if (!response.write(part)) return void response.once('drain', more)
+        }
+        response.end()
+      }
+      more()
+    }
+  })
+  const port = await listen(server)
+  try {
+    const done = await backup(`http://127.0.0.1:${port}`, path.join(root, 'large'))
+    console.log(`one object of ${bytes} bytes: ${told(done)}`)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+async function filled(count: number, size: number): Promise<StorageDouble> {
+  const storage = await startStorage({ key })
+  storage.addBucket('bench')
+  for (let number = 0; number < count; number++) storage.put('bench', `file-${number}`, randomBytes(size))
+  return storage
+}
+
+function countsOf(run: ActionRun): Readonly<Record<string, number>> {
+  return run.result?.backup?.parts.find((part) => part.source === 'storage')?.counts ?? {}
+}
+
+function told({ ms, peakBytes }: Measured): string {
+  return `${seconds(ms)}, ${Math.round(peakBytes / 1024 / 1024)} MiB`
 }
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
+}
+
+try {
+  if (values.listed !== undefined) await memory(Number(values.listed))
+  else if (values.large !== undefined) await large(Number(values.large))
+  else await times()
+} finally {
+  await rm(root, { recursive: true, force: true })
 }

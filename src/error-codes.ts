@@ -728,6 +728,12 @@ const catalogue = {
     remedy:
       'Use another backup or another place; make a new backup after removing the shared packs, and look at who can write there.'
   },
+  SB807: {
+    title: 'There are too many Storage files for one backup',
+    cause: 'The list of everything inside would be longer than what a restore reads (256 MiB, some 600,000 files).',
+    remedy:
+      'Divide the buckets between several backups: one job for each, with its own `buckets` and its own `project`.'
+  },
   SB821: {
     title: 'The access token is refused',
     cause:

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { CompressionMethod } from '../archive/compression.ts'
 import type { Contents } from '../archive/contents.ts'
 import { databaseFactsSchema } from '../archive/contents-database.ts'
+import { largestContents } from '../archive/contents-reading.ts'
 import type { Encryption } from '../archive/encryption.ts'
 import {
   formatVersion,
@@ -410,7 +411,18 @@ async function packContents(
     ...Object.fromEntries([...facts].filter(([name]) => !lists.has(name))),
     ...(options.changes === undefined ? {} : { changes: [...options.changes] })
   }
-  await packer.add('contents.json', { bytes: textOf(contents, facts, lists) })
+  await packer.add('contents.json', { bytes: asLongAsRead(textOf(contents, facts, lists)) })
+}
+
+/** A list that no restore would read must not be published. */
+async function* asLongAsRead(text: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const piece of text) {
+    bytes += piece.byteLength
+    if (bytes > largestContents)
+      throw new UserError('SB807', `contents.json would be longer than ${largestContents} bytes.`)
+    yield piece
+  }
 }
 
 /** Whether schemas or tables were left out. */

@@ -1,4 +1,5 @@
 import { databaseFactsSchema } from '../archive/contents-database.ts'
+import type { PackRecord } from '../archive/contents-storage.ts'
 import type { Verification, VerificationLevel } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
@@ -55,12 +56,13 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
   }
 }
 
-/** Reads a packed file to its end: whatever is wrong with it destroys the stream. */
-export async function readWhole(files: Files, name: string): Promise<void> {
+/** Reads a packed file to its end: whatever is wrong with it destroys the stream. Returns what a pack of Storage files holds, null for others. */
+export async function readWhole(files: Files, name: string): Promise<ReadonlyMap<string, PackRecord> | null> {
   // A pack says itself what each file in it has to be.
-  if (/^objects-.*\.tar$/.test(name)) return void (await checkPack(name, files.open(name)))
+  if (/^objects-.*\.tar$/.test(name)) return checkPack(name, files.open(name))
   const stream = files.open(name)
   for await (const _ of stream);
+  return null
 }
 
 function factsOf(facts: unknown) {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PackRecord } from '../archive/contents-storage.ts'
 import type { Manifest, Verification, VerificationLevel } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import type { VerificationRecord } from '../archive/verification-record.ts'
@@ -10,6 +11,7 @@ import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, isFromTheFuture, selectBackup, soleProject } from '../history/select.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding } from '../sources/source.ts'
+import { lostObjects } from '../sources/storage/lost-objects.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll } from './list.ts'
 import type { Ports, Proof, Prove } from './ports.ts'
@@ -41,7 +43,7 @@ interface Checked {
 }
 
 /** Errors that speak against the backup itself; every other one says that it could not be verified now. */
-const damning = new Set(['SB501', 'SB506', 'SB507', 'SB508', 'SB509', 'SB601', 'SB602', 'SB603'])
+const damning = new Set(['SB501', 'SB506', 'SB507', 'SB508', 'SB509', 'SB601', 'SB602', 'SB603', 'SB806'])
 
 const none: Verification = { level: 'none', at: null, tables: { restore: 0, read: 0, differing: 0 }, notProven: [] }
 
@@ -277,12 +279,20 @@ async function proveBackup(
   }
   // Contents first: a key that does not fit and files of another backup are told before anything large is fetched.
   const contents = await opened.contents()
+  const held = new Map<string, ReadonlyMap<string, PackRecord>>()
   for (const name of names) {
     if (name === 'database.dump') continue
     await opened.fetch([name])
-    await readWhole(opened.files, name)
+    const records = await readWhole(opened.files, name)
+    if (records !== null) held.set(name, records)
     await opened.drop(name)
   }
+  const lost = contents.storage === undefined ? [] : lostObjects(contents.storage, held)
+  if (lost.length > 0)
+    throw new UserError(
+      'SB806',
+      `${lost.length} Storage files are in none of the packs that should hold them: ${lost.slice(0, 10).join(', ')}.`
+    )
   const dump = names.filter((name) => name === 'database.dump')
   await opened.fetch(dump)
   return ports.prove(

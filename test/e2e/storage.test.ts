@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
@@ -39,8 +39,7 @@ describe('database and Storage through the bundle', () => {
   const run = async (inputs: Readonly<Record<string, string>>): Promise<ActionRun> => {
     const done = await runAction({
       inputs: { token: github.token, folder: join(root, 'folder'), ...inputs },
-      env: github.env,
-      ...(process.env['SB_BUNDLE'] === undefined ? {} : { bundle: process.env['SB_BUNDLE'] })
+      env: github.env
     })
     runs.push(done)
     return done
@@ -237,6 +236,31 @@ describe('database and Storage through the bundle', () => {
       await second.stop()
       await there.stop()
     }
+  })
+
+  test('a list of the pool that claims what its pack does not hold is found by verifying', async () => {
+    const folder = join(root, 'claimed')
+    const first = await backup({ folder })
+    expect({ code: first.code, error: first.result?.error }).toEqual({ code: 0 })
+    const claimed = storage.put('papers', 'claimed.txt', Buffer.from('never stored'))
+    await writeStorageRows(server, storage)
+    const objects = join(folder, 'shop', 'objects')
+    const name = (await readdir(objects)).find((each) => each.endsWith('.index.json')) ?? ''
+    const index = JSON.parse(await readFile(join(objects, name), 'utf8'))
+    const entry = createHash('sha256').update(`papers\0claimed.txt\0${claimed.version}`).digest('hex').slice(0, 32)
+    await writeFile(join(objects, name), JSON.stringify({ ...index, entries: [...index.entries, entry] }))
+    const second = await backup({ folder })
+    expect(counts(second)).toMatchObject({ downloaded: 0 })
+    const checked = await run({ command: 'verify', destinations: 'folder', folder, identity, verify: 'read' })
+    expect([checked.code, checked.result?.error?.code]).toEqual([1, 'SB806'])
+    expect(checked.result?.error?.message).toContain('papers/claimed.txt')
+    const listed = await run({ command: 'list', destinations: 'folder', folder })
+    expect(JSON.parse(listed.outputs['backups'] ?? '')[0]).toMatchObject({
+      id: second.outputs['backup-id'],
+      verified: 'none'
+    })
+    storage.remove('papers', 'claimed.txt')
+    await writeStorageRows(server, storage)
   })
 
   test('packs that others can open are not relied on', async () => {
