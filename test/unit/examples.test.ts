@@ -123,6 +123,8 @@ function filledIn(text: string, inputs: object): string {
       DATABASE_URL: 'postgresql://backup:secret@db.example:5432/shop',
       SUPABASE_SECRET_KEY: `sb_secret_${'a'.repeat(22)}_${'b'.repeat(8)}`,
       SUPABASE_ACCESS_TOKEN: `sbp_${'0'.repeat(40)}`,
+      TARGET_SECRET_KEY: `sb_secret_${'c'.repeat(22)}_${'d'.repeat(8)}`,
+      TARGET_ACCESS_TOKEN: `sbp_${'1'.repeat(40)}`,
       BACKUP_RECIPIENTS: keys.recipient,
       BACKUP_IDENTITY: keys.identity,
       BACKUP_TOKEN: 'github_pat_of_a_test'
@@ -296,15 +298,16 @@ describe('the form of restore.yml', () => {
       if (inputs.command !== 'restore') throw new Error(`the command is ${inputs.command}`)
       expect(inputs).toMatchObject({ dryRun: false, safetyBackup: true, confirmTarget: project })
       expect(inputs.selection.tables).toHaveLength(tables === '' ? 0 : 1)
-      return [what, inputs.mode]
+      return [what, inputs.mode, inputs.include.sources.join()]
     })
     expect(modes).toEqual([
-      ['whole project into an empty one', 'empty'],
-      ['whole project in place of what is there', 'replace'],
-      ['one table or a few, beside the live ones', 'side-schema'],
-      ['one table or a few, only the rows that are missing', 'missing-rows'],
-      ['one table or a few, in place of the live ones', 'replace'],
-      ['undo a restore', 'replace']
+      ['whole project into an empty one', 'empty', 'database,storage,functions,config'],
+      ['whole project in place of what is there', 'replace', 'database,storage,functions,config'],
+      ['Storage files that are missing or changed', 'replace', 'storage'],
+      ['one table or a few, beside the live ones', 'side-schema', 'database'],
+      ['one table or a few, only the rows that are missing', 'missing-rows', 'database'],
+      ['one table or a few, in place of the live ones', 'replace', 'database'],
+      ['undo a restore', 'replace', 'database']
     ])
   })
 })

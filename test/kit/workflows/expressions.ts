@@ -26,6 +26,7 @@ function evaluate(expression: string, contexts: Contexts): string {
       inputs: {},
       matrix: {},
       ...contexts,
+      startsWith: (text: string, start: string) => text.startsWith(start),
       endsWith: (text: string, end: string) => text.endsWith(end)
     }) ?? ''
   )
