@@ -1,5 +1,6 @@
 import type { Issue, Issues } from '../clients/github-issues.ts'
 import { plural } from '../ui/format.ts'
+import { prose } from '../ui/summary/markup.ts'
 import type { Channel } from './channel.ts'
 import { details, headline, type Notice } from './notice.ts'
 
@@ -97,7 +98,7 @@ async function succeeded(issues: Issues, open: readonly Issue[], notice: Notice,
     await issues.update(issue.number, { state: 'closed' })
     await issues.comment(
       issue.number,
-      `✅ ${[headline(notice), ...details(notice)].join('\n')}\n\nClosed, since it works again.`
+      `✅ ${[headline(notice), ...details(notice, quoted)].join('\n')}\n\nClosed, since it works again.`
     )
   }
 }
@@ -106,7 +107,8 @@ function titleOf(project: string | null): string {
   return project === null ? 'Backups need attention' : `Backups of ${project} need attention`
 }
 
-function bodyOf(key: string, failing: Failing, notice: Notice): string {
+/** The text of an issue: what programs find it by, and what people read. */
+export function bodyOf(key: string, failing: Failing, notice: Notice): string {
   return [
     `<!-- supabase-backup:project=${key} -->`,
     stateOf(failing),
@@ -115,10 +117,15 @@ function bodyOf(key: string, failing: Failing, notice: Notice): string {
     '',
     `**${headline(notice)}**`,
     '',
-    ...details(notice).map((line) => `- ${line}`),
+    ...details(notice, quoted).map((line) => `- ${line}`),
     '',
     'This issue is updated by the workflow itself, and closed by it as soon as it works again. Keep the first lines of its text: they find it.'
   ].join('\n')
+}
+
+/** What an alarm says, with nothing in it that GitHub takes for a mention of another issue. */
+function quoted(text: string): string {
+  return prose(text, 500).replace(/\bGH-/gi, '$&&#8203;')
 }
 
 const statePattern = /<!-- supabase-backup:failing=[^\n]*-->[^\n]*/

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { destinationNames } from '../destinations/destination.ts'
 import { type ErrorCode, errorCodes } from '../error-codes.ts'
 import { type Result, resultSchema } from '../result.ts'
+import { shorten, visible } from '../ui/escape.ts'
 import { formatBytes, formatDuration, plural } from '../ui/format.ts'
 
 const { command, status, verified } = resultSchema.shape
@@ -37,6 +38,9 @@ export const noticeSchema = z.object({
 })
 export type Notice = z.infer<typeof noticeSchema>
 
+/** Most characters of what one alarm says. */
+const longestAlarm = 500
+
 /** Where the run is. */
 export interface RunAddress {
   readonly serverUrl: string
@@ -61,7 +65,7 @@ export function noticeOf(result: Result, project: string | undefined, run: RunAd
       kind: alarm.kind,
       project: alarm.project ?? result.project,
       // The alarms of a check are about times and labels; those of a backup compare what is inside.
-      detail: result.command === 'check' ? alarm.detail : null
+      detail: result.command === 'check' ? shorten(visible(alarm.detail), longestAlarm) : null
     })),
     warnings: result.warnings.length,
     backup:
@@ -102,8 +106,12 @@ export function headline(notice: Pick<Notice, 'command' | 'project' | 'status'>)
   return `${nouns[notice.command]}${notice.project === null ? '' : ` of ${notice.project}`}: ${notice.status}`
 }
 
-/** What there is to say besides the headline, line by line. */
-export function details(notice: Notice): string[] {
+/**
+ * What there is to say besides the headline, line by line.
+ *
+ * @param quote makes what an alarm says fit for where it is shown: it may name files and places.
+ */
+export function details(notice: Notice, quote: (text: string) => string = (text) => text): string[] {
   const { backup, error } = notice
   const facts = [
     ...(backup === null ? [] : [`backup ${backup.id}`, formatBytes(backup.sizeBytes)]),
@@ -113,7 +121,7 @@ export function details(notice: Notice): string[] {
   ]
   return [
     facts.join(', '),
-    ...notice.alarms.map((alarm) => `Alarm: ${alarm.detail ?? alarm.kind}`),
+    ...notice.alarms.map((alarm) => `Alarm: ${quote(alarm.detail ?? alarm.kind)}`),
     ...(error === null ? [] : [`${error.code}: ${error.title}.`, error.remedy]),
     ...(notice.runUrl === null ? [] : [notice.runUrl])
   ]

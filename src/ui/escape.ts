@@ -45,8 +45,8 @@ const entities: Readonly<Record<string, string>> = {
   '(': '&#40;',
   ')': '&#41;',
   '!': '&#33;',
-  '#': '&#35;',
-  '@': '&#64;',
+  '#': '&#35;&#8203;',
+  '@': '&#64;&#8203;',
   $: '&#36;',
   '\\': '&#92;',
   ':': '&#58;',
@@ -55,12 +55,14 @@ const entities: Readonly<Record<string, string>> = {
 
 /**
  * Hostile text as inert GitHub markdown: one line, nothing in it is markup, a link, a mention or a reference. Autolinks
- * (`https://`, `www.`, e-mail addresses) are broken, too.
+ * (`https://`, `www.`, e-mail addresses) are broken, too: some are looked for in the finished text, where a character written by its
+ * number is no longer told from the character itself, so something that cannot be seen stands within.
  */
 export function inert(text: string, most = 200): string {
   return shorten(visible(text), most)
     .replace(/[&<>"'|`*_~[\]()!#@$\\:/]/g, (character) => entities[character] ?? character)
-    .replace(/www\./gi, (match) => `${match.slice(0, 3)}&#46;`)
+    .replace(/&#58;(?=&#47;&#47;)/g, '$&&#8203;')
+    .replace(/www\./gi, (match) => `${match.slice(0, 3)}&#8203;&#46;`)
 }
 
 /** Hostile text as inert code in a table cell or a line of markdown. */
