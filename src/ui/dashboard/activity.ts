@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from '../format.ts'
-import type { DashboardBackup } from './data.ts'
+import type { DashboardBackup, DashboardProof } from './data.ts'
 
 export type Tone = 'good' | 'fair' | 'attention' | 'bad'
 
@@ -34,34 +34,38 @@ export const toneWords: Readonly<Record<Tone, string>> = {
   bad: 'anomalous, damaged or unreadable'
 }
 
+/** When something happened, and to which backup; `proof` where it was proven again. Words are made for those that are shown. */
+export interface Moment {
+  readonly at: string
+  readonly backup: DashboardBackup
+  readonly proof?: DashboardProof
+}
+
 /** What happened to the backups, newest first: made, proven or found damaged later. */
-export function activityOf(backups: readonly DashboardBackup[]): Happening[] {
-  const found: Happening[] = []
+export function momentsOf(backups: readonly DashboardBackup[]): Moment[] {
+  const found: Moment[] = []
   for (const backup of backups) {
-    found.push({
-      at: backup.createdAt,
-      tone: toneOf(backup),
-      title: madeTitle(backup),
-      detail: madeDetail(backup),
-      backup
-    })
-    for (const proof of backup.proofs) {
-      if (!proof.later || proof.at === null) continue
-      const passed = proof.outcome === 'passed'
-      found.push({
-        at: proof.at,
-        tone: passed ? (proof.level === 'restore' ? 'good' : 'fair') : 'bad',
-        title: passed ? `Verified again: ${levelWords[proof.level].toLowerCase()}` : 'Verification failed',
-        detail: [
-          `backup ${backup.id}`,
-          ...(proof.durationMs === null ? [] : [`in ${formatDuration(proof.durationMs)}`]),
-          ...(proof.error === undefined ? [] : [proof.error])
-        ].join(', '),
-        backup
-      })
-    }
+    found.push({ at: backup.createdAt, backup })
+    for (const proof of backup.proofs) if (proof.later && proof.at !== null) found.push({ at: proof.at, backup, proof })
   }
   return found.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
+}
+
+export function describe({ at, backup, proof }: Moment): Happening {
+  if (proof === undefined)
+    return { at, tone: toneOf(backup), title: madeTitle(backup), detail: madeDetail(backup), backup }
+  const passed = proof.outcome === 'passed'
+  return {
+    at,
+    tone: passed ? (proof.level === 'restore' ? 'good' : 'fair') : 'bad',
+    title: passed ? `Verified again: ${levelWords[proof.level].toLowerCase()}` : 'Verification failed',
+    detail: [
+      `backup ${backup.id}`,
+      ...(proof.durationMs === null ? [] : [`in ${formatDuration(proof.durationMs)}`]),
+      ...(proof.error === undefined ? [] : [proof.error])
+    ].join(', '),
+    backup
+  }
 }
 
 function madeTitle(backup: DashboardBackup): string {

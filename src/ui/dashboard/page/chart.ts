@@ -15,14 +15,21 @@ export function dropCharts(): void {
     one.chart.destroy()
   }
   alive.clear()
+  colours.clear()
 }
 
-/** The colours of the theme as they are now: canvases know no custom properties. */
+/** Colours that were looked up for the charts of this view. */
+const colours = new Map<string, string>()
+
+/** A colour of the theme as it is now: canvases know no custom properties. */
 function colour(name: string): string {
+  const known = colours.get(name)
+  if (known !== undefined) return known
   const probe = withStyle(h('span', { class: 'probe' }), 'color', `var(${name})`)
   document.body.append(probe)
   const found = getComputedStyle(probe).color
   probe.remove()
+  colours.set(name, found)
   return found
 }
 
@@ -53,7 +60,7 @@ export function chart(
   const grid = colour('--line')
   const text = colour('--muted')
   const looks = series.lines.map((line) => lookOf(projects.findIndex((project) => project.label === line.label)))
-  const colours = looks.map((look) => look.colour)
+  const strokes = looks.map((look) => look.colour)
   const axis = {
     stroke: text,
     font: '12px system-ui, sans-serif',
@@ -86,14 +93,14 @@ export function chart(
           {},
           ...series.lines.map((line, index) => ({
             label: line.label,
-            stroke: colours[index] ?? text,
+            stroke: strokes[index] ?? text,
             width: 2,
             dash: [...(looks[index]?.dash ?? [])],
             spanGaps: true,
             points: { show: series.times.length < 40, size: 5 }
           }))
         ],
-        hooks: { setCursor: [(self) => follow(self, tip, series, colours, format)] }
+        hooks: { setCursor: [(self) => follow(self, tip, series, strokes, format)] }
       },
       [[...series.times], ...series.lines.map((line) => [...line.values])],
       plot
@@ -108,7 +115,7 @@ export function chart(
       const button = h(
         'button',
         { type: 'button', class: 'name', 'aria-pressed': 'true' },
-        withStyle(h('span', { class: 'swatch', 'aria-hidden': 'true' }), '--swatch', colours[index] ?? text),
+        withStyle(h('span', { class: 'swatch', 'aria-hidden': 'true' }), '--swatch', strokes[index] ?? text),
         line.label
       )
       button.addEventListener('click', () => {
@@ -147,7 +154,7 @@ function follow(
   self: uPlot,
   tip: HTMLElement,
   series: Series,
-  colours: readonly string[],
+  strokes: readonly string[],
   format: (value: number) => string
 ): void {
   const { idx, left = 0 } = self.cursor
@@ -159,7 +166,7 @@ function follow(
   const values = series.lines.flatMap((line, index) => {
     const value = line.values[idx]
     if (value === null || value === undefined || self.series[index + 1]?.show === false) return []
-    const swatch = withStyle(h('span', { class: 'swatch' }), '--swatch', colours[index] ?? '')
+    const swatch = withStyle(h('span', { class: 'swatch' }), '--swatch', strokes[index] ?? '')
     return [h('div', {}, swatch, `${line.label} `, h('strong', {}, format(value)))]
   })
   tip.replaceChildren(h('div', { class: 'hint' }, time(new Date(at * 1000).toISOString())), ...values)

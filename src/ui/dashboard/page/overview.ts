@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration, plural } from '../../format.ts'
-import { activityOf, daysOf } from '../activity.ts'
+import { daysOf, describe, momentsOf } from '../activity.ts'
 import type { DashboardBackup, DashboardProject } from '../data.ts'
 import { type Health, healthOf, healthOrder, newestReal, verdictOf } from '../health.ts'
 import { recoveryTimes } from '../series.ts'
@@ -139,7 +139,7 @@ function sentence(newest: DashboardBackup, now: Date): string {
 
 /** The last things that happened in any project. */
 function latest(scene: Scene): HTMLElement {
-  const happenings = activityOf(scene.data.backups).slice(0, 6)
+  const happenings = momentsOf(scene.data.backups).slice(0, 6).map(describe)
   return h(
     'section',
     { class: 'panel' },

@@ -1,5 +1,5 @@
 import { formatCount } from '../../format.ts'
-import { activityOf, daysOf, type Happening, toneWords } from '../activity.ts'
+import { daysOf, describe, type Happening, type Moment, momentsOf, toneWords } from '../activity.ts'
 import { h, nothing, section } from './dom.ts'
 import { keyOf, type Scene } from './state.ts'
 import { strip } from './strip.ts'
@@ -41,7 +41,7 @@ export function timeline(scene: Scene): HTMLElement[] {
           ),
       legend()
     ),
-    section('Everything that happened', undefined, happenings(scene, activityOf(backups)))
+    section('Everything that happened', undefined, happenings(scene, momentsOf(backups)))
   ]
 }
 
@@ -56,7 +56,7 @@ function legend(): HTMLElement {
 }
 
 /** The newest first, by days; more of them on demand, so that a long history stays quick. */
-function happenings(scene: Scene, all: readonly Happening[]): HTMLElement {
+function happenings(scene: Scene, all: readonly Moment[]): HTMLElement {
   if (all.length === 0) return nothing('Nothing fits the filter.')
   const place = h('div', { class: 'days' })
   const more = h('button', { type: 'button', class: 'button' })
@@ -71,7 +71,7 @@ function happenings(scene: Scene, all: readonly Happening[]): HTMLElement {
         place.append(h('h3', {}, day), list)
         last = day
       }
-      list.append(row(scene, one))
+      list.append(row(scene, describe(one)))
     }
     shown = Math.min(shown + atOnce, all.length)
     more.textContent = `Show more (${formatCount(all.length - shown)} left)`

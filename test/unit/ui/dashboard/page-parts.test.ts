@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { declaredInputs } from '../../../../src/inputs/declared.ts'
-import { activityOf, daysOf, toneOf } from '../../../../src/ui/dashboard/activity.ts'
+import { daysOf, describe as inWords, momentsOf, toneOf } from '../../../../src/ui/dashboard/activity.ts'
 import { collectDashboard } from '../../../../src/ui/dashboard/collect.ts'
 import { applyFilter, noFilter } from '../../../../src/ui/dashboard/filter.ts'
 import { dashboardMark, dataPlaceholder, renderDashboard } from '../../../../src/ui/dashboard/render.ts'
@@ -95,7 +95,7 @@ describe('series', () => {
 
 describe('activity', () => {
   test('backups and later verifications, newest first', () => {
-    const all = activityOf(data.backups)
+    const all = momentsOf(data.backups).map(inWords)
     expect(all.map((one) => one.at)).toEqual(
       all
         .map((one) => one.at)
