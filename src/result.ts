@@ -105,6 +105,19 @@ export const resultSchema = z.object({
     .optional(),
   /** Alarms of `backup` and `check`. */
   alarms: z.array(z.object({ kind: z.string(), detail: z.string(), project: z.string().optional() })).optional(),
+  /** What each place holds and has left, after `check`. */
+  room: z
+    .array(
+      z.object({
+        destination: z.enum(destinationNames),
+        place: z.string(),
+        takenBytes: z.number(),
+        leftBytes: z.number().nullable()
+      })
+    )
+    .optional(),
+  /** Labels that the file of the input `projects` names for `list` and `check`, disabled ones left out. */
+  planned: z.array(z.string()).optional(),
   /** What changed in the shape of the database since the backup before, by kinds of objects. Absent when nothing is known. */
   changes: z.array(z.string()).optional(),
   /**

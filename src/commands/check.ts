@@ -1,5 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import {
@@ -9,16 +10,21 @@ import {
   newestVerified,
   type ScheduledWorkflow
 } from '../history/freshness.ts'
+import { checkRoom, type Room, takenBytes } from '../history/room.ts'
 import { backupRows } from '../history/rows.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
 import { badgeOf } from '../ui/badge.ts'
+import { formatBytes } from '../ui/format.ts'
 import { readAll } from './list.ts'
+import { type PlannedLabels, plannedLabels } from './plan.ts'
 import type { Ports } from './ports.ts'
 
 export interface CheckOptions {
   readonly project: string | undefined
   readonly maxAgeMs: number
+  /** Path of the file of `plan`, where it is to be checked that each of its projects has backups. */
+  readonly projects: string | undefined
   /** Fingerprints of the recipients that backups should have; empty: not looked at. */
   readonly recipients: readonly string[]
   /** Folder of what stays after the run. */
@@ -44,7 +50,8 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const started = clock.monotonic()
   const entries = await readAll(ports.destinations, options.project)
   const now = clock.now()
-  const projects = [...new Set(entries.map((entry) => entry.ref.project))].sort()
+  const planned = options.projects === undefined ? undefined : await plannedLabels(options.projects, options.project)
+  const projects = labelsToCheck(entries, planned)
   const alarms: Alarm[] = []
   const warnings: string[] = []
   for (const project of projects) {
@@ -61,13 +68,20 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const schedules = checkSchedules(scheduled, projects, entries, now)
   alarms.push(...schedules.alarms)
   warnings.push(...schedules.warnings)
-  for (const [place, bytes] of roomTaken(entries)) log.info(`${place} holds ${bytes} bytes of backups.`)
+  const rooms = await roomsOf(entries, ports.destinations)
+  const room = checkRoom(rooms, entries)
+  alarms.push(...room.alarms)
+  warnings.push(...room.warnings)
+  for (const { place, takenBytes: taken, leftBytes } of rooms)
+    log.info(
+      `${place} holds ${formatBytes(taken)} of backups${leftBytes === null ? '' : `, and has room for ${formatBytes(leftBytes)} more`}.`
+    )
   await writeBadges(options, projects, entries, alarms, warnings, now)
 
-  const error = verdict(options, projects, alarms)
+  const error = verdict(options, entries, alarms)
   return {
     command: 'check',
-    status: projects.length === 0 ? 'nothing' : error === undefined ? 'complete' : 'failed',
+    status: entries.length === 0 ? 'nothing' : error === undefined ? 'complete' : 'failed',
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(clock.monotonic() - started),
     tool: ports.tool,
@@ -79,12 +93,24 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
     url: null,
     path: null,
     warnings,
-    alarms: alarms.map((alarm) => ({ ...alarm }))
+    alarms: alarms.map((alarm) => ({ ...alarm })),
+    room: rooms.map((one) => ({ ...one })),
+    ...(planned === undefined ? {} : { planned: [...planned.enabled] })
   }
 }
 
-function verdict(options: CheckOptions, projects: readonly string[], alarms: readonly Alarm[]): UserError | undefined {
-  if (projects.length === 0) {
+/** All that there are backups of and all that are planned, but for those that the plan has switched off. */
+function labelsToCheck(entries: readonly HistoryEntry[], planned: PlannedLabels | undefined): string[] {
+  const stored = entries.map((entry) => entry.ref.project).filter((label) => planned?.disabled.includes(label) !== true)
+  return [...new Set([...stored, ...(planned?.enabled ?? [])])].sort()
+}
+
+function verdict(
+  options: CheckOptions,
+  entries: readonly HistoryEntry[],
+  alarms: readonly Alarm[]
+): UserError | undefined {
+  if (entries.length === 0) {
     return new UserError(
       'SB921',
       `There is no backup${options.project === undefined ? '' : ` of ${options.project}`} at all.`
@@ -130,21 +156,17 @@ export async function scheduledWorkflows(
   return (making.length > 0 ? making : own).filter((one) => one.schedules.length > 0)
 }
 
-/** Bytes that lie in each place, as the manifests have it; a shared file counts once. */
-function roomTaken(entries: readonly HistoryEntry[]): ReadonlyMap<string, number> {
-  const room = new Map<string, number>()
-  const counted = new Set<string>()
-  for (const entry of entries) {
-    let bytes = room.get(entry.destination) ?? 0
-    for (const file of entry.manifest?.files ?? []) bytes += file.bytes
-    for (const file of entry.manifest?.shared ?? []) {
-      const key = `${entry.destination}/${entry.ref.project}/${file.name}`
-      if (!counted.has(key)) bytes += file.bytes
-      counted.add(key)
-    }
-    room.set(entry.destination, bytes)
+/** What each place holds and has left. */
+async function roomsOf(entries: readonly HistoryEntry[], destinations: readonly Destination[]): Promise<Room[]> {
+  const rooms: Room[] = []
+  for (const destination of destinations) {
+    const { name, place, limits } = destination
+    const taken = takenBytes(entries, name)
+    const free = (await destination.freeBytes?.()) ?? null
+    const below = limits.mostBytes === undefined ? null : Math.max(0, limits.mostBytes - taken)
+    rooms.push({ destination: name, place, takenBytes: taken, leftBytes: free ?? below })
   }
-  return room
+  return rooms
 }
 
 /** `badge.json` for all together and `badge-<label>.json` for each project, beside the result file. */

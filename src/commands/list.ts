@@ -5,6 +5,7 @@ import { filterRows, filterWords, type HistoryFilter, narrows, type SortOrder, s
 import { backupRows } from '../history/rows.ts'
 import type { Moment } from '../inputs/choice.ts'
 import type { Result } from '../result.ts'
+import { plannedLabels } from './plan.ts'
 import type { Ports } from './ports.ts'
 
 export interface ListOptions {
@@ -18,6 +19,8 @@ export interface ListOptions {
     readonly until: Moment | undefined
   }
   readonly sort: SortOrder
+  /** Path of the file of `plan`, whose projects are shown even where they have no backup. */
+  readonly projects: string | undefined
 }
 
 /** Lists what all destinations hold, or what the filter lets through of it, after pinning or unpinning where that was asked for. */
@@ -35,6 +38,7 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
     since: dateOf(options.filter.since, startedAt),
     until: dateOf(options.filter.until, startedAt)
   }
+  const planned = options.projects === undefined ? undefined : await plannedLabels(options.projects, options.project)
   const rows = backupRows(entries, clock.now())
   return {
     command: 'list',
@@ -49,6 +53,7 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
     ...(narrows(filter)
       ? { filter: { conditions: filterWords(filter), of: new Set(rows.map((row) => `${row.project}/${row.id}`)).size } }
       : {}),
+    ...(planned === undefined ? {} : { planned: [...planned.enabled] }),
     url: null,
     path: null,
     warnings: []

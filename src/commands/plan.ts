@@ -53,6 +53,19 @@ export async function runPlan(options: PlanOptions, ports: Pick<Ports, 'context'
   return { ...result, status: 'nothing', error: { code: error.code, message: error.message, remedy: error.remedy } }
 }
 
+/** Labels that a file of projects names. */
+export interface PlannedLabels {
+  readonly enabled: readonly string[]
+  readonly disabled: readonly string[]
+}
+
+/** Reads the labels from the file; `only` leaves out all others. */
+export async function plannedLabels(file: string, only: string | undefined): Promise<PlannedLabels> {
+  const projects = readProjects(await textOf(file), file).filter((one) => only === undefined || one.project === only)
+  const labels = (enabled: boolean) => projects.filter((one) => one.enabled === enabled).map((one) => one.project)
+  return { enabled: labels(true), disabled: labels(false) }
+}
+
 /** The value of `strategy.matrix`: enabled projects by priority, 1 first, those without one last in the file's order. */
 export function matrixOf(projects: readonly PlannedProject[], only?: string): Matrix {
   const rank = (one: PlannedProject): number => one.priority ?? Number.MAX_VALUE

@@ -40,6 +40,8 @@ export interface Limits {
   readonly canDelete: boolean
   /** Whether files outlive the run and can be shared between backups (the pool of Storage packs). */
   readonly keepsAcrossRuns: boolean
+  /** Bytes that all backups together should stay below; left out where nobody says so. */
+  readonly mostBytes?: number
 }
 
 /** Who can read what is stored. `local`: a folder of this machine. */
@@ -101,6 +103,8 @@ export interface Destination {
   readonly place: string
   /** Asks the place who can read it, now. Throws when there is no clear answer. */
   visibility(): Promise<Visibility>
+  /** Bytes that are free there now, where that can be told. */
+  freeBytes?(): Promise<number | null>
   /** Stores one file of a backup that is not committed yet. */
   put(backup: BackupRef, name: string, body: Volume): Promise<void>
   /** The last write of a backup, all or nothing: from now on it exists. */

@@ -1,5 +1,6 @@
 import { mkdir, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { freeBytesIn } from '../clients/run-folder.ts'
 import type { Context } from '../context.ts'
 import { cancelled, UserError } from '../errors.ts'
 import { isBackupId } from '../history/backup-id.ts'
@@ -120,6 +121,7 @@ export function folderDestination(options: FolderOptions, context: Context): Des
     },
     place: options.path,
     visibility: () => Promise.resolve('local'),
+    freeBytes: () => freeBytesIn(options.path),
 
     async put(backup, name, body) {
       assertRef(backup)

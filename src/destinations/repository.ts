@@ -25,6 +25,8 @@ export interface RepositoryOptions extends GitOptions {
 
 /** GitHub refuses files of 100 MB and warns from 50 MiB on. */
 const largestFile = 45 * 1024 * 1024
+/** https://docs.github.com/repositories/creating-and-managing-repositories/repository-limits: recommended on disk. */
+const mostBytes = 10e9
 const steps = 'refs/heads/supabase-backup-tmp/'
 
 interface OpenBackup {
@@ -129,7 +131,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
 
   return {
     name: 'repository',
-    limits: { largestFile, mostFiles: null, keepsDays: null, canDelete: true, keepsAcrossRuns: true },
+    limits: { largestFile, mostFiles: null, keepsDays: null, canDelete: true, keepsAcrossRuns: true, mostBytes },
     place,
     visibility: options.visibility,
     ...(options.serverTime === undefined ? {} : { serverTime: options.serverTime }),

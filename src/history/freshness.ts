@@ -15,6 +15,7 @@ export interface Alarm {
     | 'recipients-changed'
     | 'anomalous'
     | 'damaged'
+    | 'room'
   readonly detail: string
   /** The label of the project; left out for what concerns all. */
   readonly project?: string

@@ -171,6 +171,7 @@ function assembleList(fields: FieldsOf<'list'>, common: CommonInputs, problems: 
       text: fields.text
     },
     sort: fields.sort,
+    projects: fields.projects,
     dashboard: fields.dashboard
   }
 }
@@ -238,6 +239,7 @@ function assembleCheck(fields: FieldsOf<'check'>, common: CommonInputs): CheckIn
     ...common,
     project: labelToRead(fields),
     maxAgeMs: fields['max-age'],
+    projects: fields.projects,
     recipients: fields.recipients
   }
 }

@@ -37,6 +37,8 @@ export interface ManagementAccess {
 /** Which sources are meant, and why each is or is not. */
 export interface Included {
   readonly sources: readonly SourceName[]
+  /** Sources that `include` names and whose credentials are missing: the backup keeps the others and says so. */
+  readonly lacking: readonly SourceName[]
   /** One sentence for each of the four sources, for the summary. */
   readonly reasons: Readonly<Record<SourceName, string>>
 }
@@ -200,6 +202,8 @@ export interface ListInputs extends ReadingInputs {
     readonly until: Moment | undefined
   }
   readonly sort: SortOrder
+  /** Path of the YAML file of projects. */
+  readonly projects: string | undefined
   readonly dashboard: DashboardPlace | undefined
 }
 
@@ -226,6 +230,8 @@ export interface DeleteInputs extends ReadingInputs {
 export interface CheckInputs extends ReadingInputs {
   readonly command: 'check'
   readonly maxAgeMs: number
+  /** Path of the YAML file of projects, each of which should have backups. */
+  readonly projects: string | undefined
   /** Recipients that the newest backup should have; empty: not looked at. */
   readonly recipients: readonly string[]
 }

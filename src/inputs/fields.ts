@@ -231,6 +231,7 @@ const keep = {
   acknowledge: optional('acknowledge', parseBackupId)
 }
 
+const projects = { projects: optional('projects', parseLine) }
 const dryRun = { 'dry-run': defaulted('dry-run', parseBoolean) }
 const choice = { backup: defaulted('backup', parseChoice) }
 const dashboard = { dashboard: optional('dashboard', parseDashboard) }
@@ -291,7 +292,8 @@ const listing = z.object({
   since: optional('since', parseSince),
   until: optional('until', parseUntil),
   text: optional('text', parseSearch),
-  sort: defaulted('sort', oneOf(sortOrders))
+  sort: defaulted('sort', oneOf(sortOrders)),
+  ...projects
 })
 
 const download = z.object({ command: z.literal('download'), ...common, ...opening, ...choice })
@@ -310,10 +312,11 @@ const check = z.object({
   command: z.literal('check'),
   ...common,
   'max-age': defaulted('max-age', parseDuration),
-  recipients: list('recipients', parseRecipients)
+  recipients: list('recipients', parseRecipients),
+  ...projects
 })
 
-const plan = z.object({ command: z.literal('plan'), ...common, projects: optional('projects', parseLine) })
+const plan = z.object({ command: z.literal('plan'), ...common, ...projects })
 
 /** The inputs of action.yml by their names, each parsed by itself; what they mean together is looked at afterwards. */
 export const fieldsSchema = z.discriminatedUnion('command', [

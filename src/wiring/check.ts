@@ -17,6 +17,7 @@ export async function check(inputs: CheckInputs, ports: Ports, place: RunPlace):
     {
       project: inputs.project,
       maxAgeMs: inputs.maxAgeMs,
+      projects: inputs.projects,
       recipients: inputs.recipients.map(fingerprintOf),
       kept: place.kept,
       workflowFile

@@ -7,7 +7,7 @@ import { levelWords } from './words.ts'
 
 /** Labels of the projects in the history, sorted. */
 export function projectsOf(result: Result): string[] {
-  return [...new Set(result.backups.map((row) => row.project))].sort()
+  return [...new Set([...result.backups.map((row) => row.project), ...(result.planned ?? [])])].sort()
 }
 
 /** One line for each project: is its newest good backup young and proven? Empty where there is one project alone. */
