@@ -157,6 +157,8 @@ export const databaseFactsSchema = z.object({
   sequences: z.array(sequenceSchema),
   /** Fingerprint of what guards and shapes the data. Absent where `type` or a selection makes it meaningless. */
   guards: z.array(guardSchema),
+  /** Which version of the fingerprint's queries it was taken with (`fingerprintVersion`); absent in backups of before there were several. */
+  fingerprint: z.number().int().positive().optional(),
   visibleRows: z.array(visibleRowsSchema),
   /** Versions (max) of auth.schema_migrations, storage.migrations and the like, for comparing with a target. */
   platformVersions: z.record(z.string(), z.string()),

@@ -9,6 +9,7 @@ import { cancelled, UserError } from '../../errors.ts'
 import type { AddFile, Captured, Source } from '../source.ts'
 import { captureFault } from './capture-fault.ts'
 import { type RunningDump, startDump } from './dump.ts'
+import { fingerprintVersion } from './guards.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
 import { type Measured, measure } from './measure.ts'
 import { rolesSql } from './roles-sql.ts'
@@ -240,6 +241,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       largeObjects: measured.largeObjects,
       sequences,
       guards: measured.guards,
+      fingerprint: fingerprintVersion,
       visibleRows: measured.visibleRows,
       platformVersions: measured.platformVersions,
       ...(measured.auth === undefined ? {} : { auth: measured.auth }),

@@ -18,7 +18,7 @@ import {
   compareVisibleRows,
   plainName
 } from './compare.ts'
-import { readGuards, readSwitchedOff } from './guards.ts'
+import { fingerprintVersion, readGuards, readSwitchedOff } from './guards.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { qualified, quoteLiteral, readable } from './quote.ts'
 import { readExtensions } from './roles.ts'
@@ -171,7 +171,8 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
   const missing = facts.extensions.filter((extension) => !there.has(extension.name))
   const options: CompareOptions = {
     missingExtensions: new Set(missing.map((extension) => extension.name)),
-    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
+    sameFingerprint: facts.fingerprint === fingerprintVersion
   }
   const needs = new Map(
     facts.guards

@@ -205,7 +205,8 @@ union all
 select ${classOf('pg_foreign_server')}, u.srvid, 'user mapping', ${roleName('u.umuser')} || ' on ' || quote_ident(u.srvname), '', null, null
 from pg_user_mappings u where ${notOfExtension('pg_foreign_server', 'u.srvid')}
 union all
-select ${classOf('pg_foreign_server')}, u.srvid, 'options of user mapping', ${roleName('u.umuser')} || ' on ' || quote_ident(u.srvname), ${optionsDigest('u.umoptions')}, null, null
+select ${classOf('pg_foreign_server')}, u.srvid, 'options of user mapping', ${roleName('u.umuser')} || ' on ' || quote_ident(u.srvname),
+  case when u.umoptions is null and not (select r.rolsuper from pg_roles r where r.rolname = current_user) then 'hidden' else ${optionsDigest('u.umoptions')} end, null, null
 from pg_user_mappings u where ${notOfExtension('pg_foreign_server', 'u.srvid')}`
 
 const defaultPrivileges: GuardQuery = (version) => `select ${classOf('pg_default_acl')}, d.oid, 'default privileges',

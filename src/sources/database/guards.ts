@@ -4,6 +4,12 @@ import { objectQueries } from './guard-objects.ts'
 import { relationQueries } from './guard-relations.ts'
 import { type GuardVersion, memberships, notOfExtension, userSchemas } from './guard-sql.ts'
 
+/**
+ * Version of the queries. It goes up when the same object would be told otherwise than before, or kinds come in: a backup made earlier is compared
+ * as far as both tell the same (`compareGuards`).
+ */
+export const fingerprintVersion = 2
+
 interface Row {
   c: number
   o: number | null

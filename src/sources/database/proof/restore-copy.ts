@@ -206,7 +206,17 @@ function isProgress(line: string): boolean {
 function leftOutBy({ said, exit }: Outcome, options: RestoreCopyOptions): LeftOut {
   if (exit.code === 0) return options.leftOut
   const { errors, counted } = parseRestoreErrors(said)
-  const failed = (why: string) => new UserError('SB602', `The backup cannot be restored: ${why}`)
+  // Servers of November 2026 and later keep it in the catalog; only programs of that time or later leave it out of a dump.
+  const old = errors.some((error) => error.message === 'unrecognized parameter "pg_attver"')
+  const failed = (why: string) =>
+    new UserError('SB602', `The backup cannot be restored: ${why}`, {
+      ...(old
+        ? {
+            remedy:
+              'The dump was made by client programs older than the server: install the newest release of them, and of the server for the proof.'
+          }
+        : {})
+    })
   const entries = new Map(options.toc.entries.map((entry) => [entry.id, entry]))
   const nameOf = (id: number | null) => {
     const entry = id === null ? undefined : entries.get(id)

@@ -7,7 +7,7 @@ import {
   compareVisibleRows
 } from '../../../../src/sources/database/compare.ts'
 
-const options = { missingExtensions: new Set<string>(), sameMajor: true }
+const options = { missingExtensions: new Set<string>(), sameMajor: true, sameFingerprint: true }
 
 const state = (value: string, called = true) => ({ value, called })
 const sequence = (before: SequenceFacts['before'], after = before): SequenceFacts => ({
@@ -54,6 +54,42 @@ test('between majors a wording is not proven, a grant still is a difference', ()
   const copy = [guard('view', 'v', 'b'), guard('grants on view', 'v', 'b')]
   expect(compareGuards(source, copy, across).map((finding) => finding.kind)).toEqual(['notProven', 'difference'])
   expect(compareGuards(source, copy, options).map((finding) => finding.kind)).toEqual(['difference', 'difference'])
+})
+
+test('F66: a fingerprint of an earlier version is compared as far as it goes', () => {
+  const across = { ...options, sameFingerprint: false }
+  const source = [guard('collation', 'c', 'a'), guard('policy', 'p', 'a')]
+  const copy = [
+    guard('collation', 'c', 'b'),
+    guard('policy', 'p', 'b'),
+    guard('policy', 'q', 'b'),
+    guard('new', 'n', 'b')
+  ]
+  const kinds = (findings: ReturnType<typeof compareGuards>) =>
+    findings.map(({ kind, subject }) => `${kind} ${subject}`)
+  expect(kinds(compareGuards(source, copy, across))).toEqual([
+    'notProven collation c',
+    'difference policy p',
+    'difference policy q'
+  ])
+  expect(kinds(compareGuards(source, copy, options))).toEqual([
+    'difference collation c',
+    'difference policy p',
+    'difference policy q',
+    'difference new n'
+  ])
+})
+
+test('options that one side may not see are not proven, and never shown', () => {
+  const options = (definition: string) => [guard('options of user mapping', 'u on s', definition)]
+  const same = { missingExtensions: new Set<string>(), sameMajor: true }
+  const found = (left: string, right: string) => compareGuards(options(left), options(right), same)[0]
+  expect(found('digest1', 'hidden')?.kind).toBe('notProven')
+  expect(found('digest1', 'digest2')).toEqual({
+    kind: 'difference',
+    subject: 'options of user mapping u on s',
+    detail: expect.not.stringContaining('digest')
+  })
 })
 
 test('two of a name are two', () => {
