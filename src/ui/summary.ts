@@ -3,6 +3,7 @@ import { about } from './summary/about.ts'
 import { changes } from './summary/changes.ts'
 import { cost } from './summary/cost.ts'
 import { coverage } from './summary/coverage.ts'
+import { dashboard } from './summary/dashboard.ts'
 import { history } from './summary/history.ts'
 import { nextSteps } from './summary/next-steps.ts'
 import type { SummaryPlace } from './summary/place.ts'
@@ -39,6 +40,7 @@ export function renderSummary(result: Result, place: SummaryPlace): string {
     places(result, place),
     retention(result),
     history(result, place),
+    dashboard(result, place),
     cost(result),
     nextSteps(result, place),
     about(result)

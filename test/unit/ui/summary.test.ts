@@ -106,3 +106,13 @@ test('numbers are written as people read them', () => {
   expect(formatCount(1_234_567)).toBe('1\u202f234\u202f567')
   expect([60_000, 7_200_000, 300_000_000].map(formatAge)).toEqual(['1 minute', '2 hours', '3 days'])
 })
+
+test('the dashboard is linked on its server, and named where it is a file', () => {
+  const place = { serverUrl: 'https://github.com', repository: 'acme/shop', workflow: undefined, now: new Date() }
+  const url = 'https://github.com/acme/shop/blob/backups/dashboard.html'
+  const written = (dashboard: NonNullable<Result['dashboard']>) => renderSummary(result({ dashboard }), place)
+  expect(written({ place: 'the branch backups', url })).toContain(`<a href="${url}">the branch backups</a>`)
+  expect(written({ place: 'the branch backups', url: 'https://example.com/x' })).not.toContain('example.com')
+  expect(written({ place: `the file ${evil}`, url: null })).not.toContain('<img')
+  expect(renderSummary(result({}), place)).not.toContain('on one page')
+})

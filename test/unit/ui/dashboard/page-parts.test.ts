@@ -107,9 +107,10 @@ describe('activity', () => {
   })
 
   test('a bad backup does not hide behind a good one of the same day', () => {
-    const bad = { ...anyBackup, status: 'damaged' as const }
+    const good = { ...anyBackup, createdAt: now.toISOString() }
+    const bad = { ...good, status: 'damaged' as const }
     expect(toneOf(bad)).toBe('bad')
-    const days = daysOf([anyBackup, bad], 3, now)
+    const days = daysOf([good, bad], 3, now)
     expect(days.map((one) => one.tone)).toEqual([null, null, 'bad'])
     expect(days.at(-1)?.backups).toBe(2)
     expect((days[1]?.start ?? 0) - (days[0]?.start ?? 0)).toBe(day)
