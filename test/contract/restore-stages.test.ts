@@ -102,7 +102,7 @@ describe('a restore that one transaction of the target cannot hold', () => {
   })
 
   test('F68: cut at 25 moments, the next start tells it, takes back what came in, and restores the whole', {
-    timeout: 300_000
+    timeout: 600_000
   }, async () => {
     const complete = await stateOf('source')
     await fresh('cut')

@@ -95,11 +95,14 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await runner.run(early(passes.last))
   const check = checkOf(options, rows, runner, { whole, largeObjects })
   const tables = checkedTables(check)
+  const unequal: string[] = []
   const atOnce = Math.max(Math.min(Math.trunc(stages.most / locksOfRows), mostCompared), 1)
   for (let at = 0; at < tables.length; at += atOnce) {
     const some = tables.slice(at, at + atOnce)
     await stages.before(some.length * locksOfRows)
-    findings.push(...assertEqual(await checkTables(check, some)))
+    const compared = await checkTables(check, some)
+    findings.push(...assertEqual(compared.findings))
+    unequal.push(...compared.unequal)
     context.log.progress(() => `database: ${Math.min(at + atOnce, tables.length)} of ${tables.length} tables compared`)
   }
   await stages.next()
@@ -120,13 +123,13 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
   findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
   await removeMark(connection)
-  findings.push(...assertEqual(await checkAfter(checkOf(options, rows, both, { whole, largeObjects }), [])))
+  findings.push(...assertEqual(await checkAfter(checkOf(options, rows, both, { whole, largeObjects }))))
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
     tables: rows.tables,
     rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: null,
-    left: [...plan.left, ...rows.left],
+    left: [...plan.left, ...rows.left, ...unequal],
     findings
   }
 }

@@ -7,7 +7,7 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
-import { type CheckAfterOptions, checkAfter } from './check-after.ts'
+import { type CheckAfterOptions, type ComparedTables, checkAfter, checkedTables, checkTables } from './check-after.ts'
 import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { restoreDatabaseSettings } from './database-settings.ts'
@@ -106,14 +106,15 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
     findings.push(...(await secrets(options)))
   }
   findings.push(...(await stillOpen(connection, runner, toc, facts)))
-  findings.push(...(await check(options, loaded, runner, { whole, largeObjects })))
+  const checked = await check(options, loaded, runner, { whole, largeObjects })
+  findings.push(...checked.findings)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
     tables: loaded.tables,
     rows: loaded.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: side,
-    left: [...plan.left, ...loaded.left],
+    left: [...plan.left, ...loaded.left, ...checked.unequal],
     findings
   }
 }
@@ -256,12 +257,14 @@ async function check(
   loaded: Loaded,
   runner: EntryRunner,
   scope: { readonly whole: boolean; readonly largeObjects: boolean }
-): Promise<Finding[]> {
+): Promise<ComparedTables> {
   const { connection, plan } = options
   const brought = plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id))
   const touched = brought.filter((rows) => rows.way === 'exchange' || rows.way === 'missing').map((rows) => rows.facts)
   const dangling = await checkForeignKeys(connection, touched)
-  return assertEqual([...dangling, ...(await checkAfter(checkOf(options, loaded, runner, scope)))])
+  const what = checkOf(options, loaded, runner, scope)
+  const tables = await checkTables(what, checkedTables(what))
+  return { ...tables, findings: assertEqual([...dangling, ...tables.findings, ...(await checkAfter(what))]) }
 }
 
 /** What `checkAfter` compares of a plan that was carried out. */

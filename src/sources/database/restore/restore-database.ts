@@ -111,7 +111,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     const settings = [
       ...sessionSettings(connection.versionNumber, options.lockTimeoutMs),
       ['check_function_bodies', 'off'] as const,
-      ['default_tablespace', ''] as const
+      ['default_tablespace', ''] as const,
+      ...sideBySide
     ]
     await connection.query(`begin; ${settings.map(([name, value]) => `set local ${name} = '${value}'`).join('; ')};
       select pg_catalog.set_config('maintenance_work_mem', '${indexMemory}', true) where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('${indexMemory}')`)
@@ -377,6 +378,15 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     }
   }
 }
+
+/**
+ * Indexes are built by helpers of the server's own where it has processors to spare: all of them are in the one transaction. Tables of some megabytes are
+ * worth it.
+ */
+const sideBySide = [
+  ['max_parallel_maintenance_workers', '2'],
+  ['min_parallel_table_scan_size', '2MB']
+] as const
 
 /** Memory for one index at a time: what two workers of pg_restore take together by the server's default. */
 const indexMemory = '128MB'
