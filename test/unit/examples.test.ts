@@ -129,7 +129,7 @@ function filledIn(text: string, inputs: object): string {
       BACKUP_IDENTITY: keys.identity,
       BACKUP_TOKEN: 'github_pat_of_a_test'
     },
-    vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project },
+    vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project, SUPABASE_PROJECT_REF: project },
     matrix: matrixOf(readProjects(projectsFile, 'projects.yaml')).include[0] ?? {},
     inputs
   })
