@@ -1,4 +1,4 @@
-import { inert } from '../escape.ts'
+import { inert, visible } from '../escape.ts'
 import { formatCount } from '../format.ts'
 import type { SummaryPlace } from './place.ts'
 
@@ -71,6 +71,16 @@ export function link(text: string, url: string, place: SummaryPlace): string {
 /** The same text, never wrapped at a space. */
 export function unbroken(text: string): string {
   return text.replaceAll(' ', '\u00a0')
+}
+
+/**
+ * Text to be copied as it is, line by line: nothing in it is read as markup, because the fence is longer than any row of backticks within. What
+ * cannot be seen is shown by its number.
+ */
+export function codeBlock(language: 'sql' | 'yaml', text: string): string {
+  const rows = text.match(/`+/g) ?? []
+  const fence = '`'.repeat(Math.max(3, ...rows.map((row) => row.length + 1)))
+  return [`${fence}${language}`, ...text.split('\n').map((line) => visible(line)), fence].join('\n')
 }
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']

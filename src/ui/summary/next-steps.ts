@@ -1,6 +1,6 @@
 import type { Result } from '../../result.ts'
 import { inert } from '../escape.ts'
-import { details, fromSecret, joined, link, section } from './markup.ts'
+import { codeBlock, details, fromSecret, joined, link, section } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 
 /** What to do with what the run left: bring the backup back, or use the downloaded files. */
@@ -20,21 +20,22 @@ function howToRestore(result: Result, place: SummaryPlace): string {
   return details(
     'How to restore this backup',
     `${start} with these inputs of the action; it shows the plan first and changes nothing:`,
-    [
-      '```yaml',
-      'command: restore',
-      `project: ${(result.project ?? '').replace(/[^\w-]/g, '?')}`,
-      `backup: ${backup.id.replace(/[^\w-]/g, '?')}`,
-      `destinations: ${stored.name}`,
-      ...(backup.encryption.scheme === 'age-x25519' || backup.encryption.scheme === 'age-pq'
-        ? [`identity: ${fromSecret('BACKUP_IDENTITY')}`]
-        : []),
-      ...(backup.encryption.scheme === 'age-scrypt' ? [`passphrase: ${fromSecret('BACKUP_PASSPHRASE')}`] : []),
-      `target-database-url: ${fromSecret('TARGET_DB_URL')}`,
-      'confirm-target: REF-OF-THE-TARGET',
-      'dry-run: true',
-      '```'
-    ].join('\n'),
+    codeBlock(
+      'yaml',
+      [
+        'command: restore',
+        `project: ${(result.project ?? '').replace(/[^\w-]/g, '?')}`,
+        `backup: ${backup.id.replace(/[^\w-]/g, '?')}`,
+        `destinations: ${stored.name}`,
+        ...(backup.encryption.scheme === 'age-x25519' || backup.encryption.scheme === 'age-pq'
+          ? [`identity: ${fromSecret('BACKUP_IDENTITY')}`]
+          : []),
+        ...(backup.encryption.scheme === 'age-scrypt' ? [`passphrase: ${fromSecret('BACKUP_PASSPHRASE')}`] : []),
+        `target-database-url: ${fromSecret('TARGET_DB_URL')}`,
+        'confirm-target: REF-OF-THE-TARGET',
+        'dry-run: true'
+      ].join('\n')
+    ),
     'Without this action: the file <code>RESTORE.md</code> of the backup tells how, with <code>age</code>, <code>zstd</code> and <code>pg_restore</code> only.'
   )
 }

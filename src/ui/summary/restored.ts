@@ -2,9 +2,11 @@ import { z } from 'zod'
 import type { Result } from '../../result.ts'
 import { inert, inertCode } from '../escape.ts'
 import { formatAge, formatCount, formatDuration, plural } from '../format.ts'
-import { details, joined, leftOut, list, prose, section, table } from './markup.ts'
+import { codeBlock, details, joined, leftOut, list, prose, section, table } from './markup.ts'
 
 const mostShown = 100
+/** Characters. */
+const longestStatement = 4_000
 
 /** What the summary takes from the free part of a restore's result. */
 const schema = z.object({
@@ -149,7 +151,19 @@ function byHand(result: Result): string {
           finding.remedy === undefined ? '' : inertCode(finding.remedy, 400)
         ])
     ),
-    leftOut(todo.length, mostShown)
+    leftOut(todo.length, mostShown),
+    statements(todo)
+  )
+}
+
+/** What a table cell cannot hold: SQL with all its lines and characters, to be copied whole. */
+function statements(todo: NonNullable<Result['findings']>): string {
+  const sql = todo.flatMap(({ remedy }) => (remedy !== undefined && /;\s*$/.test(remedy) ? [remedy.trim()] : []))
+  const shown = sql.slice(0, mostShown).filter((one) => one.length <= longestStatement)
+  return details(
+    `The SQL of them, to copy: ${plural(shown.length, 'statement')}`,
+    shown.length === 0 ? '' : codeBlock('sql', shown.join('\n\n')),
+    shown.length === sql.length ? '' : 'The others are in the file of the output <code>result</code>.'
   )
 }
 
@@ -167,13 +181,14 @@ function undo(data: Restored, failed: boolean): string {
     failed
       ? 'The target is as it was. It had been kept before; should it be needed:'
       : 'The target was backed up first. Start another restore with these inputs to have it back:',
-    [
-      '```yaml',
-      'command: restore',
-      `backup: ${data.safetyBackupId.replace(/[^\w-]/g, '?')}`,
-      'restore-mode: replace',
-      `confirm-target: same:${data.target[0]?.replace(/[^\w.:/-]/g, '?') ?? ''}`,
-      '```'
-    ].join('\n')
+    codeBlock(
+      'yaml',
+      [
+        'command: restore',
+        `backup: ${data.safetyBackupId.replace(/[^\w-]/g, '?')}`,
+        'restore-mode: replace',
+        `confirm-target: same:${data.target[0]?.replace(/[^\w.:/-]/g, '?') ?? ''}`
+      ].join('\n')
+    )
   )
 }

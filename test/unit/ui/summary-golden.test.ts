@@ -32,7 +32,7 @@ for (const [name, result] of Object.entries(samples)) {
       }
       if (node.type === 'html') for (const tag of node.value.match(/<[^>]*>/g) ?? []) expect(tag).toMatch(allowed)
       expect(['image', 'definition', 'footnoteReference', 'linkReference']).not.toContain(node.type)
-      if (node.type === 'code') expect(node.lang).toBe('yaml')
+      if (node.type === 'code') expect(['yaml', 'sql']).toContain(node.lang)
     }
     for (const tag of ['details', 'summary', 'code', 'a', 'sub', 'pre'])
       expect(count(text, new RegExp(`<${tag}[ >]`, 'g')), tag).toBe(count(text, new RegExp(`</${tag}>`, 'g')))
@@ -46,6 +46,17 @@ test('a failure says what, why and what to do before anything else', () => {
   )
   expect(order).toEqual(order.toSorted((a, b) => a - b))
   expect(order).not.toContain(-1)
+})
+
+test('SQL to be run by hand can be copied as it is, whatever it holds', () => {
+  const sql = "create policy \"a`b```\" on public.t\n  using (tags @> array['#1'] and url <> 'https://x.example');"
+  const sample = samples['restore'] ?? expect.fail()
+  const text = renderSummary(
+    { ...sample, findings: [{ kind: 'todo', subject: 'policy', detail: 'refused', remedy: sql }] },
+    place
+  )
+  const nodes = all(fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] }))
+  expect(nodes.filter((node) => node.type === 'code' && node.lang === 'sql')).toMatchObject([{ value: sql }])
 })
 
 function all(node: Nodes): Nodes[] {
