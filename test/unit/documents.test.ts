@@ -58,8 +58,11 @@ function anchorsOf(page: string): Set<string> {
 describe.each(pages)('%s', (page) => {
   it('links to files and headings that are there', () => {
     const broken = nodesOf(page)
-      .filter((node) => node.type === 'link' || node.type === 'image')
-      .map(({ url }) => url)
+      .flatMap((node) => {
+        if (node.type === 'link' || node.type === 'image') return [node.url]
+        if (node.type !== 'html') return []
+        return [...node.value.matchAll(/\b(?:href|src|srcset)="([^"]*)"/g)].map(([, url = '']) => url)
+      })
       .filter((url) => !/^[a-z]+:/.test(url))
       .filter((url) => {
         const [path = '', anchor] = url.split('#')
