@@ -59,6 +59,9 @@ test('what is gone passes when it is named, or when all that are left are', () =
   expect(outcome(before, plain, [a])).toMatchObject({ code: 'SB908' })
   expect(outcome(before, passphrase, [c])).toMatchObject({ code: 'SB908' })
   expect(outcome(before, to(c), [a])).toMatchObject({ code: 'SB908' })
+  // All that are left, not some of them.
+  expect(outcome(before, to(a, c), [a])).toMatchObject({ code: 'SB908' })
+  expect(outcome(before, to(a, c), [a, c])).toHaveLength(2)
 })
 
 test('a passphrase that is dropped is told', () => {
@@ -114,6 +117,8 @@ test('a key is shown by a later verification that opened a backup, and by nothin
   const opened = [{ ...sealed, records: [record({ openedBy: [a] })] }]
   expect(isKeyShown(opened, to(a))).toBe(true)
   expect(isKeyShown(opened, to(b))).toBe(false)
+  // One key is enough for the backups to be opened.
+  expect(isKeyShown(opened, to(a, b))).toBe(true)
   expect(isKeyShown(opened, plain)).toBeUndefined()
   expect(isKeyShown(opened, undefined)).toBeUndefined()
 })

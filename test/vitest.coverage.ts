@@ -1,0 +1,30 @@
+import { mergeConfig } from 'vitest/config'
+import base from './vitest.config.ts'
+
+/**
+ * Coverage of what decides whether a backup can be trusted: the stored format, the history and its rules, the inputs, escaping, and what stops a run
+ * that should not happen. Every line and every branch of it is reached by a test.
+ */
+export default mergeConfig(base, {
+  test: {
+    coverage: {
+      provider: 'v8',
+      include: [
+        'src/archive/**/*.ts',
+        'src/history/**/*.ts',
+        'src/inputs/**/*.ts',
+        'src/inputs.ts',
+        'src/ui/escape.ts',
+        'src/redact.ts',
+        'src/connection-string.ts',
+        'src/tls-policy.ts',
+        'src/supabase-host.ts',
+        'src/commands/guard.ts',
+        'src/commands/restore-target.ts',
+        'src/sources/database/restore/gates.ts'
+      ],
+      reporter: ['text', 'json-summary', 'json'],
+      thresholds: { lines: 100, branches: 100 }
+    }
+  }
+})
