@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { UserError } from '../../src/errors.ts'
+import { contentOf, guardsOf } from '../e2e/restore-setup.ts'
+import { loadSupabase } from '../kit/fixture/load.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
 import { restoreOf } from './restore-setup.ts'
@@ -18,10 +20,10 @@ beforeAll(async () => {
   const client = await server.connect(undefined, 'source')
   await client.query(`create role stage_owner; create schema app; create extension citext schema app; create type app.mood as enum ('glad', 'sad');
     create function app.next_number(integer) returns integer language sql immutable as 'select $1 + 1';
-    create operator app.### (leftarg = integer, rightarg = integer, function = pg_catalog.int4pl); create domain app.short as text check (length(value) < 100)`)
+    create operator app.### (leftarg = integer, rightarg = integer, function = pg_catalog.int4pl); create type app.span as range (subtype = float8); create domain app.short as text check (length(value) < 100)`)
   for (let number = 0; number < tables; number += 1) {
-    await client.query(`create table app.t${number} (id int primary key, mood app.mood default 'glad', body app.short, name app.citext ${number === 0 ? '' : `, before int references app.t${number - 1}`});
-      insert into app.t${number} (id, body, name) select g, md5(g::text), 'N' || g from generate_series(1, 50) g; create index on app.t${number} (body); alter table app.t${number} enable row level security;
+    await client.query(`create table app.t${number} (id int ${number % 2 === 0 ? 'primary key' : 'generated always as identity primary key'}, mood app.mood default 'glad', body app.short, name app.citext ${number === 0 ? '' : `, before int references app.t${number - 1}`});
+      insert into app.t${number} (id, body, name) overriding system value select g, md5(g::text), 'N' || g from generate_series(1, 50) g; create index on app.t${number} (body); alter table app.t${number} enable row level security;
       create policy own on app.t${number} using (app.next_number(id) > 1); grant select on app.t${number} to stage_owner`)
   }
   await client.query(`create view app.all_of_one as select * from app.t1; create materialized view app.counted as select count(*) from app.t2;
@@ -42,8 +44,8 @@ async function fresh(name: string): Promise<void> {
 }
 
 /** Everything that a restore can leave in a database, by names. */
-async function stateOf(name: string): Promise<string[]> {
-  const { rows } = await server.query(
+async function stateOf(name: string, of = server): Promise<string[]> {
+  const { rows } = await of.query(
     `select x from (select 'schema ' || nspname as x from pg_namespace where nspname !~ '^pg_' union all select 'relation ' || oid::regclass || relrowsecurity from pg_class where oid >= 16384 and relnamespace <> 'pg_toast'::regnamespace
        union all select 'function ' || oid::regprocedure from pg_proc where oid >= 16384 union all select 'type ' || typname from pg_type where oid >= 16384 and typname !~ '^_' union all select 'object ' || oid from pg_largeobject_metadata
        union all select 'extension ' || extname from pg_extension union all select 'publication ' || pubname || coalesce(prrelid::regclass::text, '') from pg_publication p left join pg_publication_rel r on r.prpubid = p.oid
@@ -86,7 +88,12 @@ describe('a restore that one transaction of the target cannot hold', () => {
 
   test('leaves the target as it was when the check at its end fails', async () => {
     await fresh('wrong')
-    await server.query('create table kept (id int); create extension pg_trgm', [], undefined, 'wrong')
+    await server.query(
+      'create table kept (id int); create extension pg_trgm; alter default privileges in schema public grant select on tables to pg_monitor; alter default privileges grant usage on schemas to pg_monitor',
+      [],
+      undefined,
+      'wrong'
+    )
     await server.query('drop table kept', [], undefined, 'wrong')
     const before = await stateOf('wrong')
     const lied = {
@@ -168,6 +175,54 @@ describe('a restore that one transaction of the target cannot hold', () => {
     expect(await stateOf('used')).toContain('relation minefalse')
     const error = await failure(restoreOf(desk, facts, server, 'used').run())
     expect(error.code).toBe('SB703')
+  })
+})
+
+describe('a whole project in several transactions', () => {
+  let source: PostgresServer
+  let target: PostgresServer
+  beforeAll(async () => {
+    source = await startPostgres({ major: 15 })
+    target = await startPostgres({ major: 15, settings: { max_locks_per_transaction: 10, max_connections: 20 } })
+    await loadSupabase(source)
+    await loadSupabase(target, { user: false })
+  })
+  afterAll(async () => {
+    await source?.stop()
+    await target?.stop()
+  })
+
+  test('is taken back whole, default privileges and rows of the platform included; and comes back whole', {
+    timeout: 300_000
+  }, async () => {
+    const other = await openDesk()
+    try {
+      const held = (await capture(other, source, 'postgres')).facts
+      const restore = (what: DatabaseFacts) => restoreOf(other, what, target, 'postgres', { user: 'postgres' })
+      const before = [await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]
+      const lied = {
+        ...held,
+        tables: held.tables.map((table) =>
+          table.schema === 'app' && table.name === 'teams' && table.hash !== null
+            ? { ...table, hash: { ...table.hash, value: '1' } }
+            : table
+        )
+      }
+      expect((await failure(restore(lied).run())).code).toBe('SB709')
+      expect([await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]).toEqual(before)
+
+      const restored = await restore(held).run()
+      expect(restored.left).toEqual([])
+      const ours = await contentOf(target)
+      const notByRows = /^(?:vault\.secrets|cron\.job|realtime\.messages.*)$/
+      for (const [name, content] of await contentOf(source))
+        if (!notByRows.test(name)) expect({ name, content: ours.get(name) }).toEqual({ name, content })
+      const guards = async (server: PostgresServer) =>
+        (await guardsOf(server)).filter((guard) => !guard.includes('made_by_the_platform'))
+      expect(await guards(target)).toEqual(await guards(source))
+    } finally {
+      await other.remove()
+    }
   })
 })
 

@@ -57,13 +57,16 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     replica = on
     if (target.replicaRole) await connection.query(`set local session_replication_role = ${on ? 'replica' : 'origin'}`)
   }
+  const setAside = async () => {
+    defaults = await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection))
+  }
   const stages = stagesOf({
     connection,
     most: locksPerStage(target.mostLocks),
     begin: options.begin,
     atEnd: () => resetDefaultPrivileges(connection, defaults),
     async atBegin() {
-      defaults = await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection))
+      await setAside()
       await still(replica)
     }
   })
@@ -71,6 +74,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const isLast = (entry: TocEntry) => belongsToLast(entry, plan.platform)
   const early = (entries: readonly TocEntry[]) => entries.filter((entry) => !isLast(entry))
 
+  await setAside()
   await leaveMark(connection, await markOf(options, passes.before, all))
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
   await stages.next()

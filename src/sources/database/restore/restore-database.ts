@@ -2,6 +2,7 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import { connect } from '../../../clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Context } from '../../../context.ts'
 import { asError, cancelled, UserError } from '../../../errors.ts'
 import type { Files, Finding } from '../../source.ts'
@@ -25,7 +26,7 @@ import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
 import { locksOfAll } from './stages.ts'
 import { claimTarget, holdStill, readTarget, type TargetState } from './target.ts'
-import { findMark, takeBack } from './unfinished.ts'
+import { findMark, takeBack, type Unfinished } from './unfinished.ts'
 
 export interface DatabaseRestoreOptions {
   readonly context: Context
@@ -120,6 +121,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
 
   async function prepare(connection: Connection, reader: ArchiveReader): Promise<Prepared> {
     const { toc } = reader
+    const cut = await findMark(connection)
+    if (cut !== null) throw cutRestore(cut)
     const target = await readTarget(connection)
     const catalog = await readTables(connection)
     const tables = new Map(catalog.map((table) => [readable(table), table]))
@@ -235,9 +238,12 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       try {
         return await once(false)
       } catch (error) {
-        if (!(error instanceof UserError) || error.code !== 'SB714' || mode !== 'empty' || signal.aborted) throw error
+        if (!ranOutOfLocks(error) || signal.aborted) throw error
+        if (mode !== 'empty') throw tooManyLocks(error)
         context.log.info('The target could not hold the restore in one transaction: it comes in several')
-        return await once(true)
+        return await once(true).catch((again: unknown) => {
+          throw ranOutOfLocks(again) ? tooManyLocks(again) : again
+        })
       }
     }
   }
@@ -310,12 +316,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       const found = await findMark(connection)
       await connection.query('rollback')
       if (found === null) return null
+      if (!change || mode !== 'empty') throw cutRestore(found)
       const { backupId, startedAt } = found
-      if (!change || mode !== 'empty')
-        throw new UserError(
-          'SB719',
-          `The target holds a part of the backup ${backupId}: the restore that began at ${startedAt} was cut.`
-        )
       await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
       const findings = await takeBack(connection, found, async () => {
         await begin(connection)
@@ -377,6 +379,27 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+/** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */
+function ranOutOfLocks(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof UserError && at.code === 'SB714') return true
+    if (sqlStateOf(at) === '53200' && at.message.includes('out of shared memory')) return true
+  }
+  return false
+}
+
+function cutRestore({ backupId, startedAt }: Pick<Unfinished, 'backupId' | 'startedAt'>): UserError {
+  return new UserError(
+    'SB719',
+    `The target holds a part of the backup ${backupId}: the restore that began at ${startedAt} was cut.`
+  )
+}
+
+function tooManyLocks(cause: unknown): UserError {
+  if (cause instanceof UserError && cause.code === 'SB714') return cause
+  return new UserError('SB714', "The target's server ran out of room for locks.", { cause })
 }
 
 /**

@@ -152,7 +152,7 @@ interface NamedObject {
 
 const keyOf = ({ schema, name }: { readonly schema: string; readonly name: string }) => `${schema}\0${name}`
 
-/** Everything that lies in schemas, the newest first: what uses others comes before them. */
+/** Everything that lies in schemas and is no part of something else, the newest first: what uses others comes before them. */
 async function readObjects(connection: Connection): Promise<NamedObject[]> {
   const named = catalogs
     .map(
@@ -172,6 +172,7 @@ cross join lateral pg_catalog.pg_identify_object(d.classid, d.objid, 0) i
 left join pg_catalog.pg_proc p on d.classid = 'pg_catalog.pg_proc'::regclass and p.oid = d.objid
 ${named}
 where d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.objsubid = 0 and d.deptype = 'n' and i.identity is not null
+  and not exists (select from pg_catalog.pg_depend i where i.classid = d.classid and i.objid = d.objid and i.objsubid = 0 and i.deptype in ('i', 'P', 'S'))
   and n.nspname <> '${markSchema}' and n.nspname !~ '^pg_'
 order by d.objid::int8 desc`)
   return rows.flatMap(({ schema, name, type, identity }) =>
