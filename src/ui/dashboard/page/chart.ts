@@ -67,7 +67,9 @@ export function chart(
     grid: { stroke: grid, width: 1 },
     ticks: { show: false }
   }
-  const lone = series.times.length === 1
+  // A day on either side of a lone point; the library itself would take years.
+  const [only = 0, second] = series.times
+  const lone = second === undefined ? { range: (): [number, number] => [only - 86_400, only + 86_400] } : {}
 
   // Drawn as soon as it stands in the page and its width is known.
   requestAnimationFrame(() => {
@@ -79,10 +81,7 @@ export function chart(
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
         scales: {
-          x: {
-            time: true,
-            ...(lone ? { range: (_, from, to) => [from - 43_200, to + 43_200] as [number, number] } : {})
-          },
+          x: { time: true, ...lone },
           y: { range: (_, __, most) => [0, most <= 0 ? 1 : most * 1.1] as [number, number] }
         },
         axes: [
@@ -137,8 +136,11 @@ const months = new Intl.DateTimeFormat(undefined, { month: 'short', year: 'numer
 function dateTexts(times: readonly number[]): string[] {
   const day = 86_400
   const span = (times.at(-1) ?? 0) - (times[0] ?? 0)
-  const format = span < 2 * day ? hours : span < 300 * day ? days : months
-  return times.map((at) => format.format(at * 1000))
+  return times.map((at) => {
+    const date = new Date(at * 1000)
+    if (span >= 300 * day) return months.format(date)
+    return span < 2 * day && (date.getHours() > 0 || date.getMinutes() > 0) ? hours.format(date) : days.format(date)
+  })
 }
 
 /** The same colour and dashes for a project in every chart. */

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatDuration, plural } from '../../format.ts'
 import { daysOf, describe, momentsOf } from '../activity.ts'
-import type { DashboardBackup, DashboardProject } from '../data.ts'
+import type { DashboardBackup, DashboardData, DashboardProject } from '../data.ts'
 import { type Health, healthOf, healthOrder, newestReal, verdictOf } from '../health.ts'
 import { recoveryTimes } from '../series.ts'
 import { healthBadge, proofBadge } from './badges.ts'
@@ -48,7 +48,7 @@ export function overview(scene: Scene): HTMLElement[] {
       )
     ),
     known.length === 0
-      ? nothing('The places were read and hold no backup. The page shows them as soon as the first is made.')
+      ? nothing(emptyWords(data.places))
       : h(
           'div',
           { class: 'cards' },
@@ -95,7 +95,12 @@ function card(
       fact('Rows', newest === undefined || newest.rows === null ? 'not known' : formatCount(newest.rows)),
       fact('Stored', newest === undefined || newest.bytes === null ? 'not known' : formatBytes(newest.bytes)),
       fact('Recovery time', recovery === undefined ? 'not measured' : formatDuration(recovery)),
-      fact('Next run', ...(next === undefined ? ['not known'] : [fromNow(next, now), ', ', time(next, 'hour')]))
+      fact(
+        'Next run',
+        ...(next === undefined
+          ? ['not known']
+          : [fromNow(next, now), h('span', { class: 'hint at' }, 'at ', time(next, 'hour'))])
+      )
     ),
     h(
       'p',
@@ -161,4 +166,11 @@ function latest(scene: Scene): HTMLElement {
           )
         )
   )
+}
+
+function emptyWords(places: DashboardData['places']): string {
+  const unread = places.filter((place) => place.error !== undefined).map((place) => `${place.place} (${place.error})`)
+  return unread.length === 0
+    ? 'All places were read and hold no backup. The first one will be shown here.'
+    : `Not every place could be read: ${unread.join(', ')}. The others hold no backup.`
 }
