@@ -67,7 +67,8 @@ export function entryOf(listed: ListedBackup, destination: DestinationName): His
   return {
     ref: { project: listed.project, id: listed.id },
     destination,
-    createdAt: manifest === null ? time : new Date(manifest.createdAt),
+    // The time of another backup's manifest would make this one look older than it is, and be passed over.
+    createdAt: manifest === null || mixed !== undefined ? time : new Date(manifest.createdAt),
     manifest: mixed === undefined ? manifest : null,
     ...(unreadable === undefined ? {} : { unreadable }),
     records,

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
@@ -265,6 +265,26 @@ describe('verifying what is stored', () => {
     expect(JSON.parse(cleared.outputs['backups'] ?? '')).toMatchObject([
       { id, status: 'complete', verified: 'restore' }
     ])
+  })
+
+  test('F64: an earlier manifest, or a whole earlier backup, in the place of the newest is told', async () => {
+    const several = await newFolder()
+    const ids: string[] = []
+    for (let count = 0; count < 2; count += 1) {
+      ids.push((await backup({ destinations: 'folder', folder: several, verify: 'none' })).outputs['backup-id'] ?? '')
+      // The newest is the one of the later second.
+      await new Promise((resolve) => setTimeout(resolve, 1100))
+    }
+    const [first = '', second = ''] = ids.map((one) => join(several, 'shop', one))
+    for (const replay of [
+      () => cp(join(first, 'manifest.json'), join(second, 'manifest.json')),
+      () => rm(second, { recursive: true }).then(() => cp(first, second, { recursive: true }))
+    ]) {
+      await replay()
+      const done = await verify({ destinations: 'folder', folder: several, identity })
+      expect(outcome(done)).toMatchObject({ code: 1, status: 'failed', error: 'SB902' })
+      expect(done.result?.error?.message).toContain(`its manifest is that of shop/${ids[0]}`)
+    }
   })
 
   test('all: every backup, with the damaged ones named and the others passed', async () => {
