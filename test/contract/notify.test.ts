@@ -19,6 +19,7 @@ import { issueChannel } from '../../src/notify/issue.ts'
 import { type Notice, noticeOf } from '../../src/notify/notice.ts'
 import { createNotifier } from '../../src/notify/notify.ts'
 import { pingChannel } from '../../src/notify/ping.ts'
+import { webhookChannel } from '../../src/notify/webhook.ts'
 import type { Result } from '../../src/result.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
 import { makeCertificates } from '../kit/postgres/certificates.ts'
@@ -102,6 +103,46 @@ describe('messages over HTTP', () => {
       })
     ).rejects.toThrow('ERR_TLS_CERT_ALTNAME_INVALID')
     expect(seen).toHaveLength(1)
+  })
+
+  test('Slack and Discord get the shapes that they take', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sb-shapes-'))
+    running.push({ close: () => rmSync(folder, { recursive: true }) })
+    const files = await makeCertificates(folder, { names: ['hooks.slack.com', 'discord.com', 'ops.example.com'] })
+    const got = new Map<string, Record<string, unknown>>()
+    const server = createSecureServer(
+      { key: readFileSync(files.keyFile), cert: readFileSync(files.certFile) },
+      (request, response) => {
+        let body = ''
+        request.setEncoding('utf8').on('data', (chunk: string) => {
+          body += chunk
+        })
+        request.on('end', () => {
+          got.set(`${request.headers.host?.split(':')[0]} ${request.headers['content-type']}`, JSON.parse(body))
+          response.end()
+        })
+      }
+    )
+    const port = await listen(server)
+    const sending = createSendHttp({
+      allowPrivate: true,
+      resolve: resolvesTo('127.0.0.1'),
+      rootCertificates: readFileSync(files.caFile, 'utf8')
+    })
+    const told = failure()
+    for (const address of [
+      `https://hooks.slack.com:${port}/services/T0/B0/x`,
+      `https://discord.com:${port}/api/webhooks/1/x`,
+      `https://ops.example.com:${port}/hook`
+    ])
+      await webhookChannel(new URL(address), 'always', sending).tell(told, never)
+    const json = 'application/json; charset=utf-8'
+    expect(got.get(`hooks.slack.com ${json}`)).toEqual({ text: expect.stringContaining('Backup of shop: failed') })
+    expect(got.get(`discord.com ${json}`)).toEqual({
+      content: expect.stringContaining('Backup of shop: failed'),
+      allowed_mentions: { parse: [] }
+    })
+    expect(got.get(`ops.example.com ${json}`)).toEqual(told)
   })
 
   test('T19: never connect to private, metadata or disguised addresses', async () => {

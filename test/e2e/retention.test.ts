@@ -3,6 +3,8 @@ import { isPush } from '../kit/git/git-server.ts'
 import { day, earlierBackup, type SeededBackup } from '../kit/history.ts'
 import { type Place, type Places, places, startPlaces } from '../kit/places.ts'
 
+const hour = day / 24
+
 describe('prune through the bundle', () => {
   let kit: Places
   const run = (inputs: Readonly<Record<string, string>>) => kit.run({ command: 'prune', ...inputs })
@@ -55,6 +57,48 @@ describe('prune through the bundle', () => {
     expect([...kit.github.repository.tags.keys()]).toHaveLength(2)
     const again = await run({ destinations, 'keep-last': '2' })
     expect(again.result?.retention?.every((one) => one.keep)).toBe(true)
+  })
+
+  test('T9: what is never removed, in every place: young, pinned, safety copies in their time, from the future, not readable', async () => {
+    const [newest, older, oldest] = daily(3)
+    const known = earlierBackup(9 * day)
+    const newer = Buffer.from(
+      Buffer.from(known.manifest)
+        .toString()
+        .replace(/("minReader": *)1/, '$199')
+    )
+    const named: Readonly<Record<string, SeededBackup | undefined>> = {
+      newest,
+      older,
+      oldest,
+      young: earlierBackup(2 * hour, { status: 'partial' }),
+      future: earlierBackup(-3 * hour),
+      'safety of 3 days': earlierBackup(3.5 * day, { kind: 'safety' }),
+      'safety of 8 days': earlierBackup(8 * day, { kind: 'safety' }),
+      'from a newer version': { ...known, manifest: newer },
+      pinned: earlierBackup(10 * day)
+    }
+    await kit.seed(Object.values(named).filter((one) => one !== undefined))
+    const destinations = places.join(',')
+    await kit.run({ command: 'list', destinations, pin: named['pinned']?.ref.id ?? '' })
+    const done = await run({ destinations, 'keep-last': '1' })
+    expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0, error: undefined })
+    for (const place of places) {
+      const here = done.result?.backups.filter((row) => row.destination === place) ?? []
+      const left = Object.keys(named).filter((name) => here.some((row) => row.id === named[name]?.ref.id))
+      expect({ place, left }).toEqual({
+        place,
+        left: ['newest', 'young', 'future', 'safety of 3 days', 'from a newer version', 'pinned']
+      })
+      expect(here.find((row) => row.id === named['future']?.ref.id)).toMatchObject({ future: true })
+      expect(here.find((row) => row.id === named['from a newer version']?.ref.id)).toMatchObject({
+        status: 'unreadable',
+        note: expect.stringContaining('install')
+      })
+    }
+    // The one from the future is not the latest, as long as there is another.
+    const shown = await kit.run({ command: 'delete', destinations: 'folder', 'dry-run': 'true' })
+    expect(shown.result?.retention?.map((one) => one.id)).toEqual([named['young']?.ref.id])
   })
 
   test('F72: a listing that fails is never taken for nothing: no place loses a backup', async () => {
