@@ -12,6 +12,7 @@ import {
 } from '../compare.ts'
 import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
+import { fingerprintVersion } from '../guards.ts'
 import { readable } from '../quote.ts'
 import type { RowsPlan } from './plan.ts'
 
@@ -108,7 +109,8 @@ function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOption
   const there = new Set(state.extensions.map((extension) => extension.name))
   return {
     missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
-    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000)
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
+    sameFingerprint: facts.fingerprint === fingerprintVersion
   }
 }
 

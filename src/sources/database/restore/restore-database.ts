@@ -7,7 +7,7 @@ import type { Context } from '../../../context.ts'
 import { asError, cancelled, UserError } from '../../../errors.ts'
 import type { Files, Finding } from '../../source.ts'
 import { compareGuards } from '../compare.ts'
-import { readGuards } from '../guards.ts'
+import { fingerprintVersion, readGuards } from '../guards.ts'
 import { readPlatform } from '../platform.ts'
 import type { ArchiveToc } from '../proof/archive-toc.ts'
 import { listed, readable } from '../quote.ts'
@@ -341,7 +341,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await readGuards(connection, facts.server.versionNumber)
     )
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
-    return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor })
+    const sameFingerprint = facts.fingerprint === fingerprintVersion
+    return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor, sameFingerprint })
       .filter((finding) => finding.kind === 'difference' && !isOfPlatform(finding.subject, plan.platform))
       .map((finding) => ({
         ...finding,
