@@ -178,7 +178,11 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     )
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
-    const measures = { parts, sizeBytes: draft.backup.sizeBytes, durationMs: Math.round(clock.monotonic() - started) }
+    const measures = {
+      parts,
+      sizeBytes: neededBytes(packer.staged, shared),
+      durationMs: Math.round(clock.monotonic() - started)
+    }
     const alarms = alarmsBeside(entries, measures, options.type, options.shrinkLimit, startedAt)
     if (alarms.length > 0) draft.alarms = alarms
     const frame = frameOf({
@@ -480,6 +484,14 @@ function backupOf(
     encryption: options.encryptionFacts,
     source: about
   }
+}
+
+/** What the backup takes with everything that it needs of earlier ones: what is compared with those, which names the same packs. */
+function neededBytes(staged: Packer['staged'], shared: SharedPacks | undefined): number {
+  const sum = (files: readonly { readonly bytes: number }[]) => files.reduce((total, { bytes }) => total + bytes, 0)
+  const old = [...(shared?.old.values() ?? [])].map(sum)
+  // What lies in a pool already is staged once more for places without one.
+  return sum(staged.filter(({ name }) => old.length === 0 || shared?.again.has(name) !== true)) + Math.max(0, ...old)
 }
 
 interface FrameFacts {

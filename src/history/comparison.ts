@@ -89,7 +89,9 @@ export function alarmsOf(current: Measures, baseline: readonly Measures[], shrin
 
   const size = median(baseline.map((measures) => measures.sizeBytes))
   if (size !== null && size > 0) {
-    if ((size - current.sizeBytes) / size > shrinkLimit)
+    // A part that could not be had is told as that, and its bytes are missing with it.
+    const isWhole = !current.parts.some((part) => part.status === 'impossible')
+    if (isWhole && (size - current.sizeBytes) / size > shrinkLimit)
       alarms.push({ kind: 'bytes', detail: `${formatBytes(current.sizeBytes)} stored instead of ${formatBytes(size)}` })
     if (
       baseline.length >= leastForLeaps &&

@@ -28,7 +28,8 @@ export function assembleBackup(
       serviceRoleKey: fields['service-role-key'],
       accessToken: fields['access-token'],
       managementUrl: fields['management-url'],
-      bucketsGiven: fields.buckets.length > 0
+      bucketsGiven: fields.buckets.length > 0,
+      mayLack: true
     },
     sourceAccessNames,
     problems
@@ -71,7 +72,8 @@ export function assembleBackup(
       'Input `recipients` (or `passphrase`) is missing: `config-secrets: include` keeps secret values in encrypted contents only.'
     )
   }
-  if (fields.buckets.length > 0 && !access.include.sources.includes('storage')) {
+  const { sources, lacking } = access.include
+  if (fields.buckets.length > 0 && !sources.includes('storage') && !lacking.includes('storage')) {
     problems.add(
       'SB002',
       `Input \`buckets\` is given, but Storage is not backed up (${access.include.reasons.storage}).`

@@ -25,7 +25,8 @@ export function assembleRestore(
       serviceRoleKey: fields['target-service-role-key'],
       accessToken: fields['target-access-token'],
       managementUrl: fields['management-url'],
-      bucketsGiven: fields.buckets.length > 0
+      bucketsGiven: fields.buckets.length > 0,
+      mayLack: false
     },
     targetAccessNames,
     problems

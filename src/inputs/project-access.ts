@@ -17,6 +17,8 @@ export interface GivenAccess {
   readonly managementUrl: string
   /** Whether something else than the address says that Storage is meant. */
   readonly bucketsGiven: boolean
+  /** Whether sources without credentials are told as such while others are taken; else they are refused. */
+  readonly mayLack: boolean
 }
 
 /** The names of the inputs for that project. */
@@ -122,6 +124,11 @@ function included(given: GivenAccess, names: AccessNames, lookUp: boolean, probl
     config: [[names.accessToken, given.accessToken !== undefined]]
   }
   const wanted = given.include
+  const isComplete = (source: SourceName) => needs[source].every(([, isGiven]) => isGiven)
+  // A database without a connection string is no part that may be missing, and neither is the only one that was asked for.
+  const mayLack = (source: SourceName) =>
+    given.mayLack && source !== 'database' && wanted !== 'auto' && wanted.some((other) => isComplete(other))
+  const lacking: SourceName[] = []
   const judge = (source: SourceName): { readonly taken: boolean; readonly reason: string } => {
     const missing = needs[source].filter(([, isGiven]) => !isGiven).map(([name]) => `\`${name}\``)
     if (wanted === 'auto') {
@@ -134,6 +141,10 @@ function included(given: GivenAccess, names: AccessNames, lookUp: boolean, probl
       return { taken: false, reason: `left out: ${missing.join(', ')} is not given${hint}` }
     }
     if (!wanted.includes(source)) return { taken: false, reason: 'left out: `include` does not name it' }
+    if (missing.length > 0 && mayLack(source)) {
+      lacking.push(source)
+      return { taken: false, reason: `\`include\` names it, but ${missing.join(', ')} is not given` }
+    }
     if (missing.length > 0) {
       problems.add('SB003', `Input ${missing.join(', ')} is missing: \`include\` names ${source}, which needs it.`)
     }
@@ -148,6 +159,7 @@ function included(given: GivenAccess, names: AccessNames, lookUp: boolean, probl
   const order: readonly SourceName[] = ['database', 'storage', 'functions', 'config']
   return {
     sources: order.filter((source) => verdicts[source].taken),
+    lacking,
     reasons: {
       database: verdicts.database.reason,
       storage: verdicts.storage.reason,

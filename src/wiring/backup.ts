@@ -23,7 +23,12 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
   const compression = await compressionOf(context, inputs.compression.method, inputs.compression.level)
   const skipped: Part[] = sourceNames
     .filter((name) => !inputs.include.sources.includes(name))
-    .map((source) => ({ source, status: 'skipped', reason: inputs.include.reasons[source], counts: {} }))
+    .map((source) => ({
+      source,
+      status: inputs.include.lacking.includes(source) ? 'impossible' : 'skipped',
+      reason: inputs.include.reasons[source],
+      counts: {}
+    }))
   let programs: ClientPrograms | undefined
   let project: OpenedProject | undefined
   const result = await runBackup(

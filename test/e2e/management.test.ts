@@ -172,6 +172,31 @@ describe('functions and settings through the bundle', () => {
     expect(narrow.result?.destinations).toMatchObject([{ stored: true }])
   })
 
+  test('with a credential missing of a source that is named, the others are kept and the job is red', async () => {
+    const cases = [
+      [
+        { include: 'database,storage,functions,config', 'access-token': '', 'service-role-key': 'sb_secret_x' },
+        ['functions', 'config'],
+        'access-token'
+      ],
+      [{ include: 'database,storage', 'access-token': '' }, ['storage'], 'service-role-key']
+    ] as const
+    const storage = await startStorage({ key: 'sb_secret_x' })
+    try {
+      for (const [inputs, missing, name] of cases) {
+        const done = await backup({ 'supabase-url': storage.url, project: `without-${name}`, ...inputs })
+        expect([done.code, done.outputs['status'], done.result?.error?.code]).toEqual([1, 'partial', 'SB215'])
+        for (const source of missing) expect(parts(done)[source]).toBe('impossible')
+        expect(parts(done)['database']).toBe('captured')
+        if (name === 'access-token') expect(parts(done)['storage']).toBe('captured')
+        expect(done.result?.error?.message).toContain(`\`${name}\` is not given`)
+        expect(done.result?.destinations).toMatchObject([{ stored: true }])
+      }
+    } finally {
+      await storage.stop()
+    }
+  })
+
   test('the service-role key is looked up; one that may not be read, or is refused, costs the files alone', async () => {
     const key = 'sb_secret_9Lk2mWqXzT4vB7nC0dFgHj_1aBcDeF'
     const storage = await startStorage({ key })

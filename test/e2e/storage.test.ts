@@ -238,6 +238,17 @@ describe('database and Storage through the bundle', () => {
     }
   })
 
+  test('a backup that needs earlier packs alone is no smaller than they were', async () => {
+    const folder = join(root, 'alone')
+    const alone = () => backup({ folder, include: 'storage', 'database-url': '', project: 'files', verify: 'none' })
+    const first = await alone()
+    expect({ code: first.code, error: first.result?.error }).toEqual({ code: 0 })
+    const second = await alone()
+    expect({ code: second.code, error: second.result?.error }).toEqual({ code: 0 })
+    expect(second.result?.alarms ?? []).toEqual([])
+    expect(counts(second)).toMatchObject({ downloaded: 0, unchanged: storage.objects.size })
+  })
+
   test('a list of the pool that claims what its pack does not hold is found by verifying', async () => {
     const folder = join(root, 'claimed')
     const first = await backup({ folder })

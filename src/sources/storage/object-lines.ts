@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { finished } from 'node:stream/promises'
@@ -31,7 +30,7 @@ export function openLineFile(path: string): LineFile {
       if (failed !== null) throw failed
       count += 1
       // JSON.stringify leaves no line break inside, and no lone surrogate.
-      if (!stream.write(`${JSON.stringify(item)}\n`)) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+      if (!stream.write(`${JSON.stringify(item)}\n`)) await drained(stream)
     },
     async end() {
       stream.end()
@@ -46,4 +45,18 @@ export function openLineFile(path: string): LineFile {
       for await (const line of reader) if (line !== '') yield line
     }
   }
+}
+
+/** Waits for room, or for the end of a stream that failed. Leaves no listener behind. */
+function drained(stream: WriteStream): Promise<void> {
+  if (stream.destroyed || !stream.writableNeedDrain) return Promise.resolve()
+  return new Promise((resolve) => {
+    const over = () => {
+      stream.off('drain', over)
+      stream.off('close', over)
+      resolve()
+    }
+    stream.on('drain', over)
+    stream.on('close', over)
+  })
 }

@@ -45,6 +45,12 @@ describe('T10, F73: alarms beside the median of the recent good backups', () => 
       { kind: 'source', detail: 'storage was backed up before, and is not now: no key was given' }
     ])
   })
+  test('bytes that are missing with a part that could not be had are told by that part', () => {
+    const refused = measures(usual, { sizeBytes: 1_000_000 })
+    const parts: Measures['parts'] = [...refused.parts, { source: 'functions', status: 'impossible', counts: {} }]
+    expect(kinds(refused)).toEqual(['bytes'])
+    expect(kinds({ ...refused, parts })).toEqual([])
+  })
   test('the limit is the one given, and a total loss is told whatever it is', () => {
     expect(kinds(measures({ ...usual, rows: 4400 }), undefined, 0.1)).toEqual(['rows'])
     expect(kinds(measures({ ...usual, rows: 0 }), undefined, 1)).toEqual(['rows'])

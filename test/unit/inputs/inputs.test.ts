@@ -161,6 +161,7 @@ describe('backup', () => {
     const inputs = read('backup', { 'database-url': databaseUrl, 'access-token': 'sbp_0' })
     expect(inputs.include).toEqual({
       sources: ['database', 'functions', 'config'],
+      lacking: [],
       reasons: {
         database: 'taken: `database-url` is given',
         storage:
@@ -182,8 +183,28 @@ describe('backup', () => {
     expect(read('backup', { ...given, buckets: 'avatars' }).include.reasons.storage).toBe(
       'taken: `access-token` is given'
     )
-    expect(refusal({ 'database-url': databaseUrl, include: 'database,storage' }).message).toContain(
-      '`service-role-key` is missing'
+    expect(read('backup', { 'database-url': databaseUrl, include: 'database,storage' }).include.lacking).toEqual([
+      'storage'
+    ])
+  })
+
+  it('keeps the other sources where the credentials of one that is named are missing, and refuses where nothing is left', () => {
+    const inputs = read('backup', {
+      'database-url': databaseUrl,
+      include: 'database,storage,functions',
+      buckets: 'avatars'
+    })
+    expect(inputs.include).toMatchObject({
+      sources: ['database'],
+      lacking: ['storage', 'functions'],
+      reasons: {
+        storage: '`include` names it, but `service-role-key` is not given',
+        functions: '`include` names it, but `access-token` is not given'
+      }
+    })
+    expect(refusal({ 'database-url': databaseUrl, include: 'storage,config' }).code).toBe('SB003')
+    expect(refusal({ 'access-token': 'sbp_0', 'project-ref': ref, include: 'database,config' }).message).toContain(
+      '`database-url` is missing'
     )
   })
 
