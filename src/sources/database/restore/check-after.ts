@@ -11,8 +11,8 @@ import {
   compareVisibleRows
 } from '../compare.ts'
 import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
-import type { TocEntry } from '../proof/archive-toc.ts'
 import { fingerprintVersion } from '../guards.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 import type { RowsPlan } from './plan.ts'
 
