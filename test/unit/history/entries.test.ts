@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest'
+import { renderManifest, withDigest } from '../../../src/archive/manifest.ts'
+import type { VerificationRecord } from '../../../src/archive/verification-record.ts'
+import type { ListedBackup } from '../../../src/destinations/destination.ts'
+import { timeOfBackupId } from '../../../src/history/backup-id.ts'
+import { entryOf, newestFirst, rank, readHistory } from '../../../src/history/entries.ts'
+import { exampleManifest } from '../archive/manifests.ts'
+import { unusedPlace } from '../places.ts'
+
+const manifest = withDigest(exampleManifest())
+const listed = (facts: Partial<ListedBackup> = {}): ListedBackup => ({
+  project: manifest.project,
+  id: manifest.id,
+  manifest: renderManifest(manifest),
+  records: [],
+  ...facts
+})
+const record = (at: string | null, facts: Partial<VerificationRecord> = {}, name = 'verification-1.json') => ({
+  name,
+  content: Buffer.from(
+    JSON.stringify({
+      format: 1,
+      id: manifest.id,
+      project: manifest.project,
+      tool: 'supabase-backup 1.0.0',
+      outcome: 'passed',
+      verification: { level: 'restore', at, tables: { restore: 1, read: 0, differing: 0 }, notProven: [] },
+      ...facts
+    })
+  )
+})
+const monday = '2026-11-23T10:00:00.000Z'
+const tuesday = '2026-11-24T10:00:00.000Z'
+
+test('the latest failed verification stands over every proof, until a later one passes', () => {
+  const proven = entryOf(listed({ records: [record(monday)] }), 'folder')
+  expect(proven).toMatchObject({ verified: 'restore', verifiedAt: new Date(monday), damaged: false })
+  const failed = record(tuesday, { outcome: 'failed', error: 'SB501' })
+  // In whatever order the place lists them.
+  for (const records of [
+    [record(monday), failed],
+    [failed, record(monday)]
+  ])
+    expect(entryOf(listed({ records }), 'folder')).toMatchObject({ verified: 'none', verifiedAt: null, damaged: true })
+  expect(entryOf(listed({ records: [record(null, { outcome: 'failed' }), record(monday)] }), 'folder')).toMatchObject({
+    damaged: false
+  })
+})
+
+test('records of other backups, records that are none, and other files beside a backup prove nothing', () => {
+  const records = [
+    record(monday, { id: '20261122T161908Z-aaaaaaaa' }),
+    record(monday, { project: 'blog' }),
+    record(monday, {}, 'note.json'),
+    { name: 'verification-2.json', content: Buffer.from('{"outcome":"passed"}') },
+    { name: 'verification-3.json', content: Buffer.from([0xff, 0x7b]) }
+  ]
+  expect(entryOf(listed({ records }), 'folder')).toMatchObject({ records: [], verified: 'none', damaged: false })
+})
+
+test('T8: a manifest in the place of another id or project is shown as unreadable, with nothing of what it says', () => {
+  for (const swapped of [{ id: '20261122T161908Z-aaaaaaaa' }, { project: 'blog' }]) {
+    const found = entryOf(listed({ ...swapped, records: [] }), 'folder')
+    expect(found).toMatchObject({
+      manifest: null,
+      unreadable: `its manifest is that of shop/${manifest.id}`,
+      verified: 'none'
+    })
+  }
+})
+
+test('F66: what cannot be read is shown with the reason; what is no backup is not shown', () => {
+  const newer = Buffer.from(JSON.stringify({ ...manifest, minReader: 99, tool: 'supabase-backup 9.1.0' }))
+  expect(entryOf(listed({ manifest: newer }), 'folder')?.unreadable).toBe(
+    'written by a newer version: install 9.1.0 or later'
+  )
+  const broken = entryOf(listed({ manifest: Buffer.from('{') }), 'folder')
+  expect(broken).toMatchObject({
+    manifest: null,
+    unreadable: expect.stringContaining('cannot be read'),
+    changed: false
+  })
+  expect(broken?.createdAt).toEqual(timeOfBackupId(manifest.id))
+  expect(entryOf(listed({ id: 'notes' }), 'folder')).toBeNull()
+  expect(entryOf(listed({ id: '20261399T161908Z-aaaaaaaa' }), 'folder')).toBeNull()
+})
+
+test('marks beside a backup, its page and its end are taken over', () => {
+  const records = ['keep', 'acknowledged'].map((name) => ({ name, content: new Uint8Array() }))
+  const expiresAt = new Date(tuesday)
+  expect(entryOf(listed({ records, url: 'https://x.example', expiresAt }), 'folder')).toMatchObject({
+    pinned: true,
+    acknowledged: true,
+    url: 'https://x.example',
+    expiresAt
+  })
+})
+
+test('a history is read newest first, and those of one second by their ids', async () => {
+  const of = (id: string) =>
+    listed({
+      id,
+      manifest: renderManifest(withDigest({ ...exampleManifest(), id, createdAt: '2026-11-22T16:19:08.000Z' }))
+    })
+  const place = {
+    ...unusedPlace('folder'),
+    async *list() {
+      yield of('20261122T161908Z-aaaaaaaa')
+      yield listed({ id: 'notes' })
+      yield of('20261122T161908Z-bbbbbbbb')
+    }
+  }
+  const found = await readHistory(place)
+  expect(found.map(({ ref }) => ref.id.slice(-8))).toEqual(['bbbbbbbb', 'aaaaaaaa'])
+  const [one] = found
+  if (one !== undefined) expect(newestFirst(one, one)).toBe(0)
+  await expect(readHistory(unusedPlace('folder'))).rejects.toThrow('nothing was to be asked')
+  expect(rank('none')).toBeLessThan(rank('checksum'))
+})

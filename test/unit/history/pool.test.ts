@@ -1,0 +1,99 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import {
+  largestPoolIndex,
+  parsePoolIndex,
+  poolIndexName,
+  renderPoolIndex,
+  sealedForTheSame
+} from '../../../src/archive/pool-index.ts'
+import type { Pool, PooledFile } from '../../../src/destinations/destination.ts'
+import { readKnownPacks } from '../../../src/history/pool.ts'
+import { now } from './histories.ts'
+
+const to = (...recipients: string[]) => ({ scheme: 'age-x25519' as const, recipients })
+const entry = (number: number) => String(number).repeat(32)
+const pack = (name: string, volumes?: PooledFile[]) => ({
+  name,
+  bytes: 10,
+  sha256: 'a'.repeat(64),
+  ...(volumes === undefined
+    ? {}
+    : { volumes: volumes.map((one) => ({ name: one.name, bytes: one.bytes, sha256: 'b'.repeat(64) })) })
+})
+const file = (name: string, bytes = 10, sha256?: string): PooledFile => ({
+  name,
+  bytes,
+  createdAt: now,
+  ...(sha256 === undefined ? {} : { sha256 })
+})
+
+function poolOf(files: readonly PooledFile[], contents: Readonly<Record<string, Uint8Array>>): Pool {
+  const never = () => Promise.reject(new Error('nothing was to be changed'))
+  return {
+    list: async () => files,
+    get: async (_project, name) => ({
+      bytes: contents[name]?.length ?? 0,
+      open: () => Readable.from([contents[name] ?? new Uint8Array()])
+    }),
+    put: never,
+    delete: never
+  }
+}
+
+test('a pack is relied on when it is whole, its list can be read, and the same keys open it', async () => {
+  const cut = [file('cut.tar.000'), file('cut.tar.001')]
+  const packs = {
+    'good.tar': { pack: pack('good.tar'), encryption: to('a', 'b'), entries: [entry(1)] },
+    'cut.tar': { pack: pack('cut.tar', cut), encryption: to('b', 'a'), entries: [entry(2)] },
+    'short.tar': { pack: pack('short.tar'), encryption: to('a', 'b'), entries: [entry(3)] },
+    'other.tar': { pack: pack('other.tar'), encryption: to('a', 'c'), entries: [entry(4)] },
+    'gone.tar': { pack: pack('gone.tar'), encryption: to('a', 'b'), entries: [entry(5)] },
+    'wrong.tar': { pack: pack('wrong.tar'), encryption: to('a', 'b'), entries: [entry(6)] }
+  }
+  const lists = Object.fromEntries(
+    Object.entries(packs).map(([name, index]) => [poolIndexName(name), renderPoolIndex({ format: 1, ...index })])
+  )
+  const known = await readKnownPacks(
+    poolOf(
+      [
+        ...Object.keys(lists).map((name) => file(name)),
+        file('good.tar', 10, 'a'.repeat(64)),
+        ...cut,
+        file('short.tar', 9),
+        file('other.tar'),
+        file('wrong.tar', 10, 'c'.repeat(64)),
+        file(poolIndexName('broken.tar')),
+        file(poolIndexName('huge.tar'), largestPoolIndex + 1)
+      ],
+      { ...lists, [poolIndexName('broken.tar')]: Buffer.from('{') }
+    ),
+    'shop',
+    to('a', 'b')
+  )
+  expect([1, 2, 3, 4, 5, 6].map((number) => known.find(entry(number))?.name)).toEqual([
+    'good.tar',
+    'cut.tar',
+    undefined,
+    undefined,
+    undefined,
+    undefined
+  ])
+})
+
+test('sealed for the same is said of equal recipients in any order, and never of a passphrase', () => {
+  expect(sealedForTheSame(to('a', 'b'), to('b', 'a'))).toBe(true)
+  expect(sealedForTheSame(to('a'), to('a', 'b'))).toBe(false)
+  expect(sealedForTheSame({ scheme: 'none', recipients: [] }, to())).toBe(false)
+  expect(sealedForTheSame({ scheme: 'none', recipients: [] }, { scheme: 'none', recipients: [] })).toBe(true)
+  const passphrase = { scheme: 'age-scrypt' as const, recipients: [] }
+  expect(sealedForTheSame(passphrase, passphrase)).toBe(false)
+})
+
+test('the list of one pack is not that of another, and none that is too large is read', () => {
+  const bytes = renderPoolIndex({ format: 1, pack: pack('a.tar'), encryption: to('a'), entries: [entry(1)] })
+  expect(parsePoolIndex(bytes, 'a.tar')?.entries).toEqual([entry(1)])
+  expect(parsePoolIndex(bytes, 'b.tar')).toBeNull()
+  expect(parsePoolIndex(Buffer.from('[]'), 'a.tar')).toBeNull()
+  expect(parsePoolIndex(Buffer.alloc(largestPoolIndex + 1, ' '), 'a.tar')).toBeNull()
+})
