@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runPrune } from '../../../src/commands/prune.ts'
+import { pruneAfterBackup, runPrune } from '../../../src/commands/prune.ts'
 import type { Context } from '../../../src/context.ts'
 import type { Destination, ListedBackup, Pool, PooledFile } from '../../../src/destinations/destination.ts'
 import { UserError } from '../../../src/errors.ts'
@@ -165,4 +165,22 @@ test('F71: shared files go when none of the listed backups needs them and they a
   if (first !== undefined) unclear.stored.set(first.id, { ...first, manifest: Buffer.from('{') })
   await prune(unclear.destination)
   expect(unclear.pooled.size).toBe(4)
+})
+
+test('F72: after a backup, too: a listing that fails removes nothing anywhere, and is a warning', async () => {
+  const near = place(daily(3))
+  const far = place(daily(3), undefined, {
+    name: 'release',
+    list: () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new UserError('SB401', 'the place says no')) })
+    })
+  })
+  const pruned = await pruneAfterBackup('shop', rules, {
+    context,
+    tool: 'supabase-backup 0.0.0',
+    destinations: [near.destination, far.destination]
+  })
+  expect(pruned).toMatchObject({ removed: 0, retention: [] })
+  expect(pruned.warnings.join()).toContain('Nothing was pruned: SB401')
+  expect([near.stored.size, near.done]).toEqual([3, []])
 })

@@ -45,6 +45,14 @@ describe('T10, F73: alarms beside the median of the recent good backups', () => 
       { kind: 'source', detail: 'storage was backed up before, and is not now: no key was given' }
     ])
   })
+  test('Auth users that are not in the backup any more are as good as gone; unless they were not in the last one either', () => {
+    const without = measures({ userTables: 12, rows: 5000 })
+    expect(alarmsOf(without, [measures(usual)], 0.5)).toEqual([
+      { kind: 'users', detail: 'Auth users were backed up before (300), and are not now' }
+    ])
+    expect(kinds(without, [without, measures(usual)])).toEqual([])
+    expect(kinds(measures({}, { parts: [] }), [measures(usual)])).toEqual([])
+  })
   test('bytes that are missing with a part that could not be had are told by that part', () => {
     const refused = measures(usual, { sizeBytes: 1_000_000 })
     const parts: Measures['parts'] = [...refused.parts, { source: 'functions', status: 'impossible', counts: {} }]
