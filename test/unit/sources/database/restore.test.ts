@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DatabaseFacts, TableFacts } from '../../../../src/archive/contents-database.ts'
 import type { ArchiveToc, TocEntry } from '../../../../src/sources/database/proof/archive-toc.ts'
-import { isOfPlatform } from '../../../../src/sources/database/restore/check-after.ts'
+import { isOfPlatform, isOfTarget } from '../../../../src/sources/database/restore/check-after.ts'
 import { choose } from '../../../../src/sources/database/restore/choose.ts'
 import { parseCopyStatement } from '../../../../src/sources/database/restore/copy-statement.ts'
 import {
@@ -284,6 +284,47 @@ describe('the plan of a restore', () => {
     expect(planOf(rows, nothing, { tables: new Map() }).obstacles).toEqual([])
   })
 
+  test('notes versions of Auth and extensions that are others in the target', () => {
+    const plan = planOf([], [], {
+      facts: {
+        platformVersions: { 'auth.schema_migrations': '20250101', 'storage.migrations': '3' },
+        extensions: [
+          { name: 'vector', version: '0.8.0', schema: 'extensions' },
+          { name: 'citext', version: '1.6', schema: 'extensions' }
+        ]
+      },
+      targetVersions: { 'auth.schema_migrations': '20260101', 'storage.migrations': '3' },
+      target: { available: new Map([['vector', '0.9.0']]), extensions: new Map([['citext', '1.6']]) }
+    })
+    expect(plan.findings).toEqual([
+      {
+        kind: 'note',
+        subject: 'auth.schema_migrations',
+        detail: 'version 20250101 in the backup, 20260101 in the target'
+      },
+      { kind: 'note', subject: 'extension vector', detail: 'version 0.8.0 in the backup, 0.9.0 in the target' }
+    ])
+  })
+
+  test('rows of tables that the target lacks are left, and named', () => {
+    const rows = entry('TABLE DATA', 'public', 'gone', copy('public', 'gone'))
+    const toc = tocOf([rows])
+    const facts = factsOf([table('public', 'gone')])
+    const plan = planRestore({
+      mode: 'missing-rows',
+      byTables: false,
+      known: { has: () => false },
+      tables: new Map(),
+      targetVersions: {},
+      toc,
+      facts,
+      chosen: choose(none, facts, toc),
+      target: targetOf()
+    })
+    expect(plan.left).toEqual(['public.gone'])
+    expect(plan.rows).toEqual([])
+  })
+
   test('schedules jobs anew and leaves migration tables and secrets alone', () => {
     const names = [
       ['auth', 'schema_migrations'],
@@ -364,6 +405,18 @@ describe('what belongs to the platform', () => {
     expect(of('mine', 'postgres', true)).toBe(true)
     expect(of('public', 'pg_database_owner')).toBe(false)
   })
+})
+
+test.each([
+  ['event trigger pgrst_ddl_watch', true],
+  ['owner of event trigger pgrst_ddl_watch', true],
+  ['publication supabase_realtime_messages_publication', true],
+  ['comment extension pgcrypto', true],
+  ['event trigger mine', false],
+  ['policy "event trigger x" on public.notes', false],
+  ['function public.publication()', false]
+])('%s is the affair of the target: %s', (subject, expected) => {
+  expect(isOfTarget({ subject }, new Set(['event trigger mine']))).toBe(expected)
 })
 
 test('the side schema has a name of its day that is free', () => {
