@@ -32,11 +32,17 @@ export function isSource(target: RestoreTarget, facts: Pick<DatabaseFacts, 'sour
   )
 }
 
+/** `Host/database` with the host in small letters, as connection strings are read: names of hosts know no others. */
+function withPlainHost(typed: string): string {
+  const slash = typed.indexOf('/')
+  return slash === -1 ? typed : typed.slice(0, slash).toLowerCase() + typed.slice(slash)
+}
+
 /** Throws SB701 unless `confirm-target` names the target; before anything is asked of anybody. */
 export function assertConfirmed(confirmTarget: string, target: RestoreTarget): void {
   const names = namesOf(target)
   const typed = confirmTarget.startsWith(same) ? confirmTarget.slice(same.length) : confirmTarget
-  if (names.includes(typed)) return
+  if (names.includes(typed) || names.includes(withPlainHost(typed))) return
   throw new UserError(
     'SB701',
     `\`confirm-target\` says "${confirmTarget}", and the target is ${names.map((name) => `"${name}"`).join(' or ')}.`

@@ -20,9 +20,17 @@ function codeOf(work: () => void): string {
 describe('T15: confirm-target', () => {
   test('is the ref or host/database, without the port', () => {
     expect(namesOf({ ref, database: place })).toEqual([ref, 'db.example.com/postgres'])
-    for (const typed of [ref, 'db.example.com/postgres', `same:${ref}`])
+    for (const typed of [ref, 'db.example.com/postgres', 'DB.Example.com/postgres', `same:${ref}`])
       expect(codeOf(() => assertConfirmed(typed, { ref, database: place }))).toBe('accepted')
-    for (const typed of ['db.example.com', 'db.example.com:5432/postgres', 'postgres', `${ref}x`, '', 'same:']) {
+    for (const typed of [
+      'db.example.com',
+      'db.example.com:5432/postgres',
+      'db.example.com/Postgres',
+      'postgres',
+      `${ref}x`,
+      '',
+      'same:'
+    ]) {
       expect(codeOf(() => assertConfirmed(typed, { ref, database: place }))).toBe('SB701')
     }
     expect(codeOf(() => assertConfirmed(ref, { ref: undefined, database: place }))).toBe('SB701')
