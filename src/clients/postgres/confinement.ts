@@ -57,6 +57,8 @@ exit "$code"`
  */
 const entered = `
 set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
 way=$1 root=$2 data=$3 socket=$4 prefix=$5 uid=$6 gid=$7
 shift 7
 mount -t tmpfs -o mode=0755,size=64m tmpfs "$root"
@@ -98,6 +100,7 @@ else
 fi
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C LANG=C TZ=UTC HOME=/ "$@"`
 
+// `unshare` is found through the PATH of this process, everything after it in the system's own folders.
 const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts', '--fork', '--kill-child']
 
 /** As root; in a user namespace of one's own, which some systems forbid; by sudo without a question, as GitHub's own runners have it. */
