@@ -25,7 +25,7 @@ import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
 import { locksOfAll } from './stages.ts'
-import { claimTarget, holdStill, readTarget, type TargetState } from './target.ts'
+import { claimTarget, holdStill, readTarget, releaseTarget, type TargetState } from './target.ts'
 import { findMark, takeBack, type Unfinished } from './unfinished.ts'
 
 export interface DatabaseRestoreOptions {
@@ -277,6 +277,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         if (!connection.broken.aborted) throw error
         await settleCommit(transaction?.id, error)
       }
+      await releaseTarget(connection)
       return restored
     } catch (error) {
       await connection.close()
@@ -323,6 +324,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         await begin(connection)
         await holdStill(connection)
       })
+      await releaseTarget(connection)
       return { backupId, startedAt, findings }
     } finally {
       await connection.close()

@@ -214,6 +214,12 @@ export async function claimTarget(
   }
 }
 
+/** Lets the target go, outside of a transaction: a pooler may keep the session for somebody else. */
+export async function releaseTarget(connection: Connection): Promise<void> {
+  // A connection that broke meanwhile has let it go already.
+  await connection.query(`select pg_catalog.pg_advisory_unlock(${claim})`).catch(() => undefined)
+}
+
 /** Whether a statement is allowed; its effect is taken back. */
 async function probe(connection: Connection, statement: string): Promise<boolean> {
   await connection.query('savepoint probe')
