@@ -61,20 +61,19 @@ export async function applyDatabase(
   if (facts.databaseComment !== null)
     await connection.query(`COMMENT ON DATABASE ${name} IS ${quoteLiteral(facts.databaseComment)}`)
   const findings: Finding[] = []
-  if (facts.databaseGrants.length > 0) {
-    const owner = quoteIdentifier(unquoted(facts.databaseOwner))
-    await connection.query(
-      `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; REVOKE ALL ON DATABASE ${name} FROM ${owner} CASCADE`
-    )
-    const left = await grantAll(connection, facts.databaseGrants, `DATABASE ${name}`)
-    findings.push(...left.map((line) => cannot('grants on the database', line)))
-  }
+  // An empty list, too, is one: nobody may then do anything but superusers.
+  const owner = quoteIdentifier(unquoted(facts.databaseOwner))
+  await connection.query(
+    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; REVOKE ALL ON DATABASE ${name} FROM ${owner} CASCADE`
+  )
+  const left = await grantAll(connection, facts.databaseGrants, `DATABASE ${name}`)
+  findings.push(...left.map((line) => cannot('grants on the database', line)))
   if (!ownServer) return findings
   for (const entry of facts.parameterGrants) {
     const { setting, line } = parameterOf(entry)
     const object = `PARAMETER ${setting.split('.').map(quoteIdentifier).join('.')}`
-    const left = await grantAll(connection, [line], object)
-    findings.push(...left.map((one) => cannot(`grants on the setting ${setting}`, one)))
+    const refused = await grantAll(connection, [line], object)
+    findings.push(...refused.map((one) => cannot(`grants on the setting ${setting}`, one)))
   }
   return findings
 }
