@@ -106,7 +106,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
     }
 
     test(
-      'F37, F53, F58: backup: the whole new one or nothing, and the next run takes one and clears what was left',
+      'F37, F53: backup: the whole new one or nothing, and the next run takes one and clears what was left',
       async () => {
         await place.reset()
         const inputs = {

@@ -242,6 +242,8 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
     const outgoing = request({
       host: '127.0.0.1',
       port: blobs?.port,
+      // A connection of its own: one that was kept may be closed by the server just now.
+      agent: false,
       method: incoming.method,
       path: incoming.url,
       headers: incoming.headers
