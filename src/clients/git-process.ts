@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Context } from '../context.ts'
@@ -50,9 +50,17 @@ export function gitProcess(options: GitOptions, context: Context): GitProcess {
   const signal = AbortSignal.any([context.signal, closing.signal])
   const running = new Set<Promise<unknown>>()
   let prepared: Promise<string> | undefined
+  // The token is in no environment, which every process of this user can read: git takes it from a file in the run's own folder.
+  const credentials = join(home, 'credentials')
+  const basic = Buffer.from(`x-access-token:${options.token}`).toString('base64')
+  let written: Promise<void> | undefined
+  const writeCredentials = async () => {
+    await mkdir(home, { recursive: true, mode: 0o700 })
+    const text = `[http "${origin}/"]\n\textraheader = "Authorization: Basic ${basic}"\n`
+    await writeFile(credentials, text, { mode: 0o600 })
+  }
 
   const settings: Readonly<Record<string, string>> = {
-    [`http.${origin}/.extraheader`]: `Authorization: Basic ${Buffer.from(`x-access-token:${options.token}`).toString('base64')}`,
     'remote.origin.url': `${origin}/${options.repository}.git`,
     // A redirect could lead the token and the backup elsewhere; a renamed repository is told instead.
     'http.followRedirects': 'false',
@@ -77,7 +85,7 @@ export function gitProcess(options: GitOptions, context: Context): GitProcess {
       ...options.environment,
       GIT_DIR: folder,
       GIT_CONFIG_NOSYSTEM: '1',
-      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_GLOBAL: credentials,
       GIT_TERMINAL_PROMPT: '0',
       // Honoured from git 2.45 on: what is not here fails instead of being fetched one by one.
       GIT_NO_LAZY_FETCH: '1',
@@ -119,6 +127,8 @@ export function gitProcess(options: GitOptions, context: Context): GitProcess {
   const self: GitProcess = {
     async newRepository(name) {
       const folder = join(home, name)
+      written ??= writeCredentials()
+      await written
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await self.must(['init', '--bare', '--quiet', '--template='], { folder })
       return folder
