@@ -59,7 +59,9 @@ describe('a whole project goes into an empty one and is the same', () => {
     expect(counts(second, 'storage')).toMatchObject({ downloaded: 0, unchanged: source.storage.objects.size })
   })
 
-  test('F31, F32, F69: the second, unchanged backup makes the round trip and no difference is found', async () => {
+  test('F31, F32, F69: the second, unchanged backup makes the round trip and no difference is found', {
+    timeout: 600_000
+  }, async () => {
     const done = await source.run(target.inputs)
     fine(done)
     const differences = (done.result?.findings ?? []).filter(({ kind }) => kind === 'difference')
