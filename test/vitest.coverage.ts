@@ -25,7 +25,7 @@ export default mergeConfig(base, {
       ],
       reporter: ['text', 'json-summary', 'json'],
       // The goal is 100 for both. What is reached is the floor: it may rise, not fall.
-      thresholds: { lines: 93, branches: 85 }
+      thresholds: { lines: 97, branches: 90 }
     }
   }
 })

@@ -101,7 +101,15 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
   if (chosen.length === 0)
     return finish(
       'failed',
-      new UserError('SB902', `No backup here can be read: ${unreadable.map(wordsOfUnreadable).join('; ')}.`)
+      new UserError(
+        'SB902',
+        // Those dated in the future, too: there is nothing else to name.
+        `No backup here can be read: ${entries
+          .filter((entry) => entry.manifest === null)
+          .slice(0, 5)
+          .map(wordsOfUnreadable)
+          .join('; ')}.`
+      )
     )
   if (options.choice.kind === 'all' && chosen.length > mostAtOnce) {
     warnings.push(`Only the newest ${mostAtOnce} of ${chosen.length} backups were verified.`)

@@ -6,6 +6,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fingerprintOf } from '../../src/archive/encryption.ts'
 import { parseManifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
+import { compactTime } from '../../src/history/backup-id.ts'
 import { type ActionRun, runAction } from '../kit/action.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
@@ -204,7 +205,8 @@ describe('signatures', () => {
   })
 
   test('T8: an old backup with the date of today is told, however it was dated', async () => {
-    const later = `20990101T000000Z-${id.slice(-8)}`
+    const now = new Date()
+    const later = `${compactTime(now)}-${id.slice(-8)}`
     const renamed = await verifyAfter((place) => rename(join(place, 'shop', id), join(place, 'shop', later)))
     expect(outcome(renamed)).toEqual(failed('SB902'))
     expect(renamed.result?.error?.message).toContain(`its manifest is that of shop/${id}`)
@@ -212,7 +214,7 @@ describe('signatures', () => {
       await rewrite(join(place, 'shop', id, 'manifest.json'), (was) => ({
         ...was,
         id: later,
-        createdAt: '2099-01-01T00:00:00.000Z'
+        createdAt: now.toISOString()
       }))
       await rename(join(place, 'shop', id), join(place, 'shop', later))
     })
