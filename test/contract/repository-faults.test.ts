@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -486,13 +486,13 @@ describe('repository: its own faults', () => {
     await expect(store(driver, newRef('blog'))).rejects.toMatchObject({ code: 'SB412' })
   })
 
-  test('the token is on no command line and in no file; nothing of the run stays in its folder', async () => {
+  test('T6: the token is on no command line, in no environment and in no file but the one that git reads it from; nothing of the run stays in its folder', async () => {
     const bin = join(parent, 'bin')
     const log = join(parent, 'argv.log')
     await mkdir(bin)
     await writeFile(
       join(bin, 'git'),
-      `#!/bin/sh\nprintf '%s\\n' "$*" >> '${log}'\nPATH='${process.env.PATH}' exec git "$@"\n`
+      `#!/bin/sh\nprintf '%s\\n' "$*" >> '${log}'\nenv >> '${log}'\nPATH='${process.env.PATH}' exec git "$@"\n`
     )
     await chmod(join(bin, 'git'), 0o755)
     const context = await testContext(parent)
@@ -503,7 +503,9 @@ describe('repository: its own faults', () => {
     const secrets = [token, Buffer.from(`x-access-token:${token}`).toString('base64')]
     const texts = [await readFile(log, 'utf8'), context.lines.join('\n')]
     for (const entry of await readdir(context.temp, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile()) texts.push((await readFile(join(entry.parentPath, entry.name))).toString('latin1'))
+      const path = join(entry.parentPath, entry.name)
+      if (entry.name === 'credentials') expect((await stat(path)).mode & 0o077).toBe(0)
+      else if (entry.isFile()) texts.push((await readFile(path)).toString('latin1'))
     }
     expect(texts[0]?.split('\n').length).toBeGreaterThan(10)
     expect(texts.length).toBeGreaterThan(5)
