@@ -154,8 +154,9 @@ describe('locks and changes', () => {
 
   test('F13b: a statement that waits behind the dump is told, without its text', async () => {
     const alter = psql('alter table notes add if not exists extra text')
+    // Nobody takes what it writes for a while: it keeps its locks until somebody does.
     const pgDump = await pgDumpAfter(
-      `(sleep 0.3; ${alter}) >/dev/null 2>&1 </dev/null &\n${server.binDir}/pg_dump "$@" && sleep 1.5; exit`
+      `(sleep 1; ${alter}) >/dev/null 2>&1 </dev/null &\n${server.binDir}/pg_dump "$@" | (sleep 3; exec cat); exit`
     )
     const { warnings } = await take({ pgDump, watchEveryMs: 100 })
     expect(warnings.join()).toMatch(/needs the table for itself.*waits behind the backup on public\.notes/)
