@@ -119,7 +119,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         // The first one finds nothing there and makes other calls.
         await whole(inputs)
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 3, seed)
+        const crashes = choosePoints(points, 2, seed)
         for (const crash of crashes) {
           const { fresh, at } = await ended(inputs, crash)
           expect({ at, fresh: fresh.length < 2 }).toEqual({ at, fresh: true })
@@ -171,7 +171,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           return { key: `shop/${id}`, inputs: { command: 'delete', backup: id, 'confirm-target': id } }
         }
         const { points } = await whole((await start()).inputs)
-        const crashes = choosePoints(points, 2, seed + 2)
+        const crashes = choosePoints(points, 1, seed + 2)
         for (const crash of crashes) {
           const { key, inputs } = await start()
           const { gone } = await ended(inputs, crash, [key])
@@ -191,7 +191,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         await place.seed([earlierBackup(2 * day)])
         const inputs = { command: 'verify', verify: 'checksum' }
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 2, seed + 3)
+        const crashes = choosePoints(points, 1, seed + 3)
         for (const crash of crashes) {
           const { fresh } = await ended(inputs, crash)
           expect(fresh).toEqual([])

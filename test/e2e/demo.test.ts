@@ -33,7 +33,7 @@ it('the demo of README.md runs the main job twice, opens a backup by hand and le
 
   const ids = [...output.matchAll(/outputs: backup-id=(\S+) {2}status=complete/g)].map(([, id]) => id)
   expect(ids).toHaveLength(2)
-  const rows = output.split('\n').filter((line) => /^ *\| 2\d{3}-\d\d-\d\d /.test(line))
+  const rows = output.split('\n').filter((line) => /^ *\| 2\d{3}-\d\d-\d\d\s/.test(line))
   for (const id of ids) expect(rows.join('\n')).toContain(id)
   expect(output).toMatch(/public\.todos: (\d+) rows in the project, \1 in the restored copy/)
   expect(output).not.toMatch(/AGE-SECRET-KEY|kit-password|token-of-the-demo/)
