@@ -146,7 +146,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await start()
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 2, seed + 1)
+        const crashes = choosePoints(points, 1, seed + 1)
         for (const crash of crashes) {
           const [newest = '', ...others] = await start()
           const { fresh } = await ended(inputs, crash, others)
