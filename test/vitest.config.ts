@@ -12,9 +12,9 @@ export default defineConfig({
         testTimeout: 20_000,
         server: { deps: { inline: [/@actions\/(?:languageservice|workflow-parser|expressions)/] } }
       }),
-      // Four for two cores: these tests wait for servers half of their time.
-      project('contract', { testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 4 }),
-      project('e2e', { testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: 4 })
+      // Three for two cores: these tests wait for servers a third of their time.
+      project('contract', { testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 3 }),
+      project('e2e', { testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: 3 })
     ]
   }
 })
