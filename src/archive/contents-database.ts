@@ -173,3 +173,9 @@ export const databaseFactsSchema = z.object({
   warnings: z.array(z.string())
 })
 export type DatabaseFacts = z.infer<typeof databaseFactsSchema>
+
+/** Whether a backup was made of chosen schemas or tables, or without the rows of some. */
+export function isNarrowed({ selection }: Pick<DatabaseFacts, 'selection'>): boolean {
+  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = selection
+  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].some((list) => list.length > 0)
+}

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { drained } from '../drained.ts'
 
 /**
  * Writes everything of `source` to `target` at the pace of the target, ends it and waits until it took the last byte. Returns the number
@@ -22,17 +23,4 @@ export async function feed(source: AsyncIterable<Uint8Array>, target: Writable):
   if (!target.destroyed) target.end()
   await closed
   return bytes
-}
-
-function drained(target: Writable): Promise<void> {
-  if (target.destroyed || !target.writableNeedDrain) return Promise.resolve()
-  return new Promise((resolve) => {
-    const over = () => {
-      target.off('drain', over)
-      target.off('close', over)
-      resolve()
-    }
-    target.on('drain', over)
-    target.on('close', over)
-  })
 }

@@ -1,8 +1,6 @@
 import { join } from 'node:path'
 import type { CompressionMethod } from '../archive/compression.ts'
-import type { Contents } from '../archive/contents.ts'
 import { databaseFactsSchema } from '../archive/contents-database.ts'
-import { largestContents } from '../archive/contents-reading.ts'
 import type { Encryption } from '../archive/encryption.ts'
 import {
   formatVersion,
@@ -13,7 +11,6 @@ import {
   type Verification
 } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
-import { recoveryText } from '../archive/recovery.ts'
 import type { Destination } from '../destinations/destination.ts'
 import { errorCodes } from '../error-codes.ts'
 import { UserError } from '../errors.ts'
@@ -24,10 +21,11 @@ import { isKeyShown } from '../history/recipients.ts'
 import type { RetentionRules } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
-import type { Captured, Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
+import type { Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
 import { guardPlaintext, type PlaintextRule } from './guard.ts'
 import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase, recipientWarnings } from './look-back.ts'
+import { type FactLists, packContents } from './pack-contents.ts'
 import type { Ports, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
@@ -168,12 +166,17 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
 
     await packContents(
-      { ...options, ...(diary === undefined ? {} : { changes: diary.kept }) },
-      backup.id,
-      startedAt,
-      facts,
-      lists,
-      shared,
+      {
+        id: backup.id,
+        project: options.project,
+        createdAt: startedAt,
+        type: options.type,
+        encryption: options.encryptionFacts,
+        facts,
+        lists,
+        shared,
+        ...(diary === undefined ? {} : { changes: diary.kept })
+      },
       packer
     )
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
@@ -380,90 +383,6 @@ function notCapturedNotes(database: unknown): Finding[] {
 function sizeOf(sources: readonly Source<unknown>[]): { databaseBytes?: number } {
   const size = sources.find((source) => source.name === 'database')?.sizeBytes
   return size === undefined || size === null ? {} : { databaseBytes: size }
-}
-
-async function packContents(
-  options: BackupOptions & { readonly changes?: readonly string[] },
-  id: string,
-  createdAt: Date,
-  facts: ReadonlyMap<SourceName, unknown>,
-  lists: ReadonlyMap<SourceName, FactLists>,
-  shared: SharedPacks | undefined,
-  packer: Packer
-): Promise<void> {
-  const old = new Map([...(shared?.old.values() ?? [])].flat().map((pack) => [pack.name, pack]))
-  await packer.addPlain(
-    'RESTORE.md',
-    Buffer.from(
-      recoveryText({
-        id,
-        project: options.project,
-        createdAt: createdAt.toISOString(),
-        encryption: options.encryptionFacts,
-        files: [...packer.staged, ...old.values()].map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
-        type: options.type,
-        narrowed: isNarrowed(facts.get('database'))
-      })
-    )
-  )
-  const contents: Contents = {
-    format: formatVersion,
-    id,
-    project: options.project,
-    createdAt: createdAt.toISOString(),
-    files: Object.fromEntries(packer.staged.map((file) => [file.name, file.sha256])),
-    ...Object.fromEntries([...facts].filter(([name]) => !lists.has(name))),
-    ...(options.changes === undefined ? {} : { changes: [...options.changes] })
-  }
-  await packer.add('contents.json', { bytes: asLongAsRead(textOf(contents, facts, lists)) })
-}
-
-/** A list that no restore would read must not be published. */
-async function* asLongAsRead(text: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const piece of text) {
-    bytes += piece.byteLength
-    if (bytes > largestContents)
-      throw new UserError('SB807', `contents.json would be longer than ${largestContents} bytes.`)
-    yield piece
-  }
-}
-
-/** Whether schemas or tables were left out. */
-function isNarrowed(database: unknown): boolean {
-  const parsed = databaseFactsSchema.shape.selection.safeParse(
-    typeof database === 'object' && database !== null ? Reflect.get(database, 'selection') : undefined
-  )
-  if (!parsed.success) return false
-  const { type: _, ...lists } = parsed.data
-  return Object.values(lists).some((list) => list.length > 0)
-}
-
-type FactLists = NonNullable<Captured<unknown>['lists']>
-
-/** contents.json; its long lists pass through without ever lying in memory. */
-async function* textOf(
-  contents: Contents,
-  facts: ReadonlyMap<SourceName, unknown>,
-  lists: ReadonlyMap<SourceName, FactLists>
-): AsyncGenerator<Uint8Array> {
-  let text = JSON.stringify(contents).slice(0, -1)
-  for (const [name, longLists] of lists) {
-    text += `,${JSON.stringify(name)}:${JSON.stringify(facts.get(name)).slice(0, -1)}`
-    for (const [key, items] of Object.entries(longLists)) {
-      let separator = `,${JSON.stringify(key)}:[`
-      for await (const item of items()) {
-        text += `${separator}${item}`
-        separator = ','
-        if (text.length < 65_536) continue
-        yield Buffer.from(text)
-        text = ''
-      }
-      text += separator === ',' ? ']' : `${separator}]`
-    }
-    text += '}'
-  }
-  yield Buffer.from(`${text}}\n`)
 }
 
 function backupOf(

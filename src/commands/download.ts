@@ -8,6 +8,7 @@ import { UserError } from '../errors.ts'
 import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
 import type { Result } from '../result.ts'
+import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
@@ -61,20 +62,7 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
     url: copies[0]?.url ?? null,
     path: path ?? null,
     warnings,
-    ...(manifest === null
-      ? {}
-      : {
-          backup: {
-            id: manifest.id,
-            createdAt: manifest.createdAt,
-            type: manifest.type,
-            kind: manifest.kind,
-            sizeBytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
-            parts: manifest.parts,
-            encryption: manifest.encryption,
-            source: manifest.source
-          }
-        })
+    ...(manifest === null ? {} : { backup: backupOfManifest(manifest) })
   }
 }
 

@@ -12,6 +12,7 @@ import type { RestoreMode } from '../sources/database/restore/plan.ts'
 import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
 import type { Files, Finding, SourceName } from '../sources/source.ts'
 import { formatAge, formatBytes } from '../ui/format.ts'
+import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
@@ -81,7 +82,7 @@ export async function runRestore(options: RestoreOptions, ports: RestorePorts): 
     durationMs: Math.round(clock.monotonic() - started),
     tool: ports.tool,
     project: draft.manifest?.project ?? options.project ?? null,
-    ...(draft.manifest === undefined ? {} : { backup: backupOf(draft.manifest) }),
+    ...(draft.manifest === undefined ? {} : { backup: backupOfManifest(draft.manifest) }),
     verified: 'none',
     findings: draft.findings,
     destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
@@ -336,18 +337,5 @@ function tellPreview(
     log.info(
       `${table.table}: ${table.rowsInBackup} rows in the backup, ${number(table.rowsInTarget)} in the target; ${number(table.missing)} missing there, ${number(table.extra)} extra, ${number(table.differing)} different${table.note === undefined ? '' : ` (${table.note})`}`
     )
-  }
-}
-
-function backupOf(manifest: Manifest): NonNullable<Result['backup']> {
-  return {
-    id: manifest.id,
-    createdAt: manifest.createdAt,
-    type: manifest.type,
-    kind: manifest.kind,
-    sizeBytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
-    parts: manifest.parts,
-    encryption: manifest.encryption,
-    source: manifest.source
   }
 }

@@ -12,6 +12,7 @@ import { type BackupChoice, isFromTheFuture, selectBackup, soleProject } from '.
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding } from '../sources/source.ts'
 import { lostObjects } from '../sources/storage/lost-objects.ts'
+import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll } from './list.ts'
 import type { Ports, Proof, Prove } from './ports.ts'
@@ -72,20 +73,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
       verified: weakest(checked),
       ...(single === undefined ? {} : { verification: single.verification }),
       findings: checked.flatMap(({ findings }) => [...findings]),
-      ...(manifest === undefined || manifest === null
-        ? {}
-        : {
-            backup: {
-              id: manifest.id,
-              createdAt: manifest.createdAt,
-              type: manifest.type,
-              kind: manifest.kind,
-              sizeBytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
-              parts: manifest.parts,
-              encryption: manifest.encryption,
-              source: manifest.source
-            }
-          }),
+      ...(manifest === undefined || manifest === null ? {} : { backup: backupOfManifest(manifest) }),
       destinations: ports.destinations.map((destination) => placeResult(destination, checked)),
       backups: backupRows(entries, clock.now()),
       url: single?.copy.url ?? null,

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream'
 import type pg from 'pg'
+import { drained } from '../../drained.ts'
 import { asError } from '../../errors.ts'
 
 /** Bytes of a message's kind and length before its content. */
@@ -75,18 +75,4 @@ export function copyIn(sql: string, rows: AsyncIterable<Uint8Array>): CopyIn {
     }
   }
   return Object.assign(handlers, { done: promise })
-}
-
-/** Ends also when the stream is closed, whose error the driver reports. */
-function drained(stream: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done)
-      stream.off('close', done)
-      resolve()
-    }
-    stream.on('drain', done)
-    stream.on('close', done)
-    if (stream.destroyed) done()
-  })
 }

@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { finished } from 'node:stream/promises'
+import { drained } from '../../drained.ts'
 import { UserError } from '../../errors.ts'
 
 /** A list that is too long for memory: one JSON text a line, in a file of this run. */
@@ -45,18 +46,4 @@ export function openLineFile(path: string): LineFile {
       for await (const line of reader) if (line !== '') yield line
     }
   }
-}
-
-/** Waits for room, or for the end of a stream that failed. Leaves no listener behind. */
-function drained(stream: WriteStream): Promise<void> {
-  if (stream.destroyed || !stream.writableNeedDrain) return Promise.resolve()
-  return new Promise((resolve) => {
-    const over = () => {
-      stream.off('drain', over)
-      stream.off('close', over)
-      resolve()
-    }
-    stream.on('drain', over)
-    stream.on('close', over)
-  })
 }

@@ -1,4 +1,4 @@
-import type { DatabaseFacts } from '../../../archive/contents-database.ts'
+import { type DatabaseFacts, isNarrowed } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
@@ -120,11 +120,6 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   } finally {
     for (const connection of opened) await connection.close()
   }
-}
-
-export function isNarrowed(facts: DatabaseFacts): boolean {
-  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = facts.selection
-  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].some((list) => list.length > 0)
 }
 
 /** Extensions of the source that the copy's server does not have, or that cannot be made there. */

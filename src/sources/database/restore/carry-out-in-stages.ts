@@ -1,20 +1,18 @@
+import { isNarrowed } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import {
-  alignRowSecurity,
   assertEqual,
   type CarryOutOptions,
   checkOf,
   type DatabaseRestored,
-  isWholeBackup,
   load,
+  restoreBeside,
   runnerOf,
-  secrets,
   stillOpen
 } from './carry-out.ts'
 import { checkAfter, checkedTables, checkTables } from './check-after.ts'
-import { restoreDatabaseSettings } from './database-settings.ts'
 import {
   clearDefaultPrivileges,
   type DefaultPrivileges,
@@ -22,7 +20,6 @@ import {
   resetDefaultPrivileges
 } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
-import { scheduleJobs } from './jobs-and-secrets.ts'
 import { emptyTables, holdTriggers, type Loaded } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import { restoreRoles } from './restore-roles.ts'
@@ -50,7 +47,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const { toc } = reader
   const findings: Finding[] = [...plan.findings]
   const all = chosen.whole && facts.selection.type !== 'data'
-  const whole = all && isWholeBackup(facts)
+  const whole = all && !isNarrowed(facts)
   let replica = false
   let defaults: readonly DefaultPrivileges[] = []
   const still = async (on: boolean) => {
@@ -117,13 +114,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   if (whole) await last.run(passes.defaults)
   else await resetDefaultPrivileges(connection, defaults)
   await still(false)
-  if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
-  if (plan.rows.some((one) => one.way === 'jobs' && !rows.refused.has(one.entry.id)))
-    findings.push(...(await scheduleJobs(connection, target.user)))
-  if (all) {
-    findings.push(...(await restoreDatabaseSettings(connection, facts, target)))
-    findings.push(...(await secrets(options)))
-  }
+  findings.push(...(await restoreBeside(options, rows.refused, all)))
   const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
   findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
   await removeMark(connection)

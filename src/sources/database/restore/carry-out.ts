@@ -1,4 +1,4 @@
-import type { DatabaseFacts } from '../../../archive/contents-database.ts'
+import { type DatabaseFacts, isNarrowed } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Context } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
@@ -48,12 +48,6 @@ export interface DatabaseRestored {
   readonly findings: readonly Finding[]
 }
 
-/** Whether a backup holds everything of its database. */
-export function isWholeBackup({ selection }: DatabaseFacts): boolean {
-  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = selection
-  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].every((list) => list.length === 0)
-}
-
 /**
  * Carries a plan out in the open transaction, and compares the outcome with the backup before that ends. Throws SB708 where the target refuses what the
  * backup cannot be brought back without, SB709 where it is not what the backup says afterwards: the caller must take the transaction back then.
@@ -64,7 +58,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   const findings: Finding[] = [...plan.findings]
   const definitions = mode === 'empty' || mode === 'replace'
   const all = chosen.whole && definitions && facts.selection.type !== 'data'
-  const whole = all && isWholeBackup(facts)
+  const whole = all && !isNarrowed(facts)
   /** Neither triggers nor event triggers of the target take part; foreign keys are looked at afterwards. */
   const still = async (on: boolean) => {
     if (target.replicaRole) await connection.query(`set local session_replication_role = ${on ? 'replica' : 'origin'}`)
@@ -98,13 +92,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   if (whole) await runner.run(passes.defaults)
   else if (defaults.length > 0) await resetDefaultPrivileges(connection, defaults)
   await still(false)
-  if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
-  if (plan.rows.some((rows) => rows.way === 'jobs' && !loaded.refused.has(rows.entry.id)))
-    findings.push(...(await scheduleJobs(connection, target.user)))
-  if (all) {
-    findings.push(...(await restoreDatabaseSettings(connection, facts, target)))
-    findings.push(...(await secrets(options)))
-  }
+  findings.push(...(await restoreBeside(options, loaded.refused, all)))
   findings.push(...(await stillOpen(connection, runner, toc, facts)))
   const checked = await check(options, loaded, runner, { whole, largeObjects })
   findings.push(...checked.findings)
@@ -117,6 +105,22 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
     left: [...plan.left, ...loaded.left, ...checked.unequal],
     findings
   }
+}
+
+/** What is neither definition nor row of a table: jobs, and with `all` the settings of the database and Vault secrets. */
+export async function restoreBeside(
+  options: CarryOutOptions,
+  refused: ReadonlySet<number>,
+  all: boolean
+): Promise<Finding[]> {
+  const { connection, facts, target, plan } = options
+  if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
+  const jobs = plan.rows.some((rows) => rows.way === 'jobs' && !refused.has(rows.entry.id))
+  return [
+    ...(jobs ? await scheduleJobs(connection, target.user) : []),
+    ...(all ? await restoreDatabaseSettings(connection, facts, target) : []),
+    ...(all ? await secrets(options) : [])
+  ]
 }
 
 /** Runs entries in the open transaction, or in as many as `steps` makes. */
@@ -193,7 +197,7 @@ async function besideOf(
 }
 
 /** Event triggers of the target that switch row security on could not be held still. */
-export async function alignRowSecurity(
+async function alignRowSecurity(
   connection: Connection,
   facts: DatabaseFacts,
   entries: readonly TocEntry[]
@@ -213,7 +217,7 @@ export async function alignRowSecurity(
       await connection.query(`alter table ${qualified(table)} disable row level security`)
 }
 
-export async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
+async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
   if (facts.vault === undefined || !plan.platform.has('vault') || !(await hasVault(connection))) {
     const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
     if (held === '0') return []

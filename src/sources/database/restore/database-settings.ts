@@ -1,12 +1,12 @@
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { readRoles } from '../roles.ts'
 import { assignment, isReservedRole } from '../roles-sql.ts'
 import { readServerFacts } from '../server.ts'
+import { refusalOf } from './refusal.ts'
 import type { TargetState } from './target.ts'
 
 /** Settings whose value is a secret of the project that they are of. */
@@ -173,14 +173,3 @@ function privilegesOf(lines: readonly string[]): Set<string> {
 }
 
 const nameOf = (setting: string) => setting.slice(0, setting.indexOf('='))
-
-async function refusalOf(connection: Connection, sql: string): Promise<unknown> {
-  try {
-    await connection.query(`savepoint setting; ${sql}; release savepoint setting`)
-    return null
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint setting; release savepoint setting')
-    return error
-  }
-}

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { quoteIdentifier } from '../quote.ts'
+import { refusalOf } from './refusal.ts'
 
 /** Default privileges of one role for one kind of objects, in one schema or everywhere. */
 export interface DefaultPrivileges {
@@ -53,14 +53,14 @@ export async function clearDefaultPrivileges(
   all: readonly DefaultPrivileges[]
 ): Promise<DefaultPrivileges[]> {
   const cleared: DefaultPrivileges[] = []
-  for (const one of all) if (await tried(connection, clearing(one))) cleared.push(one)
+  for (const one of all) if ((await refusalOf(connection, clearing(one))) === null) cleared.push(one)
   return cleared
 }
 
 /** Sets them as they were before `clearDefaultPrivileges`, whatever was made of them since. */
 export async function resetDefaultPrivileges(connection: Connection, all: readonly DefaultPrivileges[]): Promise<void> {
-  for (const now of await readDefaultPrivileges(connection)) await tried(connection, clearing(now))
-  for (const one of all) await tried(connection, granting(one))
+  for (const now of await readDefaultPrivileges(connection)) await refusalOf(connection, clearing(now))
+  for (const one of all) await refusalOf(connection, granting(one))
 }
 
 function head(one: DefaultPrivileges): string {
@@ -95,15 +95,4 @@ function granting(one: DefaultPrivileges): string {
         `${head(one)} GRANT ${grant.privilege} ON ${kind} TO ${named(grant.grantee)}${grant.grantable ? ' WITH GRANT OPTION' : ''}`
     )
   ].join(';\n')
-}
-
-async function tried(connection: Connection, sql: string): Promise<boolean> {
-  try {
-    await connection.query(`savepoint defaults; ${sql}; release savepoint defaults`)
-    return true
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint defaults; release savepoint defaults')
-    return false
-  }
 }

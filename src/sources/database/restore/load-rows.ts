@@ -7,6 +7,7 @@ import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { advanceSequences, insertMissing } from './missing-rows.ts'
 import type { RowsPlan } from './plan.ts'
+import { refusalOf } from './refusal.ts'
 import { locksOfRows, type Steps } from './stages.ts'
 
 /** What became of the rows of one table. */
@@ -182,18 +183,15 @@ export async function holdTriggers(
     )
     for (const row of rows) {
       const trigger = quoteIdentifier(row.name)
-      try {
-        await connection.query(`savepoint hold; alter table ${name} disable trigger ${trigger}; release savepoint hold`)
+      const refusal = await refusalOf(connection, `alter table ${name} disable trigger ${trigger}`)
+      if (refusal === null)
         back.push(`alter table ${name} enable ${row.state === 'A' ? 'always' : 'replica'} trigger ${trigger}`)
-      } catch (error) {
-        if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-        await connection.query('rollback to savepoint hold; release savepoint hold')
+      else
         findings.push({
           kind: 'note',
           subject: `trigger ${trigger} on ${readable(plan.facts)}`,
           detail: 'it fires for every row that comes back: the role may not hold it still'
         })
-      }
     }
   }
   return { back, findings }

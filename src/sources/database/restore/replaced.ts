@@ -4,7 +4,6 @@ import { runChild } from '../../../clients/child-process.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import { libpqEnvironment } from '../../../clients/postgres/environment.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Context } from '../../../context.ts'
 import { asError, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
@@ -16,6 +15,7 @@ import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
 import { type KnownObjects, readKnownObjects } from './known-objects.ts'
 import { callsOwnSchema } from './plan.ts'
+import { refusalOf } from './refusal.ts'
 import { entryRunner } from './run-entries.ts'
 import type { TargetState } from './target.ts'
 
@@ -205,17 +205,6 @@ export async function dropReplaced(
       })
   }
   return findings
-}
-
-async function refusalOf(connection: Connection, statement: string): Promise<unknown> {
-  try {
-    await connection.query(`savepoint dropping; ${statement}; release savepoint dropping`)
-    return null
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint dropping; release savepoint dropping')
-    return error
-  }
 }
 
 /** What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. */

@@ -1,11 +1,11 @@
 import type { DatabaseFacts, MembershipFacts, RoleFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { readMemberships } from '../roles.ts'
 import { assignment, isReservedRole } from '../roles-sql.ts'
+import { refusalOf } from './refusal.ts'
 import type { TargetState } from './target.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function restoreRoles(
   const todo = (subject: string, sql: string, why: unknown) =>
     findings.push({ kind: 'todo', subject, detail: asError(why).message, remedy: `${sql};` })
   const tried = async (subject: string, sql: string): Promise<boolean> => {
-    const error = await attempt(connection, sql)
+    const error = await refusalOf(connection, sql)
     if (error !== null) todo(subject, sql, error)
     return error === null
   }
@@ -87,15 +87,4 @@ function membershipOptions({ admin, inherit, set }: MembershipFacts, versionNumb
   if (versionNumber >= 160000 && inherit !== null && set !== null)
     return ` WITH ADMIN ${admin}, INHERIT ${inherit}, SET ${set}`
   return admin ? ' WITH ADMIN OPTION' : ''
-}
-
-async function attempt(connection: Connection, sql: string): Promise<unknown> {
-  try {
-    await connection.query(`savepoint role; ${sql}; release savepoint role`)
-    return null
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint role; release savepoint role')
-    return error
-  }
 }

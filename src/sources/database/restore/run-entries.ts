@@ -12,6 +12,7 @@ import {
   ownerStatement,
   withoutSessionAuthorization
 } from './entry-sql.ts'
+import { refusalOf } from './refusal.ts'
 import { locksOf, oneStep, type Steps } from './stages.ts'
 
 /** Statements that go to the server in one round trip. */
@@ -85,17 +86,6 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     return ownerStatement(entry)
   }
 
-  async function guarded(sql: string): Promise<unknown> {
-    try {
-      await connection.query(`savepoint entry;\n${sql}\n;release savepoint entry`)
-      return null
-    } catch (error) {
-      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-      await connection.query('rollback to savepoint entry; release savepoint entry')
-      return error
-    }
-  }
-
   /** Why a refusal is listed and not failed on; null where the restore must not go on. */
   function excuse(entry: TocEntry, error: unknown): string | null {
     const state = sqlStateOf(error) ?? ''
@@ -125,7 +115,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   }
 
   async function one(entry: TocEntry): Promise<void> {
-    const error = await guarded(sqlOf(entry))
+    const error = await refusalOf(connection, sqlOf(entry))
     if (error !== null) {
       if (
         alreadyThere.has(sqlStateOf(error) ?? '') &&
@@ -155,7 +145,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     }
     done.add(entry.id)
     const owner = ownerOf(entry)
-    const notOwned = owner === null ? null : await guarded(owner)
+    const notOwned = owner === null ? null : await refusalOf(connection, owner)
     if (notOwned === null || owner === null) return
     otherOwner.add(entry.id)
     findings.push({
@@ -185,7 +175,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
         const failed =
           all.length === 1
             ? 'alone'
-            : await guarded(all.map((entry) => `${sqlOf(entry)}\n;${ownerOf(entry) ?? ''}`).join('\n'))
+            : await refusalOf(connection, all.map((entry) => `${sqlOf(entry)}\n;${ownerOf(entry) ?? ''}`).join('\n'))
         if (failed === null) for (const entry of all) done.add(entry.id)
         else for (const entry of all) await one(entry)
         options.onProgress(all.length)
@@ -200,7 +190,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       await flush()
     },
     async attempt(entry, sql) {
-      const error = await guarded(sql)
+      const error = await refusalOf(connection, sql)
       if (error === null) return true
       const reason = excuse(entry, error)
       if (reason === null)

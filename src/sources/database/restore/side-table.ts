@@ -1,9 +1,9 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { splitStatements } from '../proof/check-sql.ts'
 import { quoteIdentifier } from '../quote.ts'
 import type { CopiedColumns } from './copy-statement.ts'
+import { refusalOf } from './refusal.ts'
 
 const name = String.raw`(?:"(?:[^"]|"")+"|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*)`
 const createTable = new RegExp(String.raw`^CREATE (?:UNLOGGED )?TABLE ${name}\.${name} \(`, 'u')
@@ -29,14 +29,17 @@ export async function makeSideTable(
   const create = renamed(definition, place)
   const columns = table.columns.map(quoteIdentifier)
   const made =
-    (create !== null && (await tried(connection, create))) ||
-    (await tried(connection, `CREATE TABLE ${place} AS SELECT ${columns.join(', ')} FROM ONLY ${live} WITH NO DATA`))
+    (create !== null && (await refusalOf(connection, create)) === null) ||
+    (await refusalOf(
+      connection,
+      `CREATE TABLE ${place} AS SELECT ${columns.join(', ')} FROM ONLY ${live} WITH NO DATA`
+    )) === null
   if (!made) {
     await connection.query(`CREATE TABLE ${place} (${columns.map((column) => `${column} text`).join(', ')})`)
     return false
   }
   const primary = addKey.exec(splitStatements(key?.definition ?? '')[0] ?? '')?.[1]
-  if (primary !== undefined) await tried(connection, `ALTER TABLE ONLY ${place} ADD CONSTRAINT ${primary}`)
+  if (primary !== undefined) await refusalOf(connection, `ALTER TABLE ONLY ${place} ADD CONSTRAINT ${primary}`)
   return true
 }
 
@@ -46,17 +49,6 @@ function renamed(definition: TocEntry | undefined, place: string): string | null
   // Rows of a child show in its live parents.
   if (/\n(?:INHERITS|PARTITION BY) /.test(statement)) return null
   return statement.replace(createTable, () => `CREATE TABLE ${place} (`)
-}
-
-async function tried(connection: Connection, sql: string): Promise<boolean> {
-  try {
-    await connection.query(`savepoint side; ${sql}; release savepoint side`)
-    return true
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint side; release savepoint side')
-    return false
-  }
 }
 
 /** `restored_20261122`, or the first of `_2`, `_3`, ... that is not taken. */

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { qualified, quoteIdentifier } from '../quote.ts'
+import { refusalOf } from './refusal.ts'
 
 /**
  * The mark of a restore that needs several transactions: it stands in the target from before the first object is made until the transaction that ends the
@@ -115,17 +115,6 @@ export async function takeBack(
     await removeMark(connection)
   })
   return findings
-}
-
-async function refusalOf(connection: Connection, sql: string): Promise<unknown> {
-  try {
-    await connection.query(`savepoint role; ${sql}; release savepoint role`)
-    return null
-  } catch (error) {
-    if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint role; release savepoint role')
-    return error
-  }
 }
 
 async function unlinkObjects(
