@@ -139,7 +139,8 @@ function parametersOfUrl(rest: string): Parameters | Refusal {
   const pathEnd = queryAt === -1 ? rest.length : Math.max(queryAt, authorityEnd)
   const path = rest.slice(authorityEnd, pathEnd)
   const query = rest.slice(pathEnd + 1)
-  if (!authority.includes('@') && path.includes('@')) {
+  // Also where another @ stands before it and a host seems to follow: a password with @ and / would otherwise show as the name of a database.
+  if (authority.includes('@') ? /@[^/]*(?:\/|:\d+$)/.test(path) : path.includes('@')) {
     return malformed('there is a / before the @: write / as %2F in user and password, and @ as %40 in a database name')
   }
   const parts = authority.split('@')

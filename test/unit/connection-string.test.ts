@@ -114,6 +114,8 @@ describe('T14: strings that would lead elsewhere', () => {
     ['host=a,b user=u', 'SB004'],
     ['postgres://u:p@evil@good/d', 'SB004 there is more than one @'],
     ['postgres://u:p/x@good/d', 'SB004 there is a / before the @'],
+    ['postgres://u:p@x/secret@good/d', 'SB004 there is a / before the @'],
+    ['postgres://u:p@x/secret@good:5432', 'SB004 there is a / before the @'],
     ['postgres://u:p?x@good/d', 'SB004 there is a ? before the @'],
     ['postgres://good?user=u@x', 'SB004 there is a ? before the @'],
     ['postgres://u:p%40@@good/d', 'SB004 there is more than one @'],

@@ -194,7 +194,10 @@ export const targets: readonly Target[] = [
         expect(value).not.toMatch(/[\u0000-\u001f\u007f]/)
       }
       if (!fields.host.startsWith('/')) expect(fields.host).toMatch(/^[^\s/@,?#]+$/)
-      if (fields.password?.includes(secret) === true) expect(describeConnection(fields)).not.toContain(secret)
+      // A text may name it twice, as a database, say: then it is the log's redaction that hides it.
+      const elsewhere = [fields.host, fields.user, fields.database].some((value) => value.includes(secret))
+      if (fields.password?.includes(secret) === true && !elsewhere)
+        expect(describeConnection(fields)).not.toContain(secret)
     }
   },
   {
