@@ -17,11 +17,24 @@ export interface Codec {
   readonly done: Promise<void>
 }
 
+/** A running decompressor whose output goes straight into another process. */
+export interface Pouring {
+  /** Where the packed bytes go in. */
+  readonly input: Writable
+  /** Resolves at its end: true when all came out, false when the reader went away before. Rejects with a UserError when the stream is damaged or cut. */
+  readonly done: Promise<boolean>
+}
+
 /** Makes codecs: an external program where there is one, Node's own else. */
 export interface Compression {
   readonly method: CompressionMethod
   compress(signal: AbortSignal): Codec
   decompress(method: CompressionMethod, signal: AbortSignal): Codec
+  /**
+   * Decompresses into the standard input of a child that runs already, past this process. `into` is closed here and must not be used any more. Null
+   * where no program does that: then nothing was done.
+   */
+  decompressInto(method: CompressionMethod, into: Writable, signal: AbortSignal): Pouring | null
 }
 
 /** The ending of a stored name: `.zst`, `.gz` or nothing. */

@@ -6,7 +6,7 @@ import type { AddedFile, AddFile, Content, ContentStart, Files, RunningProducer 
 import type { Codec, Compression } from './compression.ts'
 import { type Encryption, sealFile } from './encryption.ts'
 import { feed } from './feed.ts'
-import { openStoredFile } from './stored-bytes.ts'
+import { openStoredFile, pourStoredFile } from './stored-bytes.ts'
 import { isStorableName, plainNameOf, storedNameOf } from './stored-names.ts'
 import { createStoredFileWriter, type StoredFileWriter } from './stored-writer.ts'
 
@@ -66,6 +66,12 @@ export function createPacker(options: PackerOptions): Packer {
     if (!isStorableName(storedName)) throw new Error(`not a storable name: ${JSON.stringify(storedName)}`)
     if (staged.has(storedName) || underWay.has(storedName)) throw new Error(`packed twice: ${storedName}`)
     underWay.add(storedName)
+  }
+  const packed = (name: string) => {
+    const file = [...staged.values()].find((each) => plainNameOf(each.name) === name)
+    if (file === undefined) throw new Error(`not packed: ${name}`)
+    const fileKey = fileKeys.get(file.name)
+    return { file, fileKeyOf: () => keyInMemory(file.name, fileKey) }
   }
   const writer = (storedName: string): Promise<StoredFileWriter> =>
     createStoredFileWriter(join(dir, storedName), options.onProgress)
@@ -134,10 +140,12 @@ export function createPacker(options: PackerOptions): Packer {
         return [...staged.keys()].map(plainNameOf)
       },
       open(name) {
-        const file = [...staged.values()].find((each) => plainNameOf(each.name) === name)
-        if (file === undefined) throw new Error(`not packed: ${name}`)
-        const fileKey = fileKeys.get(file.name)
-        return openStoredFile(file, () => keyInMemory(file.name, fileKey), compression, signal)
+        const { file, fileKeyOf } = packed(name)
+        return openStoredFile(file, fileKeyOf, compression, signal)
+      },
+      pour(name, into) {
+        const { file, fileKeyOf } = packed(name)
+        return pourStoredFile(file, fileKeyOf, compression, into, signal)
       }
     },
     close() {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { asError, cancelled, UserError } from '../errors.ts'
 import { type ByteStage, createPayloadOpener, DamagedPayload } from './age-stream.ts'
 import type { Codec, Compression } from './compression.ts'
@@ -37,14 +37,46 @@ export function openStoredFile(
   // Ends the decompressor when the reader goes away early.
   const abandoned = new AbortController()
   const either = AbortSignal.any([signal, abandoned.signal])
-  const { compression: method, encrypted } = splitStoredName(file.name)
-  const sealed = checkedBytes(file)
-  const opened = encrypted ? decrypted(file.name, sealed, fileKeyOf) : sealed
+  const { compression: method } = splitStoredName(file.name)
+  const opened = openedBytes(file, fileKeyOf)
   const plain = method === 'none' ? opened : decompressed(file.name, opened, compression.decompress(method, either))
   const stream = Readable.from(plain, { objectMode: false, highWaterMark: readSize })
   stream.once('close', () => abandoned.abort())
   if (signal.aborted) stream.destroy(cancelled(signal))
   return stream
+}
+
+/**
+ * Lets the plain content of a stored file run into the standard input of a child that runs already, past this process; `into` must not be used any
+ * more. Resolves with true when all of it was written and was right, with false when the child stopped reading before its end. Rejects with a
+ * UserError when anything is wrong with the stored file: whatever the child made of it is void then. Null where this process itself decompresses:
+ * then nothing was done.
+ */
+export function pourStoredFile(
+  file: LocalStoredFile,
+  fileKeyOf: FileKeyOf,
+  compression: Compression,
+  into: Writable,
+  signal: AbortSignal
+): Promise<boolean> | null {
+  const pouring = compression.decompressInto(splitStoredName(file.name).compression, into, signal)
+  if (pouring === null) return null
+  const feeding = feed(openedBytes(file, fileKeyOf), pouring.input)
+  return Promise.allSettled([feeding, pouring.done]).then(([fed, ended]) => {
+    if (signal.aborted) throw cancelled(signal)
+    // What is wrong with the stored bytes comes first: that the decompressor got no more follows from it.
+    if (fed.status === 'rejected' && fed.reason instanceof UserError) throw fed.reason
+    if (ended.status === 'rejected') throw asError(ended.reason)
+    if (!ended.value) return false
+    if (fed.status === 'fulfilled') return true
+    throw new UserError('SB501', `${file.name} is damaged: something follows its end.`, { cause: fed.reason })
+  })
+}
+
+/** The authenticated bytes of a stored file, still compressed. */
+function openedBytes(file: LocalStoredFile, fileKeyOf: FileKeyOf): AsyncGenerator<Uint8Array> {
+  const sealed = checkedBytes(file)
+  return splitStoredName(file.name).encrypted ? decrypted(file.name, sealed, fileKeyOf) : sealed
 }
 
 /** Splits the header of an age file off its bytes. `null` while the header's end has not come. */

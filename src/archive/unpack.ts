@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { asError, cancelled, UserError } from '../errors.ts'
 import type { Files } from '../sources/source.ts'
 import type { Compression } from './compression.ts'
@@ -8,7 +8,7 @@ import type { Contents } from './contents.ts'
 import { largestContents, parseContents } from './contents-reading.ts'
 import { type Keys, keysDoNotFit } from './encryption.ts'
 import { type Manifest, type StoredFile, storedNamesIn } from './manifest.ts'
-import { headerError, openStoredFile } from './stored-bytes.ts'
+import { headerError, openStoredFile, pourStoredFile } from './stored-bytes.ts'
 import { splitStoredName } from './stored-names.ts'
 import { createStoredFileWriter } from './stored-writer.ts'
 
@@ -92,15 +92,23 @@ export function openBackup(options: OpenBackupOptions): OpenedBackup {
     if (opened.kind === 'opened') return opened.fileKey
     throw headerError(file.name, opened, () => keysDoNotFit(file.name, keys, manifest.encryption))
   }
-  const open = (name: string): Readable => {
+  const localOf = (name: string) => {
     const file = fileOf(name)
     if (!here.has(file.name)) throw new Error(`not fetched: ${name}`)
     const local = { name: file.name, path: join(dir, file.name), bytes: file.bytes, sha256: file.sha256 }
-    return openStoredFile(local, (header) => keyFor(file, header), compression, signal)
+    return { local, fileKeyOf: (header: Uint8Array) => keyFor(file, header) }
+  }
+  const open = (name: string): Readable => {
+    const { local, fileKeyOf } = localOf(name)
+    return openStoredFile(local, fileKeyOf, compression, signal)
+  }
+  const pour = (name: string, into: Writable): Promise<boolean> | null => {
+    const { local, fileKeyOf } = localOf(name)
+    return pourStoredFile(local, fileKeyOf, compression, into, signal)
   }
 
   return {
-    files: { names: [...byPlainName.keys()], open },
+    files: { names: [...byPlainName.keys()], open, pour },
     fetch: (names) => fetchFiles(names === undefined ? all : names.map(fileOf)),
     checkStored: () => fetchFiles(all),
     async contents() {

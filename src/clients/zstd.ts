@@ -1,10 +1,10 @@
 import { constants as fsConstants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
-import { type Duplex, PassThrough } from 'node:stream'
+import { type Duplex, PassThrough, type Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
-import type { Codec, Compression, CompressionMethod } from '../archive/compression.ts'
+import type { Codec, Compression, CompressionMethod, Pouring } from '../archive/compression.ts'
 import { asError, cancelled, UserError } from '../errors.ts'
 import { childEnvironment, startChild } from './child-process.ts'
 
@@ -71,15 +71,19 @@ export function createCompression(options: CompressionOptions): Compression {
         case 'zstd':
           return zstd === null
             ? streamCodec(zlib.createZstdDecompress({ chunkSize: nodeChunkSize }), 'decompress', signal)
-            : programCodec(zstd, ['-q', '-d', '-c'], home, 'decompress', signal)
+            : programCodec(zstd, decompressing, home, 'decompress', signal)
         case 'gzip':
           return streamCodec(zlib.createGunzip({ chunkSize: nodeChunkSize }), 'decompress', signal)
         case 'none':
           return streamCodec(new PassThrough(), 'decompress', signal)
       }
-    }
+    },
+    decompressInto: (method, into, signal) =>
+      method === 'zstd' && zstd !== null ? pouring(zstd, home, into, signal) : null
   }
 }
+
+const decompressing = ['-q', '-d', '-c']
 
 function zstdOptions(level: number): zlib.ZstdOptions {
   // Never ZSTD_c_nbWorkers: Node 24's stream loses the end of its output with it (nodejs/node#59899).
@@ -145,6 +149,34 @@ function programCodec(
   // Looked at by the caller after it has read the output.
   done.catch(() => undefined)
   return { input: stdin, inputIsPipe: true, output: stdout, done }
+}
+
+/**
+ * Runs the program with its output connected straight to a child's input. This process's copy of that is closed: the end of the program is the end
+ * of input for the child.
+ */
+function pouring(program: string, home: string, into: Writable, signal: AbortSignal): Pouring {
+  const child = startChild({
+    command: program,
+    args: decompressing,
+    env: childEnvironment(home),
+    cwd: home,
+    signal,
+    stdin: 'pipe',
+    stdout: into
+  })
+  into.destroy()
+  const { stdin } = child
+  if (stdin === null) throw new Error('zstd was started without a pipe')
+  const done = child.done.then((exit) => {
+    if (exit.code === 0) return true
+    // A reader that ends early ends the program by this signal, or by an error of its write: these pipes are pairs of sockets.
+    if (exit.signal === 'SIGPIPE' || /Write error.*(?:Broken pipe|Connection reset)/.test(exit.stderr)) return false
+    const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`
+    throw failure('decompress', `zstd ended with ${how}: ${exit.stderr.trim()}`, undefined)
+  })
+  done.catch(() => undefined)
+  return { input: stdin, done }
 }
 
 function failure(direction: Direction, reason: string, cause: unknown): UserError {

@@ -48,7 +48,12 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
           findings: []
         }
       }
-      const proof = await options.database(() => subject.files.open(dumpFile), factsOf(subject.database))
+      const { files } = subject
+      const proof = await options.database(
+        () => files.open(dumpFile),
+        factsOf(subject.database),
+        (into) => files.pour?.(dumpFile, into) ?? null
+      )
       const verification = told(proof.level, { tables: proof.tables, notProven: notProvenWords(proof) })
       log.info(wordsOf(verification))
       return { verification, findings: proof.findings }

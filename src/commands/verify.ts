@@ -293,7 +293,7 @@ async function proveBackup(
   await opened.fetch(dump)
   return ports.prove(
     {
-      files: { names: dump, open: (name) => opened.files.open(name) },
+      files: { ...opened.files, names: dump },
       type: manifest.type,
       ...(contents.database === undefined ? {} : { database: contents.database })
     },

@@ -49,6 +49,12 @@ export interface Files {
   readonly names: readonly string[]
   /** A fresh stream of the plain content of `name`. It is destroyed with an error before it ends when anything is wrong. */
   open(name: string): Readable
+  /**
+   * Lets the plain content of `name` run straight into the standard input of a child; `into` must not be used any more. Resolves with true when all of it
+   * was written and right, with false when the child stopped reading before its end; rejects when anything is wrong with it, and what the child made of it
+   * is void then. Null where that cannot be done, or left out where it never can: `open` serves.
+   */
+  readonly pour?: (name: string, into: Writable) => Promise<boolean> | null
 }
 
 /** Something that a check or a restore found, told in log, summary and result. */

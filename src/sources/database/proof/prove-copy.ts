@@ -15,7 +15,7 @@ import type { CopyPlace } from './copy-place.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
 import { leaveOutExtensions } from './leave-out.ts'
 import { makeProbe, openProbe, type Probe } from './probe.ts'
-import type { OpenArchive } from './read-archive.ts'
+import type { OpenArchive, PourArchive } from './read-archive.ts'
 import { restoreCopy } from './restore-copy.ts'
 
 export interface ProveCopyOptions {
@@ -25,6 +25,7 @@ export interface ProveCopyOptions {
   readonly place: CopyPlace
   readonly programs: ClientPrograms
   readonly openArchive: OpenArchive
+  readonly pourArchive: PourArchive
   /** A file with the archive's head and table of contents. */
   readonly headFile: string
   readonly jobs: number
@@ -56,6 +57,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
       place,
       programs,
       openArchive: options.openArchive,
+      pourArchive: options.pourArchive,
       toc,
       headFile: options.headFile,
       leftOut: leaveOutExtensions(toc, missing),

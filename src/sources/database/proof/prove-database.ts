@@ -14,7 +14,7 @@ import type { WalkedArchive } from './archive-blocks.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
 import { proveCopy } from './prove-copy.ts'
-import { type OpenArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
+import { type OpenArchive, type PourArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
 
 export interface DatabaseProverOptions {
   readonly context: Context
@@ -44,19 +44,23 @@ export interface DatabaseProof {
 }
 
 /** Proves the archive of a database against the facts that were taken in the dump's own snapshot. */
-export type ProveDatabase = (openArchive: OpenArchive, facts: DatabaseFacts) => Promise<DatabaseProof>
+export type ProveDatabase = (
+  openArchive: OpenArchive,
+  facts: DatabaseFacts,
+  pourArchive?: PourArchive
+) => Promise<DatabaseProof>
 
 /** What keeps a restore from coming about without saying anything against the backup. */
 const unable = new Set(['SB302', 'SB303', 'SB304', 'SB305', 'SB306', 'SB310', 'SB311', 'SB604'])
 
 export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
   const { context, mode } = options
-  return async (openArchive, facts) => {
+  return async (openArchive, facts, pourArchive = () => null) => {
     if (mode === 'read') return readLevel(openArchive, facts, options, null)
     try {
       const reason = whyNotRestorable(facts)
       if (reason !== null) throw new UserError('SB604', reason)
-      return await restoreLevel(openArchive, facts, options)
+      return await restoreLevel({ openArchive, pourArchive }, facts, options)
     } catch (error) {
       if (context.signal.aborted) throw cancelled(context.signal)
       if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code))
@@ -107,7 +111,7 @@ async function readLevel(
 }
 
 async function restoreLevel(
-  openArchive: OpenArchive,
+  { openArchive, pourArchive }: { readonly openArchive: OpenArchive; readonly pourArchive: PourArchive },
   facts: DatabaseFacts,
   options: DatabaseProverOptions
 ): Promise<DatabaseProof> {
@@ -151,6 +155,7 @@ async function restoreLevel(
       place,
       programs,
       openArchive,
+      pourArchive,
       headFile,
       jobs: options.jobs,
       checkSql: options.checkSql

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { childEnvironment, runChild } from '../../../clients/child-process.ts'
 import type { Context } from '../../../context.ts'
 import { type WalkedArchive, walkArchive } from './archive-blocks.ts'
@@ -6,6 +6,12 @@ import { type ArchiveToc, notAnArchive, readToc } from './archive-toc.ts'
 
 /** Opens a fresh stream of an archive; it is destroyed with an error before it ends when anything is wrong. */
 export type OpenArchive = () => Readable
+
+/**
+ * Lets a fresh copy of an archive run straight into the standard input of a child, which must not be used any more: see `Files.pour`. Null where that
+ * cannot be done.
+ */
+export type PourArchive = (into: Writable) => Promise<boolean> | null
 
 /** Reads an archive to its last byte by this program alone. */
 export async function walkWhole(openArchive: OpenArchive): Promise<WalkedArchive> {

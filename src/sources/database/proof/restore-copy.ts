@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { startChild } from '../../../clients/child-process.ts'
 import { dbnameArgument, libpqEnvironment } from '../../../clients/postgres/environment.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
@@ -9,8 +9,8 @@ import { asError, UserError } from '../../../errors.ts'
 import type { ArchiveToc } from './archive-toc.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { type LeftOut, restoreList, withDependants } from './leave-out.ts'
-import { lastWords, type OpenArchive, walkedStream } from './read-archive.ts'
-import { judge, parseRestoreErrors, type RestoreSetting } from './restore-errors.ts'
+import { lastWords, type OpenArchive, type PourArchive, walkedStream, walkWhole } from './read-archive.ts'
+import { judge, parseRestoreErrors, type RestoreError, type RestoreSetting } from './restore-errors.ts'
 
 /** Standard error that is kept; a restore that says more has failed anyway. */
 const keptErrors = 8 * 1024 * 1024
@@ -19,6 +19,7 @@ export interface RestoreCopyOptions {
   readonly place: CopyPlace
   readonly programs: ClientPrograms
   readonly openArchive: OpenArchive
+  readonly pourArchive: PourArchive
   readonly toc: ArchiveToc
   /** A file with the archive's head and table of contents alone: enough for everything that is no data. */
   readonly headFile: string
@@ -64,13 +65,8 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<Restored
   ]
   for (const step of steps) {
     const outcome = await step()
-    const { errors } = parseRestoreErrors(outcome.said)
-    const real = errors.find((error) => judge(error, options.setting).kind !== 'harmless')
-    if (real !== undefined) return { kind: 'unclear', why: real.message }
-    // Without errors it must have ended well; with harmless ones it says so by its exit code.
-    if (outcome.exit.code !== 0 && (outcome.exit.code !== 1 || errors.length === 0)) {
-      return { kind: 'unclear', why: lastWords(outcome.said) }
-    }
+    const why = whatFailed(outcome, options.setting)
+    if (why !== null) return { kind: 'unclear', why }
   }
   return { kind: 'restored', leftOut }
 }
@@ -110,11 +106,48 @@ interface Step {
   readonly args: readonly string[]
 }
 
+/** What a restore that should have been without errors met; null when nothing. Hostile. */
+function whatFailed({ said, exit }: Outcome, setting: RestoreSetting): string | null {
+  const { errors } = parseRestoreErrors(said)
+  const real = errors.find((error: RestoreError) => judge(error, setting).kind !== 'harmless')
+  if (real !== undefined) return real.message
+  // Without errors it must have ended well; with harmless ones it says so by its exit code.
+  return exit.code === 0 || (exit.code === 1 && errors.length > 0) ? null : lastWords(said)
+}
+
 /** Feeds pg_restore from the archive itself. Throws what is wrong with the archive, whatever pg_restore made of it. */
 async function fromStream(options: RestoreCopyOptions, step: Step): Promise<Outcome> {
+  if (isReadToItsEnd(options.toc, step.without)) return poured(options, step)
   const { stream, whole } = walkedStream(options.openArchive)
-  const outcome = await runPgRestore(options, step, stream)
+  const outcome = await runPgRestore(options, step, (stdin) => feed(stream, stdin)).finally(() => stream.destroy())
   await whole()
+  return outcome
+}
+
+/** Whether pg_restore, which reads no further than it must, goes on to the archive's last block. */
+function isReadToItsEnd(toc: ArchiveToc, without: LeftOut): boolean {
+  const last = toc.entries.findLast((entry) => entry.hasData)
+  return last !== undefined && !without.has(last.id)
+}
+
+/**
+ * The archive runs into pg_restore past this process where that can be: pg_restore itself looks at the form of every block that it reads over, and the
+ * stored bytes are authenticated on the way. Where it met anything the archive is followed from its head to its end, to tell whose fault that was.
+ */
+async function poured(options: RestoreCopyOptions, step: Step): Promise<Outcome> {
+  let whole = false
+  const outcome = await runPgRestore(options, step, async (stdin) => {
+    const pouring = options.pourArchive(stdin)
+    if (pouring !== null) {
+      whole = await pouring
+      return
+    }
+    const { stream, whole: walked } = walkedStream(options.openArchive)
+    await feed(stream, stdin).finally(() => stream.destroy())
+    await walked()
+    whole = true
+  })
+  if (!whole || whatFailed(outcome, options.setting) !== null) await walkWhole(options.openArchive)
   return outcome
 }
 
@@ -122,7 +155,11 @@ function fromHead(options: RestoreCopyOptions, step: Step): Promise<Outcome> {
   return runPgRestore(options, { ...step, args: [...step.args, options.headFile] }, null)
 }
 
-async function runPgRestore(options: RestoreCopyOptions, step: Step, stream: Readable | null): Promise<Outcome> {
+async function runPgRestore(
+  options: RestoreCopyOptions,
+  step: Step,
+  give: ((stdin: Writable) => Promise<void>) | null
+): Promise<Outcome> {
   const { place, programs, toc, context } = options
   const list = path.join(context.temp, 'restore-list')
   await writeFile(list, restoreList(toc, step.without), { mode: 0o600 })
@@ -146,12 +183,12 @@ async function runPgRestore(options: RestoreCopyOptions, step: Step, stream: Rea
       ],
       // Its messages are read by a program.
       env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
-      stdin: stream === null ? 'ignore' : 'pipe',
+      stdin: give === null ? 'ignore' : 'pipe',
       signal,
       onStderr: hear.text
     })
     try {
-      const fed = stream !== null && child.stdin !== null ? feed(stream, child.stdin) : Promise.resolve()
+      const fed = give !== null && child.stdin !== null ? give(child.stdin) : Promise.resolve()
       const [exit] = await Promise.all([child.done, fed])
       hear.end()
       return { exit, said }
@@ -159,7 +196,6 @@ async function runPgRestore(options: RestoreCopyOptions, step: Step, stream: Rea
       await child.dispose()
     }
   } finally {
-    stream?.destroy()
     await environment.dispose()
     await rm(list, { force: true })
   }
