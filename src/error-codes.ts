@@ -686,7 +686,7 @@ const catalogue = {
   SB719: {
     title: 'The target holds a part of a backup',
     cause:
-      'A restore of more objects than one transaction of that server can hold comes in several, and it was cut before the last one. The schema `supabase_backup_unfinished` tells so.',
+      'A restore of a large backup, or of more objects than one transaction of that server can hold, comes in several, and it was cut before the last one. The schema `supabase_backup_unfinished` tells so.',
     remedy:
       'Start a restore with `restore-mode: empty`: it takes back what came in, and begins anew. To keep what is there instead, drop the schema `supabase_backup_unfinished`.'
   },

@@ -325,9 +325,9 @@ function tellPreview(
 ): void {
   log.info(`Target: PostgreSQL ${preview.version}, role ${preview.user}; mode ${options.mode}`)
   log.info(`Plan: ${preview.objects} objects, ${preview.rows} rows of ${preview.tables} tables`)
-  if (preview.inStages)
+  if (preview.inStages !== null)
     log.info(
-      'One transaction of the target cannot hold that: it comes in several, and what came in is taken back when one fails'
+      `${preview.inStages === 'locks' ? 'One transaction of the target cannot hold that' : 'Several sessions share so many rows'}: it comes in several transactions, and what came in is taken back when one fails`
     )
   for (const what of preview.dropped.slice(0, 100)) log.info(`To be replaced: ${what}`)
   for (const what of preview.givenBack.slice(0, 100)) log.info(`To be given back afterwards: ${what}`)

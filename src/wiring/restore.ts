@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { describeEncryption, type Encryption, encryptionFor } from '../archive/encryption.ts'
 import { createPacker } from '../archive/pack.ts'
 import { actionCache } from '../clients/action-cache.ts'
@@ -57,7 +58,8 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
           type: inputs.type,
           programs: () => programsFor(inputs, context, place),
           lockTimeoutMs: inputs.lockTimeoutMs,
-          retries: inputs.retries
+          retries: inputs.retries,
+          sessions: Math.min(inputs.jobs ?? availableParallelism(), mostSessions)
         })
       },
       parts: [...storageParts(inputs, context), ...managementParts(inputs, context)],
@@ -66,6 +68,9 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
     }
   )
 }
+
+/** More sessions that bring in rows than this wait for the target, and a pooler has some fifteen to give in all. */
+const mostSessions = 4
 
 /** pg_dump for the target's version. */
 async function programsFor(

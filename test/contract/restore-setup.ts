@@ -48,6 +48,7 @@ export function restoreOf(
       }),
     lockTimeoutMs: 20_000,
     retries: 0,
+    sessions: 2,
     ...rest
   })
 }

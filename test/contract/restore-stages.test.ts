@@ -71,7 +71,7 @@ describe('a restore that one transaction of the target cannot hold', () => {
   test('comes in several, is told before, and is whole at its end', async () => {
     await fresh('staged')
     const preview = await restoreOf(desk, facts, server, 'staged').preview(false)
-    expect(preview.inStages).toBe(true)
+    expect(preview.inStages).toBe('locks')
     const restored = await restoreOf(desk, facts, server, 'staged').run()
     expect(restored.rows).toBe(tables * 50)
     expect(restored.left).toEqual([])

@@ -1,13 +1,22 @@
 import type pg from 'pg'
-import { drained } from '../../drained.ts'
 import { asError } from '../../errors.ts'
 
 /** Bytes of a message's kind and length before its content. */
 const head = 5
 
+/** Writes parts in one go; resolves when the system has taken them or the stream failed, whose error is told elsewhere. */
+function sent(stream: pg.Connection['stream'], parts: readonly Uint8Array[]): Promise<void> {
+  return new Promise((resolve) => {
+    stream.cork()
+    for (const part of parts.slice(0, -1)) stream.write(part)
+    stream.write(parts.at(-1), () => resolve())
+    stream.uncork()
+  })
+}
+
 /**
  * `COPY ... FROM STDIN` as the driver runs a statement: `submit` and the handlers below are what it calls. Rows go out as fast as the server takes them, never
- * gathered. A source that fails makes the server void the whole COPY. Source: PostgreSQL, chapter 55, "COPY Operations".
+ * gathered: the next are asked for when the system has those before, whose memory is free to be used again then. A source that fails makes the server void the whole COPY. Source: PostgreSQL, chapter 55, "COPY Operations".
  */
 export interface CopyIn extends pg.Submittable {
   /** Rows that the server took. Rejects with the server's error, the source's error, or that of the connection. */
@@ -24,11 +33,11 @@ export function copyIn(sql: string, rows: AsyncIterable<Uint8Array>): CopyIn {
     try {
       for await (const chunk of rows) {
         if (failure !== undefined) return
-        const message = Buffer.allocUnsafe(head + chunk.byteLength)
+        const message = Buffer.allocUnsafe(head)
         message[0] = 0x64
         message.writeUInt32BE(head - 1 + chunk.byteLength, 1)
-        message.set(chunk, head)
-        if (!connection.stream.write(message)) await drained(connection.stream)
+        // Together, but not copied together: rows are most of what a restore moves.
+        await sent(connection.stream, [message, chunk])
       }
       if (failure === undefined) connection.stream.write(Buffer.from([0x63, 0, 0, 0, 4]))
     } catch (thrown) {

@@ -37,7 +37,11 @@ export function guardMessages(socket: Duplex, violation: (reason: string) => Err
       socket.write(chunk, callback)
     },
     writev(chunks, callback) {
-      socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), callback)
+      // In one go, without a copy of all of them.
+      socket.cork()
+      for (const { chunk } of chunks.slice(0, -1)) socket.write(chunk)
+      socket.write(chunks.at(-1)?.chunk, callback)
+      socket.uncork()
     },
     final(callback) {
       socket.end()

@@ -5,8 +5,8 @@ import { type ArchiveToc, notAnArchive, readToc, type TocEntry } from '../proof/
 const largestToc = 1024 * 1024 * 1024
 const dataBlock = 1
 const largeObjectsBlock = 3
-/** Rows are gathered to pieces of about this size: pg_dump writes each row as a piece of its own. */
-const gathered = 256 * 1024
+/** Rows are gathered to pieces of at most this size: pg_dump writes each row as a piece of its own. Bytes. */
+export const gathered = 256 * 1024
 
 /** One large object of an archive. */
 export interface LargeObjectData {
@@ -24,7 +24,8 @@ export type ArchiveBlock =
 export interface ArchiveReader {
   readonly toc: ArchiveToc
   /**
-   * The data of every entry. What a consumer does not read of a block is read over. Ends only when the archive is whole, with the data of every entry and
+   * The data of every entry. A chunk of it holds until the next one is asked for: they all lie in the same memory, since fresh memory for each would keep
+   * the garbage collector busier than the restore. What a consumer does not read of a block is read over. Ends only when the archive is whole, with the data of every entry and
    * nothing behind it: throws SB603 else.
    */
   blocks(): AsyncIterable<ArchiveBlock>
@@ -39,6 +40,7 @@ export async function readArchive(stream: Readable): Promise<ArchiveReader> {
 
 async function* blocksOf(source: ByteSource, toc: ArchiveToc): AsyncGenerator<ArchiveBlock> {
   const waiting = new Map(toc.entries.filter((entry) => entry.hasData).map((entry) => [entry.id, entry]))
+  const buffer = Buffer.allocUnsafe(gathered)
   for (let kind = await source.byte(); kind !== null; kind = await source.byte()) {
     if (kind !== dataBlock && kind !== largeObjectsBlock)
       throw notAnArchive('there is something between the blocks of its data')
@@ -47,11 +49,11 @@ async function* blocksOf(source: ByteSource, toc: ArchiveToc): AsyncGenerator<Ar
     if (entry === undefined) throw notAnArchive('it holds data that its table of contents does not know')
     waiting.delete(id)
     if (kind === dataBlock) {
-      const chunks = pieces(source)
+      const chunks = pieces(source, buffer)
       yield { kind: 'rows', entry, chunks }
       await readOver(chunks)
     } else {
-      const objects = largeObjects(source)
+      const objects = largeObjects(source, buffer)
       yield { kind: 'largeObjects', entry, objects }
       await readOver(objects)
     }
@@ -69,10 +71,9 @@ function resumable<T>(inner: AsyncGenerator<T>): AsyncIterableIterator<T> {
   return iterator
 }
 
-function pieces(source: ByteSource): AsyncIterableIterator<Uint8Array> {
+function pieces(source: ByteSource, buffer: Buffer): AsyncIterableIterator<Uint8Array> {
   return resumable(
     (async function* () {
-      let buffer = Buffer.allocUnsafe(gathered)
       let used = 0
       for (;;) {
         used = source.copyWhole(buffer, used)
@@ -84,7 +85,6 @@ function pieces(source: ByteSource): AsyncIterableIterator<Uint8Array> {
           length -= taken
           if (used < gathered) continue
           yield buffer
-          buffer = Buffer.allocUnsafe(gathered)
           used = 0
         }
       }
@@ -93,11 +93,11 @@ function pieces(source: ByteSource): AsyncIterableIterator<Uint8Array> {
   )
 }
 
-function largeObjects(source: ByteSource): AsyncIterableIterator<LargeObjectData> {
+function largeObjects(source: ByteSource, buffer: Buffer): AsyncIterableIterator<LargeObjectData> {
   return resumable(
     (async function* () {
       for (let oid = await source.number(); oid !== 0; oid = await source.number()) {
-        const chunks = pieces(source)
+        const chunks = pieces(source, buffer)
         yield { oid, chunks }
         await readOver(chunks)
       }

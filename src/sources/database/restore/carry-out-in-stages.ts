@@ -1,4 +1,5 @@
 import { isNarrowed } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import type { ArchiveReader } from './archive-reader.ts'
@@ -20,6 +21,7 @@ import {
   resetDefaultPrivileges
 } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
+import { type LaneSession, type Lanes, openLanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import { restoreRoles } from './restore-roles.ts'
@@ -30,8 +32,10 @@ export interface StagedOptions extends CarryOutOptions {
   readonly mode: 'empty'
   readonly backupId: string
   /** Begins a transaction with the settings of a restore. */
-  readonly begin: () => Promise<void>
+  readonly begin: (connection: Connection) => Promise<void>
   readonly openArchive: () => Promise<ArchiveReader>
+  /** Sessions beside the first that rows can be shared among; fewer than two are of no use. The caller closes them. */
+  readonly openSessions: () => Promise<readonly Connection[]>
 }
 
 /** Most tables that are compared at once. */
@@ -60,7 +64,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const stages = stagesOf({
     connection,
     most: locksPerStage(target.mostLocks),
-    begin: options.begin,
+    begin: () => options.begin(connection),
     atEnd: () => resetDefaultPrivileges(connection, defaults),
     async atBegin() {
       await setAside()
@@ -86,8 +90,13 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await stages.next()
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const own = { ...plan, rows: plan.rows.filter((rows) => rows.way === 'copy') }
+  const lanes = await lanesOf(options, own.rows)
+  const again = await options.openArchive()
   loaded.push(
-    await load({ ...options, reader: await options.openArchive(), plan: own }, null, largeObjects, findings, stages)
+    await load({ ...options, reader: again, plan: own }, null, largeObjects, findings, {
+      steps: stages,
+      ...(lanes === null ? {} : { lanes })
+    })
   )
   const rows = together(loaded)
   findings.push(...rows.findings)
@@ -127,6 +136,32 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     left: [...plan.left, ...rows.left, ...unequal],
     findings
   }
+}
+
+/** Sessions that take rows side by side, each in transactions of its own; null where that is of no use or the target has none to give. */
+async function lanesOf(options: StagedOptions, rows: CarryOutOptions['plan']['rows']): Promise<Lanes | null> {
+  if (rows.length === 0) return null
+  const { target, begin } = options
+  const sessions = await options.openSessions()
+  if (sessions.length < 2) return null
+  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / sessions.length), locksOfRows)
+  const still = async (connection: Connection) => {
+    if (target.replicaRole) await connection.query('set local session_replication_role = replica')
+  }
+  const lanes: LaneSession[] = []
+  for (const connection of sessions) {
+    await begin(connection)
+    await still(connection)
+    const steps = stagesOf({
+      connection,
+      most,
+      begin: () => begin(connection),
+      atBegin: () => still(connection),
+      atEnd: () => Promise.resolve()
+    })
+    lanes.push({ connection, steps })
+  }
+  return openLanes(lanes)
 }
 
 /** Rows of the platform's tables, and the jobs for later, in the open transaction. */

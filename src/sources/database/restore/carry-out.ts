@@ -15,6 +15,7 @@ import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges }
 import { checkForeignKeys } from './foreign-keys.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
 import { readKnownObjects } from './known-objects.ts'
+import type { Lanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
@@ -150,7 +151,7 @@ export async function load(
   side: string | null,
   largeObjects: boolean,
   findings: Finding[],
-  steps: Steps = oneStep
+  { steps = oneStep, lanes }: { readonly steps?: Steps; readonly lanes?: Lanes } = {}
 ): Promise<Loaded> {
   const { connection, reader, plan, context } = options
   return loadRows({
@@ -159,6 +160,7 @@ export async function load(
     rows: plan.rows,
     largeObjects,
     steps,
+    ...(lanes === undefined ? {} : { lanes }),
     beside: (rows) => besideOf(options, rows, side ?? '', findings),
     jobs: (rows, chunks) => stageJobs(connection, rows, chunks),
     onRows: (table, rows) => context.log.progress(() => `database: ${rows} rows of ${table}`)

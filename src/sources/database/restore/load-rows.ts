@@ -5,6 +5,7 @@ import type { Finding } from '../../source.ts'
 import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
+import { copyRows, type Lanes, RowsFailed } from './lanes.ts'
 import { advanceSequences, insertMissing } from './missing-rows.ts'
 import type { RowsPlan } from './plan.ts'
 import { refusalOf } from './refusal.ts'
@@ -31,6 +32,8 @@ export interface LoadOptions {
   readonly jobs: (plan: RowsPlan, chunks: AsyncIterable<Uint8Array>) => Promise<void>
   readonly onRows: (table: string, rows: number) => void
   readonly steps: Steps
+  /** Take the rows of tables that this restore made, where they are there. */
+  readonly lanes?: Lanes
 }
 
 export interface Loaded {
@@ -50,6 +53,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
   const refused = new Set<number>()
   const findings: Finding[] = []
   const left: string[] = []
+  const inLanes = new Map<CopiedColumns, RowsPlan>()
   for await (const block of reader.blocks()) {
     if (block.kind === 'largeObjects') {
       if (options.largeObjects) await writeLargeObjects(connection, block)
@@ -58,6 +62,13 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
     const plan = plans.get(block.entry.id)
     if (plan === undefined) continue
     const name = readable(plan.facts)
+    if (options.lanes !== undefined && plan.way === 'copy' && !plan.platform) {
+      inLanes.set(plan.copied, plan)
+      await options.lanes.put(plan.copied, block.chunks).catch((error: unknown) => {
+        throw refusedRows(error)
+      })
+      continue
+    }
     await options.steps.before(locksOfRows)
     try {
       if (plan.platform) await connection.query('savepoint rows')
@@ -83,10 +94,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
       if (plan.platform) await connection.query('release savepoint rows')
     } catch (error) {
       if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-      if (!plan.platform || sqlStateOf(error) !== '42501')
-        throw new UserError('SB708', `The rows of ${name} could not be brought back: ${asError(error).message}`, {
-          cause: error
-        })
+      if (!plan.platform || sqlStateOf(error) !== '42501') throw notBroughtBack(name, error)
       await connection.query('rollback to savepoint rows; release savepoint rows')
       refused.add(block.entry.id)
       if ((plan.facts.rows ?? '0') !== '0') left.push(name)
@@ -97,7 +105,32 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
       })
     }
   }
+  if (options.lanes !== undefined) {
+    const counts = await options.lanes.end().catch((error: unknown) => {
+      throw refusedRows(error)
+    })
+    for (const [copied, { facts }] of inLanes) {
+      const table = { table: readable(facts), rows: counts.get(copied) ?? 0 }
+      tables.push(table)
+      options.onRows(table.table, table.rows)
+    }
+  }
   return { tables, refused, left, findings }
+}
+
+function notBroughtBack(name: string, error: unknown): UserError {
+  return new UserError('SB708', `The rows of ${name} could not be brought back: ${asError(error).message}`, {
+    cause: error
+  })
+}
+
+/** What a session beside this one met: a refusal by the server is told with the table's name, anything else as it is. */
+function refusedRows(error: unknown): unknown {
+  if (!(error instanceof RowsFailed)) return error
+  const { cause, into } = error
+  return sqlStateOf(cause) === undefined
+    ? cause
+    : notBroughtBack(readable({ schema: into.schema, name: into.table }), cause)
 }
 
 async function load(
@@ -125,18 +158,6 @@ async function load(
       return { table, rows }
     }
   }
-}
-
-export async function copyRows(
-  connection: Connection,
-  into: CopiedColumns,
-  chunks: AsyncIterable<Uint8Array>
-): Promise<number> {
-  const columns = into.columns.length === 0 ? '' : ` (${into.columns.map(quoteIdentifier).join(', ')})`
-  return await connection.copyIn(
-    `COPY ${qualified({ schema: into.schema, name: into.table })}${columns} FROM STDIN`,
-    chunks
-  )
 }
 
 /** The objects themselves were made before, by their entries. */

@@ -44,6 +44,10 @@ export interface DatabaseRestoreOptions {
   readonly programs: () => Promise<ClientPrograms>
   readonly lockTimeoutMs: number
   readonly retries: number
+  /** Sessions that rows of a large backup are shared among; with fewer than two everything goes over one. */
+  readonly sessions: number
+  /** From this size of the source's database on a backup counts as large (256 MiB where it is left out). Bytes. */
+  readonly largeFrom?: number
 }
 
 /** What a restore would do. */
@@ -53,8 +57,8 @@ export interface DatabasePreview {
   readonly objects: number
   readonly tables: number
   readonly rows: number
-  /** Whether one transaction of the target cannot hold it, so that several must. */
-  readonly inStages: boolean
+  /** Why it comes in several transactions: one of the target cannot hold it, or several sessions share the rows. Null: it comes in one. */
+  readonly inStages: 'locks' | 'size' | null
   /** Mode `replace`: what goes, in words, and what of others is made again. */
   readonly dropped: readonly string[]
   readonly givenBack: readonly string[]
@@ -72,8 +76,8 @@ export interface CutRestore {
 }
 
 /**
- * Brings the database part of a backup back, whole or not at all: in one transaction of the target, or, where an empty target cannot hold it in one, in
- * several that leave a mark until the last one.
+ * Brings the database part of a backup back, whole or not at all: in one transaction of the target, or, where an empty target cannot hold it in one or it is
+ * so large that several sessions share its rows, in several that leave a mark until the last one.
  */
 export interface DatabaseRestore {
   /**
@@ -97,7 +101,7 @@ interface Prepared {
   readonly tables: ReadonlyMap<string, CatalogTable>
   readonly plan: RestorePlan
   readonly replaced: Replaced | null
-  readonly inStages: boolean
+  readonly inStages: DatabasePreview['inStages']
 }
 
 export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRestore {
@@ -179,7 +183,33 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         `The target's server lets one transaction hold some ${target.mostLocks} locks, and this restore would need ${locks}.`
       )
     }
-    return { target, toc, chosen, tables, plan, replaced, inStages: tooMany }
+    const inStages = tooMany
+      ? 'locks'
+      : mode === 'empty' && options.sessions > 1 && isLarge(plan, chosen)
+        ? 'size'
+        : null
+    return { target, toc, chosen, tables, plan, replaced, inStages }
+  }
+
+  /** By the size of the source's database, or of the chosen tables as far as its statistics tell. */
+  const isLarge = ({ rows }: RestorePlan, { whole }: Chosen) =>
+    (whole
+      ? facts.sizeBytes
+      : rows.reduce((sum, { way, facts: { bytes } }) => sum + (way === 'copy' ? bytes : 0), 0)) >=
+    (options.largeFrom ?? usuallyLarge)
+
+  /** Sessions for rows, as many as the target gives. */
+  async function openSessions(opened: Connection[]): Promise<readonly Connection[]> {
+    for (let count = 0; options.sessions > 1 && count < options.sessions; count += 1) {
+      const session = await open().catch((error: unknown) => {
+        if (signal.aborted) throw error
+        context.log.info(`The target gives no further session: ${asError(error).message}`)
+        return null
+      })
+      if (session === null) break
+      opened.push(session)
+    }
+    return opened
   }
 
   const openArchive = () => readArchive(options.files.open('database.dump'))
@@ -250,6 +280,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
 
   async function once(forceStages: boolean): Promise<DatabaseRestored> {
     const connection = await open()
+    const besides: Connection[] = []
     let committing = false
     let inStages = false
     try {
@@ -258,15 +289,16 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await begin(connection)
       const prepared = await prepare(connection, reader)
       const work = { connection, reader, context, files: options.files, facts, ...prepared }
-      inStages = mode === 'empty' && (forceStages || prepared.inStages)
+      inStages = mode === 'empty' && (forceStages || prepared.inStages !== null)
       const restored =
         mode === 'empty' && inStages
           ? await carryOutInStages({
               ...work,
               mode,
               backupId: options.backupId,
-              begin: () => begin(connection),
-              openArchive
+              begin,
+              openArchive,
+              openSessions: () => openSessions(besides)
             })
           : await carryOut({ ...work, mode })
       const [transaction] = await connection.query<{ id: string }>('select pg_catalog.pg_current_xact_id()::text as id')
@@ -280,13 +312,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await releaseTarget(connection)
       return restored
     } catch (error) {
-      await connection.close()
+      // None of them may go on with rows while what came in is taken back.
+      await Promise.all([connection, ...besides].map((each) => each.close()))
       const unknown = error instanceof UserError && error.code === 'SB712'
       if (inStages && !unknown) await putBack(error)
       if (signal.aborted && !committing) throw cancelled(signal)
       throw error
     } finally {
-      await connection.close()
+      await Promise.all([connection, ...besides].map((each) => each.close()))
     }
   }
 
@@ -413,6 +446,9 @@ const sideBySide = [
   ['max_parallel_maintenance_workers', '2'],
   ['min_parallel_table_scan_size', '2MB']
 ] as const
+
+/** From this size on several sessions save more time than the start of each costs. Bytes. */
+const usuallyLarge = 256 * 1024 * 1024
 
 /** Memory for one index at a time: what two workers of pg_restore take together by the server's default. */
 const indexMemory = '128MB'
