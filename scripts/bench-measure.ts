@@ -7,12 +7,11 @@ export interface Measured {
   readonly wallSeconds: number
   /** User and system time of the processes that were started here; the server's backends are not among them. */
   readonly cpuSeconds: number
-  /** Largest sum of the resident memory of all its processes at one moment, in bytes. Shared pages count each time. */
+  /** Largest sum of the resident memory of all its processes at one moment, in bytes. What several share counts once (PSS). */
   readonly peakBytes: number
 }
 
-const pageBytes = 4096
-const sampleMs = 20
+const sampleMs = 50
 
 /**
  * Runs a bash script to its end and measures the whole tree of processes that it starts. `bash` itself keeps the time
@@ -73,13 +72,13 @@ export function parseTimes(text: string): number {
   return seconds
 }
 
-/** The resident memory of a process and everything below it. A process that ends meanwhile counts as nothing. */
+/** The resident memory of a process and everything below it, shared pages in equal shares. A process that ends meanwhile counts as nothing. */
 async function residentBytes(pid: number): Promise<number> {
   let sum = 0
   const waiting = [pid]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const statm = await readFile(`/proc/${next}/statm`, 'utf8').catch(() => '')
-    sum += Number(statm.split(' ')[1] ?? 0) * pageBytes
+    const rollup = await readFile(`/proc/${next}/smaps_rollup`, 'utf8').catch(() => '')
+    sum += Number(/^Pss: +(\d+) kB$/m.exec(rollup)?.[1] ?? 0) * 1024
     const children = await readFile(`/proc/${next}/task/${next}/children`, 'utf8').catch(() => '')
     for (const one of children.split(' ')) if (one !== '') waiting.push(Number(one))
   }

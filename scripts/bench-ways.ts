@@ -21,6 +21,8 @@ export interface WaysOptions {
   readonly recipient: string
   /** Adds the whole backup with its proof by restoring. */
   readonly proof: boolean
+  /** Adds what people use today. */
+  readonly others: boolean
   /** The file that is run as the action. */
   readonly bundle: string
 }
@@ -60,15 +62,21 @@ export function waysOf(options: WaysOptions): readonly Way[] {
     plain('pg_dump -Fc -Z0 > /dev/null (floor)', `"${dump}" -Fc -Z0 >/dev/null`),
     ours('supabase-backup, verify: none', 'none'),
     ...(options.proof ? [ours('supabase-backup, verify: restore', 'restore')] : []),
-    plain('pg_dump -Fc', `"${dump}" -Fc -f stored/dump`),
-    plain('pg_dump | gzip', `"${dump}" | gzip >stored/dump.sql.gz`),
-    plain(
-      'roles, schema, data as the Supabase CLI',
-      [
-        `"${server.binDir}/pg_dumpall" --roles-only --quote-all-identifier --no-role-passwords --no-comments >stored/roles.sql`,
-        `"${dump}" --schema-only --quote-all-identifier --exclude-schema '${notInSchema}' >stored/schema.sql`,
-        `"${dump}" --data-only --quote-all-identifier --exclude-schema '${notInData}' --schema '*' >stored/data.sql`
-      ].join(' && ')
-    )
+    ...(options.others ? others() : [])
   ]
+
+  function others(): Way[] {
+    return [
+      plain('pg_dump -Fc', `"${dump}" -Fc -f stored/dump`),
+      plain('pg_dump | gzip', `"${dump}" | gzip >stored/dump.sql.gz`),
+      plain(
+        'roles, schema, data as the Supabase CLI',
+        [
+          `"${server.binDir}/pg_dumpall" --roles-only --quote-all-identifier --no-role-passwords --no-comments >stored/roles.sql`,
+          `"${dump}" --schema-only --quote-all-identifier --exclude-schema '${notInSchema}' >stored/schema.sql`,
+          `"${dump}" --data-only --quote-all-identifier --exclude-schema '${notInData}' --schema '*' >stored/data.sql`
+        ].join(' && ')
+      )
+    ]
+  }
 }

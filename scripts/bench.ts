@@ -26,6 +26,7 @@ const usage = `npm run bench -- [options]
   --quick            the 100 MB database only
   --only NAMES       some of: ${databaseNames.join(', ')} (commas)
   --repeats N        how often each way runs on each database (3)
+  --without-others   this action and the floor alone
   --proof            also the whole backup with its proof by restoring
   --restore          restores instead of backups: pg_restore -j2 and this action, the same archive into the same server
                      (--only: mixed)
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     repeats: { type: 'string', default: '3' },
     proof: { type: 'boolean', default: false },
+    'without-others': { type: 'boolean', default: false },
     restore: { type: 'boolean', default: false },
     major: { type: 'string', default: '15' },
     bundle: { type: 'string', default: bundle },
@@ -72,6 +74,7 @@ async function main(): Promise<void> {
       server,
       recipient: await identityToRecipient(await generateIdentity()),
       proof: values.proof,
+      others: !values['without-others'],
       bundle: path.resolve(values.bundle)
     })
     const results: { database: DatabaseName; serverBytes: number; rows: Row[] }[] = []

@@ -59,7 +59,7 @@ const settings: Readonly<Record<string, string>> = {
   checkpoint_timeout: '1h',
   autovacuum: 'off',
   shared_buffers: '64MB',
-  maintenance_work_mem: '48MB',
+  maintenance_work_mem: '32MB',
   work_mem: '8MB',
   max_connections: '30',
   // Also what parallel queries and index builds would use: they would cost memory, and there are two sessions already.
