@@ -18,6 +18,13 @@ export const columnSchema = z.object({
 })
 export type ColumnFacts = z.infer<typeof columnSchema>
 
+/**
+ * Sum over all rows of a 64-bit hash of the row, so that their order does not matter. `mixed`: of the row's binary form (hash_record_extended), hashed
+ * once more, so that no two rows can exchange a value unseen; `record`: without that, in earlier backups; `text`: of its text.
+ */
+const tableHashSchema = z.object({ method: z.enum(['mixed', 'record', 'text']), value: digits })
+export type TableHash = z.infer<typeof tableHashSchema>
+
 export const tableSchema = z.object({
   schema: z.string(),
   name: z.string(),
@@ -25,11 +32,8 @@ export const tableSchema = z.object({
   kind: z.enum(['r', 'p', 'm', 'f']),
   /** Rows in the dump's snapshot; null where the data is not in the backup (foreign, partitioned parent, excluded, unpopulated). */
   rows: digits.nullable(),
-  /**
-   * Sum over all rows of a 64-bit hash of the row, so that their order does not matter. `record`: of the row's binary form
-   * (hash_record_extended); `text`: of its text. Null with `hashSkipped` where it was not taken.
-   */
-  hash: z.object({ method: z.enum(['record', 'text']), value: digits }).nullable(),
+  /** Null with `hashSkipped` where it was not taken. */
+  hash: tableHashSchema.nullable(),
   hashSkipped: z.string().optional(),
   /** Columns that the hash covers, in order; generated columns included. */
   columns: z.array(columnSchema),
@@ -153,7 +157,8 @@ export const databaseFactsSchema = z.object({
   roles: z.array(roleSchema),
   memberships: z.array(membershipSchema),
   extensions: z.array(extensionSchema),
-  largeObjects: z.object({ count: digits, hash: digits.nullable() }),
+  /** Count, and a sum over a hash of each page and each length; without `method` it is `record`. */
+  largeObjects: z.object({ count: digits, hash: digits.nullable(), method: z.enum(['mixed', 'record']).optional() }),
   sequences: z.array(sequenceSchema),
   /** Fingerprint of what guards and shapes the data. Absent where `type` or a selection makes it meaningless. */
   guards: z.array(guardSchema),

@@ -84,7 +84,10 @@ export async function readDatabaseState(
       sequences: new Map(
         names.flatMap((name, index) => (states[index] === undefined ? [] : [[readable(name), states[index]] as const]))
       ),
-      largeObjects: facts.largeObjects.count === '0' ? { count: '0', hash: '0' } : await sumLargeObjects(using),
+      largeObjects:
+        facts.largeObjects.count === '0'
+          ? { count: '0', hash: '0' }
+          : await sumLargeObjects(using, facts.largeObjects.method ?? 'record'),
       guards:
         facts.guards.length === 0
           ? []

@@ -1,9 +1,11 @@
-import type { ColumnFacts, TableFacts } from '../../archive/contents-database.ts'
+import type { ColumnFacts, DatabaseFacts, TableFacts, TableHash } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { queryAndRelease } from './query-and-release.ts'
 import { qualified, quoteIdentifier } from './quote.ts'
 
-export type HashMethod = 'record' | 'text'
+export type HashMethod = TableHash['method']
+
+type LargeObjectFacts = DatabaseFacts['largeObjects']
 
 /** What a count or a hash needs to know of a table. */
 export type HashedTable = Pick<TableFacts, 'schema' | 'name' | 'columns'> & {
@@ -17,10 +19,16 @@ export interface TableSum {
   readonly hash: string | null
 }
 
-/** The method for a server: `record` is about twice as fast and exists since PostgreSQL 14. */
+/** The method for a server: `mixed` is about twice as fast as `text` and exists since PostgreSQL 14. */
 export function hashMethod(versionNumber: number): HashMethod {
-  return versionNumber >= 140000 ? 'record' : 'text'
+  return versionNumber >= 140000 ? 'mixed' : 'text'
 }
+
+/**
+ * The hash of a record is a sum over its columns (31 times what came before and the next one; PostgreSQL, rowtypes.c, hash_record_extended): two rows that
+ * exchange a value leave the sum over both as it was. So each row's is hashed once more; by way of a float, since the hash of an integer keeps 32 bits only.
+ */
+const mixed = (record: string) => `pg_catalog.hashfloat8extended((${record})::pg_catalog.float8, 0)`
 
 /**
  * The expression for one row's 64-bit hash. Its value does not depend on locale, object numbers, order of rows or the server's
@@ -28,9 +36,15 @@ export function hashMethod(versionNumber: number): HashMethod {
  */
 export function rowHash(columns: readonly ColumnFacts[], method: HashMethod): string {
   const row = `row(${columns.map(columnExpression).join(', ')})`
-  return method === 'record'
-    ? `pg_catalog.hash_record_extended(${row}, 0)`
-    : `pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(${row})) collate "C", 0)`
+  const record = `pg_catalog.hash_record_extended(${row}, 0)`
+  switch (method) {
+    case 'mixed':
+      return mixed(record)
+    case 'record':
+      return record
+    case 'text':
+      return `pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(${row})) collate "C", 0)`
+  }
 }
 
 function columnExpression(column: ColumnFacts): string {
@@ -101,8 +115,13 @@ export async function sumTables(connection: Connection, batch: readonly SumReque
   })
 }
 
-/** Count and hash of the large objects; `hash` null where the role may not read their pages. */
-export async function sumLargeObjects(connection: Connection): Promise<{ count: string; hash: string | null }> {
+/**
+ * Count and hash of the large objects; `hash` null where the role may not read their pages. `method` as in an earlier backup that is compared with.
+ */
+export async function sumLargeObjects(
+  connection: Connection,
+  method: NonNullable<LargeObjectFacts['method']> = 'mixed'
+): Promise<LargeObjectFacts> {
   const [state] = await connection.query<{ count: string; readable: boolean }>(
     `select (select count(*) from pg_catalog.pg_largeobject_metadata)::text as count,
       pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'SELECT') as readable`
@@ -110,12 +129,16 @@ export async function sumLargeObjects(connection: Connection): Promise<{ count: 
   const count = state?.count ?? '0'
   if (count === '0') return { count, hash: '0' }
   if (state?.readable !== true || connection.versionNumber < 140000) return { count, hash: null }
+  const hash = (row: string) => {
+    const record = `pg_catalog.hash_record_extended(${row}, 0)`
+    return method === 'mixed' ? mixed(record) : record
+  }
   // Holes come back as pages of zeros: empty pages and zeros at the end of a page are left out, and the length is hashed apart.
   const [sum] = await connection.query<{ hash: string }>(
-    `select (coalesce(sum(pg_catalog.hash_record_extended(row(loid, pageno, content), 0)) filter (where content <> ''), 0)
-      + coalesce((select sum(pg_catalog.hash_record_extended(row(loid, length), 0)) from (
+    `select (coalesce(sum(${hash('row(loid, pageno, content)')}) filter (where content <> ''), 0)
+      + coalesce((select sum(${hash('row(loid, length)')}) from (
           select loid, max(pageno::bigint * 2048 + pg_catalog.length(data)) as length from pg_catalog.pg_largeobject group by loid) l), 0))::text as hash
     from (select loid, pageno, pg_catalog.rtrim(data, '\\x00'::bytea) as content from pg_catalog.pg_largeobject) p`
   )
-  return { count, hash: sum?.hash ?? null }
+  return { count, hash: sum?.hash ?? null, method }
 }

@@ -1,7 +1,7 @@
 import type { ColumnFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { UserError } from '../../../errors.ts'
-import { rowHash, sumTables } from '../hashes.ts'
+import { hashMethod, rowHash, sumTables } from '../hashes.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { CatalogTable } from '../tables.ts'
 import type { ArchiveReader } from './archive-reader.ts'
@@ -109,9 +109,8 @@ async function compareByKey(
   }
   // Generated columns follow from the others.
   const columns: ColumnFacts[] = there.columns.filter((column) => plan.copied.columns.includes(column.name))
-  const method = connection.versionNumber >= 140000 ? 'record' : 'text'
   const side = (from: string) =>
-    `select 1 as here, ${key.columns.map((column) => `t.${quoteIdentifier(column)}`).join(', ')}, ${rowHash(columns, method)} as hash from ${from} t`
+    `select 1 as here, ${key.columns.map((column) => `t.${quoteIdentifier(column)}`).join(', ')}, ${rowHash(columns, hashMethod(connection.versionNumber))} as hash from ${from} t`
   const [row] = await connection.query<{ missing: string; extra: string; differing: string }>(`select
   count(*) filter (where not of_target)::text as missing, count(*) filter (where not of_backup)::text as extra, count(*) filter (where of_target and of_backup and one <> other)::text as differing
 from (select t.here is not null as of_target, s.here is not null as of_backup, t.hash as one, s.hash as other
