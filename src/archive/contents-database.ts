@@ -180,7 +180,12 @@ export const databaseFactsSchema = z.object({
 export type DatabaseFacts = z.infer<typeof databaseFactsSchema>
 
 /** Whether a backup was made of chosen schemas or tables, or without the rows of some. */
-export function isNarrowed({ selection }: Pick<DatabaseFacts, 'selection'>): boolean {
-  const { schemas, excludeSchemas, tables, excludeTables, excludeTableData } = selection
-  return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].some((list) => list.length > 0)
+export function isNarrowed(facts: Pick<DatabaseFacts, 'selection'>): boolean {
+  return holdsSomeObjects(facts) || facts.selection.excludeTableData.length > 0
+}
+
+/** Whether a backup was narrowed to some objects: those that it lacks are nobody's concern. */
+export function holdsSomeObjects({ selection }: Pick<DatabaseFacts, 'selection'>): boolean {
+  const { schemas, excludeSchemas, tables, excludeTables } = selection
+  return [schemas, excludeSchemas, tables, excludeTables].some((list) => list.length > 0)
 }

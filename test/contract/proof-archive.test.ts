@@ -10,7 +10,7 @@ import { everything } from '../../src/sources/database/selection.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
-import { clientOf, leftovers, prove } from './proof-setup.ts'
+import { clientOf, damagingRestore, leftovers, prove } from './proof-setup.ts'
 
 const major = 17
 const shop = `
@@ -371,6 +371,67 @@ describe('a given server', () => {
       ).rejects.toMatchObject({ code: 'SB605' })
     } finally {
       await given.stop('immediate')
+    }
+  })
+})
+
+describe('what lies beside the tables of a narrowed backup', () => {
+  const damages = `create or replace function shop_rest.price(int) returns int language sql as 'select 2';
+    drop index shop_rest.by_name; drop view shop_rest.names; revoke select (name) on shop_rest.things from pg_monitor;
+    alter sequence shop_rest.numbers increment 5; alter type shop_rest.mood add value 'new'`
+  const subjects = [
+    'function shop_rest.price(integer)',
+    'index shop_rest.by_name',
+    'view shop_rest.names',
+    'grants on column shop_rest.things.name',
+    'sequence shop_rest.numbers',
+    'enumeration shop_rest.mood'
+  ]
+  beforeAll(async () => {
+    await server.query('create database beside')
+    const client = await server.connect(undefined, 'beside')
+    await client.query(`create schema shop_rest; create schema junk; create table junk.t (a int);
+      create table shop_rest.things (id serial primary key, name text); create index by_name on shop_rest.things (name);
+      create table shop_rest.logs (id serial primary key, at timestamptz); create index on shop_rest.logs (at);
+      create view shop_rest.names as select name from shop_rest.things; create view shop_rest.log_times as select at from shop_rest.logs;
+      create function shop_rest.price(int) returns int language sql as 'select 1'; create function shop_rest.more(int, text) returns int language sql as 'select 1';
+      create sequence shop_rest.numbers; create type shop_rest.mood as enum ('glad'); create domain shop_rest.short as text check (length(value) < 9);
+      create statistics shop_rest.both on id, name from shop_rest.things; create operator shop_rest.### (leftarg = int, rightarg = int, function = pg_catalog.int4pl);
+      grant select (name) on shop_rest.things to pg_monitor; create publication both_tables for table shop_rest.things, shop_rest.logs, junk.t;
+      create view public.far as select a from junk.t; create function junk.f() returns int language sql as 'select 1'`)
+    await client.end()
+  })
+
+  const selections: readonly (readonly [string, Partial<DatabaseFacts['selection']>, number])[] = [
+    ['without a schema', { excludeSchemas: ['junk'] }, 6],
+    ['of a schema', { schemas: ['shop_rest'] }, 6],
+    ['without a table', { excludeTables: ['shop_rest.logs'] }, 6],
+    ['of a table', { tables: ['shop_rest.things'] }, 2]
+  ]
+  test.each(selections)('%s is compared as far as it is there', async (_, selection, seen) => {
+    const narrow = await openDesk()
+    try {
+      const { facts: known } = await capture(narrow, server, 'beside', {
+        selection: { ...everything, ...selection }
+      })
+      const whole = await prove(narrow, known, major)
+      expect(whole.findings.filter((finding) => finding.kind === 'difference')).toEqual([])
+      expect(whole.level).toBe('restore')
+      const program = await damagingRestore(
+        narrow,
+        major,
+        seen === 6 ? damages : 'drop index shop_rest.by_name; revoke select (name) on shop_rest.things from pg_monitor'
+      )
+      const damaged = await prove(narrow, known, major, { clientPrograms: async () => clientOf(major, program) })
+      const found = damaged.findings
+        .filter((finding) => finding.kind === 'difference')
+        .map((finding) => finding.subject)
+      for (const subject of seen === 6
+        ? subjects
+        : ['index shop_rest.by_name', 'grants on column shop_rest.things.name'])
+        expect(found).toContain(subject)
+    } finally {
+      await narrow.remove()
     }
   })
 })

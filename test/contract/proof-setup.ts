@@ -62,7 +62,15 @@ export async function damagingRestore(desk: Desk, major: Major, sql: string): Pr
   await writeFile(`${script}.sql`, sql)
   await writeFile(
     script,
-    `#!/bin/sh\n"${real}/pg_restore" "$@" || exit $?\nunset PGOPTIONS\nexec "${real}/psql" -X -q -v ON_ERROR_STOP=1 -o /dev/null -f "${script}.sql"\n`
+    `#!/bin/sh
+"${real}/pg_restore" "$@"
+code=$?
+# 1: it went on after errors, which a narrowed backup may have.
+[ $code -le 1 ] || exit $code
+unset PGOPTIONS
+"${real}/psql" -X -q -v ON_ERROR_STOP=1 -o /dev/null -f "${script}.sql" || exit 9
+exit $code
+`
   )
   await chmod(script, 0o755)
   return script

@@ -1,9 +1,10 @@
-import type {
-  DatabaseFacts,
-  ExtensionFacts,
-  Guard,
-  SequenceFacts,
-  VisibleRows
+import {
+  type DatabaseFacts,
+  type ExtensionFacts,
+  type Guard,
+  holdsSomeObjects,
+  type SequenceFacts,
+  type VisibleRows
 } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import type { Clock } from '../../context.ts'
@@ -218,8 +219,7 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
 
 /** In a narrowed backup the copy's other objects are nobody's concern. */
 function narrowedTo(facts: DatabaseFacts, guards: readonly Guard[]): readonly Guard[] {
-  const { schemas, excludeSchemas, tables, excludeTables } = facts.selection
-  if ([schemas, excludeSchemas, tables, excludeTables].every((list) => list.length === 0)) return guards
+  if (!holdsSomeObjects(facts)) return guards
   const known = new Set(facts.guards.map((guard) => `${guard.kind}\0${guard.name}`))
   return guards.filter((guard) => known.has(`${guard.kind}\0${guard.name}`))
 }

@@ -1,4 +1,4 @@
-import type { DatabaseFacts, Guard, TableFacts } from '../../archive/contents-database.ts'
+import { type DatabaseFacts, type Guard, holdsSomeObjects, type TableFacts } from '../../archive/contents-database.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import type { Clock } from '../../context.ts'
 import { readGuards } from './guards.ts'
@@ -13,6 +13,7 @@ import {
 } from './hashes.ts'
 import type { Inventory } from './inventory.ts'
 import { readNotCaptured } from './not-captured.ts'
+import { matchesSchema, type Pattern, parsePattern } from './patterns.ts'
 import { readPlatform } from './platform.ts'
 import { readExtensions, readMemberships, readRoles } from './roles.ts'
 import type { Selection } from './selection.ts'
@@ -160,7 +161,7 @@ function factsOf(table: CatalogTable): Omit<TableFacts, 'rows' | 'hash' | 'hashS
   }
 }
 
-/** The whole fingerprint; of a narrowed dump what belongs to its tables. */
+/** The whole fingerprint; of a narrowed dump what belongs to its tables, and what lies in schemas that it holds whole. */
 function guardsOf(guards: Guard[], { selected }: Inventory, selection: Selection): Guard[] {
   if (selection.type === 'schema') return withoutContent(narrowed(guards, selected, selection))
   return narrowed(guards, selected, selection)
@@ -176,16 +177,54 @@ export function withoutContent(guards: readonly Guard[]): Guard[] {
 }
 
 function narrowed(guards: Guard[], selected: Inventory['selected'], selection: Selection): Guard[] {
-  const all = [selection.schemas, selection.excludeSchemas, selection.tables, selection.excludeTables].every(
-    (list) => list.length === 0
-  )
-  if (all) return guards
+  if (!holdsSomeObjects({ selection })) return guards
   const names = new Set(selected.tables.map((table) => table.quoted))
-  return guards.filter(
-    (guard) =>
-      (/(?:^|on |of )(?:(?:foreign )?table|materialized view|row security)$/.test(guard.kind) &&
-        names.has(guard.name)) ||
-      (/^(?:policy|trigger|constraint|rule)$/.test(guard.kind) &&
-        [...names].some((name) => guard.name.endsWith(` on ${name}`)))
+  const whole = wholeSchemas(guards, selection)
+  const left = guards
+    .filter((guard) => /^(?:foreign table|materialized view|table)$/.test(guard.kind) && !names.has(guard.name))
+    .map((guard) => guard.name)
+  return guards.filter((guard) => {
+    if (/(?:^|on |of )(?:(?:foreign )?table|materialized view|row security)$/.test(guard.kind))
+      return names.has(guard.name)
+    if (/^(?:policy|trigger|constraint|rule)$/.test(guard.kind))
+      return [...names].some((name) => guard.name.endsWith(` on ${name}`))
+    if (guard.kind === 'grants on column') return [...names].some((name) => guard.name.startsWith(`${name}.`))
+    if (guard.kind === 'index') return [...names].some((name) => guard.definition.includes(` ON ${name} `))
+    if (!outsideTables.test(guard.kind) || !whole.has(schemaOf(guard.name))) return false
+    // What hangs on a table that is left out is not as it was.
+    return !/^(?:sequence|statistics)$/.test(guard.kind) || !left.some((name) => guard.definition.includes(name))
+  })
+}
+
+/**
+ * Kinds of objects that lie in schemas and are dumped with them. Whether one of them is in the archive is seen there: what a dump of chosen schemas leaves
+ * out is no difference.
+ */
+const outsideTables =
+  /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|procedure|range type|sequence|statistics|text search (?:configuration|dictionary)|view)$/
+
+/** Schemas that are in the dump with all their objects, quoted as the fingerprint has them: none where tables were chosen. */
+function wholeSchemas(guards: readonly Guard[], selection: Selection): ReadonlySet<string> {
+  if (selection.tables.length > 0) return new Set()
+  const patterns = (texts: readonly string[]) => texts.map((text) => parsePattern(text, 'schema'))
+  const [chosen, excluded] = [patterns(selection.schemas), patterns(selection.excludeSchemas)]
+  const matches = (list: readonly Pattern[], schema: string) => list.some((pattern) => matchesSchema(pattern, schema))
+  return new Set(
+    guards
+      .filter((guard) => guard.kind === 'schema')
+      .map((guard) => guard.name)
+      .filter((name) => {
+        const plain = unquoted(name)
+        return (chosen.length === 0 || matches(chosen, plain)) && !matches(excluded, plain)
+      })
   )
+}
+
+/** The schema of a qualified name, quoted as it is there. */
+function schemaOf(name: string): string {
+  return /^(?:"(?:[^"]|"")*"|[^".]+)(?=\.)/.exec(name)?.[0] ?? ''
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
 }

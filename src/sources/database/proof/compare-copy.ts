@@ -1,4 +1,4 @@
-import type { DatabaseFacts, Guard } from '../../../archive/contents-database.ts'
+import { type DatabaseFacts, type Guard, holdsSomeObjects } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
 import { compareDatabase, type DatabaseState } from '../copy-state.ts'
 import { readable } from '../quote.ts'
@@ -12,8 +12,8 @@ export interface Comparable {
   readonly findings: readonly Finding[]
 }
 
-/** A name without quotes: the server's own quoting knows which words are reserved. */
-const bare = (name: string) => name.replaceAll('"', '')
+/** A name without quotes, which follow the server's own list of reserved words, and without the blanks between arguments. */
+const bare = (name: string) => name.replaceAll('"', '').replaceAll(', ', ',')
 
 /**
  * Takes out of the facts what a copy without `leftOut` cannot have: sequences and samples of tables that are not there, tables in
@@ -99,6 +99,9 @@ export function compareCopy(
   missingExtensions: ReadonlySet<string>
 ): Finding[] {
   const gone = goneObjects(toc, leftOut)
+  const inArchive = holdsSomeObjects(facts)
+    ? goneObjects(toc, new Map(toc.entries.map((entry) => [entry.id, 'the archive'])))
+    : null
   const dropped = facts.extensions
     .map((extension) => extension.name)
     .filter((name) => !missingExtensions.has(name) && state.extensions.every((extension) => extension.name !== name))
@@ -110,12 +113,22 @@ export function compareCopy(
         { kind: 'difference', subject: finding.subject, detail: 'it is missing in the copy, though the server has it' }
       ]
     if (finding.kind !== 'difference') return [finding]
+    // A dump of chosen schemas or tables leaves out some of what lies beside the tables.
+    if (
+      inArchive !== null &&
+      besideTables.test(finding.subject) &&
+      goneReason(bare(finding.subject), inArchive) === undefined
+    )
+      return []
     const reason = goneReason(bare(finding.subject), gone)
     if (reason === undefined) return [finding]
     return known.has(bare(finding.subject)) ? [] : [{ kind: 'notProven', subject: finding.subject, detail: reason }]
   })
   return [...findings, ...compared]
 }
+
+const besideTables =
+  /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|index|procedure|range type|sequence|statistics|text search \w+|view) /
 
 /** The reason why an object of the fingerprint is not in the copy, by its own name or that of the table it hangs on. */
 function goneReason(subject: string, gone: ReadonlyMap<string, string>): string | undefined {
@@ -153,7 +166,7 @@ function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
     } else {
       gone.set(`${kind} ${name}`, why)
       if (kind === 'type')
-        for (const form of ['enumeration', 'range type', 'composite type']) gone.set(`${form} ${name}`, why)
+        for (const form of ['enumeration', 'range type', 'composite type', 'domain']) gone.set(`${form} ${name}`, why)
     }
   }
   return gone
