@@ -2,7 +2,8 @@
 // Prints medians; asserts nothing.
 //
 //   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--bundle dist/index.js]
-//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects, first backup and unchanged one
+//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects: backup, unchanged one, verify, restore
+//                                 [--v8=--max-old-space-size=64]  with options of V8: what memory is needed, beside what is used while there is some
 //   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
 
 import { spawn } from 'node:child_process'
@@ -26,13 +27,15 @@ const { values } = parseArgs({
     bytes: { type: 'string', default: '20000' },
     repeats: { type: 'string', default: '3' },
     listed: { type: 'string' },
+    v8: { type: 'string', default: '' },
     large: { type: 'string' },
     bundle: { type: 'string', default: bundle }
   }
 })
 const jobs = 16
 const key = 'sb_secret_bench_00000000000000000000000000'
-const recipients = await identityToRecipient(await generateIdentity())
+const identity = await generateIdentity()
+const recipients = await identityToRecipient(identity)
 const root = await mkdtemp(path.join(tmpdir(), 'sb-bench-'))
 
 /** The downloads alone, by `fetch` in a process of its own, which is what a script of somebody's own would do. */
@@ -61,23 +64,27 @@ interface Measured {
   readonly run: ActionRun
 }
 
-async function backup(url: string, folder: string): Promise<Measured> {
+function backup(url: string, folder: string): Promise<Measured> {
+  return act({
+    include: 'storage',
+    'supabase-url': url,
+    'service-role-key': key,
+    project: 'bench',
+    folder,
+    recipients,
+    verify: 'none',
+    jobs: String(jobs)
+  })
+}
+
+async function act(inputs: Readonly<Record<string, string>>): Promise<Measured> {
   const started = performance.now()
   let peakBytes = 0
   let watch: NodeJS.Timeout | undefined
   const run = await runAction({
     bundle: values.bundle,
-    inputs: {
-      include: 'storage',
-      'supabase-url': url,
-      'service-role-key': key,
-      project: 'bench',
-      destinations: 'folder',
-      folder,
-      recipients,
-      verify: 'none',
-      jobs: String(jobs)
-    },
+    inputs: { destinations: 'folder', ...inputs },
+    env: values.v8 === '' ? {} : { NODE_OPTIONS: values.v8 },
     onStart: ({ pid }) => {
       watch = setInterval(() => {
         peakBytes = Math.max(peakBytes, peakOf(pid))
@@ -137,16 +144,110 @@ async function times(): Promise<void> {
 }
 
 async function memory(most: number): Promise<void> {
-  console.log('| objects | first backup | unchanged |\n| --- | --- | --- |')
+  console.log('| objects | first backup | unchanged | verify | restore |\n| --- | --- | --- | --- | --- |')
   for (const count of [most / 100, most / 10, most]) {
-    const storage = await filled(count, 10)
+    const [source, target] = [await manyFiles(count, true), await manyFiles(count, false)]
     try {
       const folder = path.join(root, `listed-${count}`)
-      const first = await backup(storage.url, folder)
-      const same = await backup(storage.url, folder)
-      console.log(`| ${count} | ${told(first)} | ${told(same)} |`)
+      const first = await backup(source.url, folder)
+      const same = await backup(source.url, folder)
+      const verified = await act({ command: 'verify', verify: 'read', folder, identity })
+      const restored = await act({
+        command: 'restore',
+        include: 'storage',
+        folder,
+        identity,
+        'target-supabase-url': target.url,
+        'target-service-role-key': key,
+        'target-project-ref': 'bcdefghijklmnopqrstu',
+        'confirm-target': 'bcdefghijklmnopqrstu',
+        jobs: String(jobs)
+      })
+      if (target.count() !== count) throw new Error(`${target.count()} of ${count} files came back`)
+      console.log(`| ${count} | ${[first, same, verified, restored].map(told).join(' | ')} |`)
     } finally {
-      await storage.stop()
+      source.stop()
+      target.stop()
+    }
+  }
+}
+
+/** A Storage API whose files follow from their numbers, so that it takes no memory of its own however many there are. */
+async function manyFiles(
+  most: number,
+  filled: boolean
+): Promise<{ readonly url: string; count(): number; stop(): void }> {
+  const present = new Uint8Array(most).fill(filled ? 1 : 0)
+  const hash = (text: string) => createHash('md5').update(text).digest('hex')
+  const nameOf = (number: number) => `folder ${number % 100}/file-${String(number).padStart(9, '0')}.txt`
+  // The order of a list is that of numbers; nothing relies on that of names.
+  const numberOf = (name: string) => Number(/file-(\d+)\.txt$/.exec(name)?.[1] ?? Number.NaN)
+  const idOf = (number: number) => hash(`id ${number}`).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const bytesOf = (number: number) => `content of the file ${number}`
+  let bucket = filled
+  const server = createServer((request, response) => {
+    const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+    const missing = () => {
+      response.statusCode = 400
+      json({ statusCode: '404', error: 'not_found', message: 'Object not found' })
+    }
+    const { method, url = '' } = request
+    const name = decodeURIComponent(url.split('/bench/')[1] ?? '')
+    const number = numberOf(name)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString()
+      if (url.includes('/bucket')) {
+        if (method === 'POST') bucket = true
+        return json(method === 'GET' ? (bucket ? [{ id: 'bench', name: 'bench', public: false }] : []) : {})
+      }
+      if (url.includes('/list-v2/')) {
+        const from = Number(JSON.parse(text).cursor ?? 0)
+        const to = Math.min(from + 1000, most)
+        const objects = Array.from({ length: to - from }, (_, at) => ({
+          id: idOf(from + at),
+          name: nameOf(from + at),
+          created_at: '2026-01-01T00:00:00Z',
+          updated_at: '2026-01-01T00:00:00Z',
+          metadata: {
+            eTag: `"${hash(bytesOf(from + at))}"`,
+            size: bytesOf(from + at).length,
+            mimetype: 'text/plain',
+            cacheControl: 'no-cache'
+          }
+        }))
+        return json({ hasNext: to < most, ...(to < most ? { nextCursor: String(to) } : {}), objects })
+      }
+      if (method === 'POST') {
+        if (text !== bytesOf(number)) throw new Error(`other bytes than those of ${name}`)
+        present[number] = 1
+        return json({ Key: `bench/${name}` })
+      }
+      if (present[number] !== 1) return missing()
+      const etag = `"${hash(bytesOf(number))}"`
+      if (url.includes('/info/'))
+        return json({
+          id: idOf(number),
+          name,
+          version: `${filled} ${idOf(number)}`,
+          etag,
+          size: bytesOf(number).length,
+          content_type: 'text/plain',
+          cache_control: 'no-cache',
+          metadata: null
+        })
+      return response.setHeader('etag', etag).end(bytesOf(number))
+    })
+  })
+  server.keepAliveTimeout = 60_000
+  const port = await listen(server)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    count: () => present.reduce((sum, one) => sum + one, 0),
+    stop: () => {
+      server.closeAllConnections()
+      server.close()
     }
   }
 }
