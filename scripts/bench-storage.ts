@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type ActionRun, runAction } from '../test/kit/action.ts'
 import { listen } from '../test/kit/github/http.ts'
+import { manyFiles } from '../test/kit/supabase/many-files.ts'
 import { type StorageDouble, startStorage } from '../test/kit/supabase/storage.ts'
 import { median } from './bench-measure.ts'
 import { bundle } from './demo-action.ts'
@@ -146,7 +147,7 @@ async function times(): Promise<void> {
 async function memory(most: number): Promise<void> {
   console.log('| objects | first backup | unchanged | verify | restore |\n| --- | --- | --- | --- | --- |')
   for (const count of [most / 100, most / 10, most]) {
-    const [source, target] = [await manyFiles(count, true), await manyFiles(count, false)]
+    const [source, target] = [await manyFiles({ count, filled: true }), await manyFiles({ count, filled: false })]
     try {
       const folder = path.join(root, `listed-${count}`)
       const first = await backup(source.url, folder)
@@ -163,91 +164,11 @@ async function memory(most: number): Promise<void> {
         'confirm-target': 'bcdefghijklmnopqrstu',
         jobs: String(jobs)
       })
-      if (target.count() !== count) throw new Error(`${target.count()} of ${count} files came back`)
+      if (target.present() !== count) throw new Error(`${target.present()} of ${count} files came back`)
       console.log(`| ${count} | ${[first, same, verified, restored].map(told).join(' | ')} |`)
     } finally {
       source.stop()
       target.stop()
-    }
-  }
-}
-
-/** A Storage API whose files follow from their numbers, so that it takes no memory of its own however many there are. */
-async function manyFiles(
-  most: number,
-  filled: boolean
-): Promise<{ readonly url: string; count(): number; stop(): void }> {
-  const present = new Uint8Array(most).fill(filled ? 1 : 0)
-  const hash = (text: string) => createHash('md5').update(text).digest('hex')
-  const nameOf = (number: number) => `folder ${number % 100}/file-${String(number).padStart(9, '0')}.txt`
-  // The order of a list is that of numbers; nothing relies on that of names.
-  const numberOf = (name: string) => Number(/file-(\d+)\.txt$/.exec(name)?.[1] ?? Number.NaN)
-  const idOf = (number: number) => hash(`id ${number}`).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  const bytesOf = (number: number) => `content of the file ${number}`
-  let bucket = filled
-  const server = createServer((request, response) => {
-    const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
-    const missing = () => {
-      response.statusCode = 400
-      json({ statusCode: '404', error: 'not_found', message: 'Object not found' })
-    }
-    const { method, url = '' } = request
-    const name = decodeURIComponent(url.split('/bench/')[1] ?? '')
-    const number = numberOf(name)
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString()
-      if (url.includes('/bucket')) {
-        if (method === 'POST') bucket = true
-        return json(method === 'GET' ? (bucket ? [{ id: 'bench', name: 'bench', public: false }] : []) : {})
-      }
-      if (url.includes('/list-v2/')) {
-        const from = Number(JSON.parse(text).cursor ?? 0)
-        const to = Math.min(from + 1000, most)
-        const objects = Array.from({ length: to - from }, (_, at) => ({
-          id: idOf(from + at),
-          name: nameOf(from + at),
-          created_at: '2026-01-01T00:00:00Z',
-          updated_at: '2026-01-01T00:00:00Z',
-          metadata: {
-            eTag: `"${hash(bytesOf(from + at))}"`,
-            size: bytesOf(from + at).length,
-            mimetype: 'text/plain',
-            cacheControl: 'no-cache'
-          }
-        }))
-        return json({ hasNext: to < most, ...(to < most ? { nextCursor: String(to) } : {}), objects })
-      }
-      if (method === 'POST') {
-        if (text !== bytesOf(number)) throw new Error(`other bytes than those of ${name}`)
-        present[number] = 1
-        return json({ Key: `bench/${name}` })
-      }
-      if (present[number] !== 1) return missing()
-      const etag = `"${hash(bytesOf(number))}"`
-      if (url.includes('/info/'))
-        return json({
-          id: idOf(number),
-          name,
-          version: `${filled} ${idOf(number)}`,
-          etag,
-          size: bytesOf(number).length,
-          content_type: 'text/plain',
-          cache_control: 'no-cache',
-          metadata: null
-        })
-      return response.setHeader('etag', etag).end(bytesOf(number))
-    })
-  })
-  server.keepAliveTimeout = 60_000
-  const port = await listen(server)
-  return {
-    url: `http://127.0.0.1:${port}`,
-    count: () => present.reduce((sum, one) => sum + one, 0),
-    stop: () => {
-      server.closeAllConnections()
-      server.close()
     }
   }
 }
