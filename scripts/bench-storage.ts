@@ -1,7 +1,8 @@
 // Storage backups against a plain parallel download of the same objects, in processes of their own, in turns; and what they take in memory.
 // Prints medians; asserts nothing.
 //
-//   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--bundle dist/index.js]
+//   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--latency 0] [--bundle dist/index.js]
+//                                 latency: ms that the server waits before each answer, as over a network
 //   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects: backup, unchanged one, verify, restore
 //                                 [--v8=--max-old-space-size=64]  with options of V8: what memory is needed, beside what is used while there is some
 //   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     objects: { type: 'string', default: '10000' },
     bytes: { type: 'string', default: '20000' },
     repeats: { type: 'string', default: '3' },
+    latency: { type: 'string', default: '0' },
     listed: { type: 'string' },
     v8: { type: 'string', default: '' },
     large: { type: 'string' },
@@ -210,7 +212,7 @@ async function large(bytes: number): Promise<void> {
 }
 
 async function filled(count: number, size: number): Promise<StorageDouble> {
-  const storage = await startStorage({ key })
+  const storage = await startStorage({ key, ...(values.latency === '0' ? {} : { latencyMs: Number(values.latency) }) })
   storage.addBucket('bench')
   for (let number = 0; number < count; number++) storage.put('bench', `file-${number}`, randomBytes(size))
   return storage
