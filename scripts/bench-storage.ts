@@ -1,8 +1,10 @@
 // Storage backups against a plain parallel download of the same objects, in processes of their own, in turns; and what they take in memory.
 // Prints medians; asserts nothing.
 //
-//   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--bundle dist/index.js]
-//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects, first backup and unchanged one
+//   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--latency 0] [--bundle dist/index.js]
+//                                 latency: ms that the server waits before each answer, as over a network
+//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects: backup, unchanged one, verify, restore
+//                                 [--v8=--max-old-space-size=64]  with options of V8: what memory is needed, beside what is used while there is some
 //   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
 
 import { spawn } from 'node:child_process'
@@ -16,6 +18,7 @@ import { parseArgs } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type ActionRun, runAction } from '../test/kit/action.ts'
 import { listen } from '../test/kit/github/http.ts'
+import { manyFiles } from '../test/kit/supabase/many-files.ts'
 import { type StorageDouble, startStorage } from '../test/kit/supabase/storage.ts'
 import { median } from './bench-measure.ts'
 import { bundle } from './demo-action.ts'
@@ -25,14 +28,17 @@ const { values } = parseArgs({
     objects: { type: 'string', default: '10000' },
     bytes: { type: 'string', default: '20000' },
     repeats: { type: 'string', default: '3' },
+    latency: { type: 'string', default: '0' },
     listed: { type: 'string' },
+    v8: { type: 'string', default: '' },
     large: { type: 'string' },
     bundle: { type: 'string', default: bundle }
   }
 })
 const jobs = 16
 const key = 'sb_secret_bench_00000000000000000000000000'
-const recipients = await identityToRecipient(await generateIdentity())
+const identity = await generateIdentity()
+const recipients = await identityToRecipient(identity)
 const root = await mkdtemp(path.join(tmpdir(), 'sb-bench-'))
 
 /** The downloads alone, by `fetch` in a process of its own, which is what a script of somebody's own would do. */
@@ -61,23 +67,27 @@ interface Measured {
   readonly run: ActionRun
 }
 
-async function backup(url: string, folder: string): Promise<Measured> {
+function backup(url: string, folder: string): Promise<Measured> {
+  return act({
+    include: 'storage',
+    'supabase-url': url,
+    'service-role-key': key,
+    project: 'bench',
+    folder,
+    recipients,
+    verify: 'none',
+    jobs: String(jobs)
+  })
+}
+
+async function act(inputs: Readonly<Record<string, string>>): Promise<Measured> {
   const started = performance.now()
   let peakBytes = 0
   let watch: NodeJS.Timeout | undefined
   const run = await runAction({
     bundle: values.bundle,
-    inputs: {
-      include: 'storage',
-      'supabase-url': url,
-      'service-role-key': key,
-      project: 'bench',
-      destinations: 'folder',
-      folder,
-      recipients,
-      verify: 'none',
-      jobs: String(jobs)
-    },
+    inputs: { destinations: 'folder', ...inputs },
+    env: values.v8 === '' ? {} : { NODE_OPTIONS: values.v8 },
     onStart: ({ pid }) => {
       watch = setInterval(() => {
         peakBytes = Math.max(peakBytes, peakOf(pid))
@@ -137,16 +147,30 @@ async function times(): Promise<void> {
 }
 
 async function memory(most: number): Promise<void> {
-  console.log('| objects | first backup | unchanged |\n| --- | --- | --- |')
+  console.log('| objects | first backup | unchanged | verify | restore |\n| --- | --- | --- | --- | --- |')
   for (const count of [most / 100, most / 10, most]) {
-    const storage = await filled(count, 10)
+    const [source, target] = [await manyFiles({ count, filled: true }), await manyFiles({ count, filled: false })]
     try {
       const folder = path.join(root, `listed-${count}`)
-      const first = await backup(storage.url, folder)
-      const same = await backup(storage.url, folder)
-      console.log(`| ${count} | ${told(first)} | ${told(same)} |`)
+      const first = await backup(source.url, folder)
+      const same = await backup(source.url, folder)
+      const verified = await act({ command: 'verify', verify: 'read', folder, identity })
+      const restored = await act({
+        command: 'restore',
+        include: 'storage',
+        folder,
+        identity,
+        'target-supabase-url': target.url,
+        'target-service-role-key': key,
+        'target-project-ref': 'bcdefghijklmnopqrstu',
+        'confirm-target': 'bcdefghijklmnopqrstu',
+        jobs: String(jobs)
+      })
+      if (target.present() !== count) throw new Error(`${target.present()} of ${count} files came back`)
+      console.log(`| ${count} | ${[first, same, verified, restored].map(told).join(' | ')} |`)
     } finally {
-      await storage.stop()
+      source.stop()
+      target.stop()
     }
   }
 }
@@ -188,7 +212,7 @@ async function large(bytes: number): Promise<void> {
 }
 
 async function filled(count: number, size: number): Promise<StorageDouble> {
-  const storage = await startStorage({ key })
+  const storage = await startStorage({ key, ...(values.latency === '0' ? {} : { latencyMs: Number(values.latency) }) })
   storage.addBucket('bench')
   for (let number = 0; number < count; number++) storage.put('bench', `file-${number}`, randomBytes(size))
   return storage

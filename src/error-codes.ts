@@ -730,7 +730,7 @@ const catalogue = {
   },
   SB807: {
     title: 'There are too many Storage files for one backup',
-    cause: 'The list of everything inside would be longer than what a restore reads (256 MiB, some 600,000 files).',
+    cause: 'The list of everything inside would be longer than what a restore reads (16 GiB, some 40 million files).',
     remedy:
       'Divide the buckets between several backups: one job for each, with its own `buckets` and its own `project`.'
   },

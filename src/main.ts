@@ -1,6 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as core from '@actions/core'
+import { keepHeapModest } from './clients/modest-heap.ts'
 import { openRunFolder, type RunFolder } from './clients/run-folder.ts'
 import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
 import { systemClock, systemRandomBytes } from './clients/system.ts'
@@ -27,6 +28,7 @@ const get = (name: string): string => core.getInput(name, { trimWhitespace: fals
 
 /** From inputs to exit code. Outputs, summary and result file are written whatever happens; the failure comes last. */
 async function main(): Promise<number> {
+  keepHeapModest()
   const startedAt = systemClock.now()
   const started = systemClock.monotonic()
   const secrets = secretsOf(get)

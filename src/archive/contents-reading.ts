@@ -1,15 +1,113 @@
-import { UserError } from '../errors.ts'
+import { asError, UserError } from '../errors.ts'
 import { type Contents, contentsSchema } from './contents.ts'
+import { splitContents } from './contents-split.ts'
+import { type StoredObject, storedObjectSchema } from './contents-storage.ts'
 import { formatVersion } from './manifest.ts'
-import { parseStrictJson } from './strict-json.ts'
+import { deepestJson, parseStrictText } from './strict-json.ts'
 
-/** Largest contents.json that is read, in bytes. */
-export const largestContents = 256 * 1024 * 1024
+/** Largest contents.json that is read, in bytes: some 40 million Storage objects. */
+export const largestContents = 16 * 1024 * 1024 * 1024
+/** Most that is read of it besides the list of Storage objects, which is all that is held in memory: characters. */
+export const largestHeld = 256 * 1024 * 1024
+/** Most that is read of one Storage object: characters. Its user's own metadata is in it. */
+const largestObject = 32 * 1024 * 1024
+/** Levels that an object lies inside of. */
+const levelsAbove = 3
 
-/** Reads contents.json. Throws UserError SB509 when it is not what its format demands, SB504 when that format is a later one. */
-export function parseContents(bytes: Uint8Array): Contents {
-  if (bytes.byteLength > largestContents) throw refused(`it is larger than ${largestContents} bytes`)
-  const json = parseStrictJson(bytes)
+export interface ReadContents {
+  readonly contents: Contents
+  /** Each different set of packs that objects lie in (`in`, joined by commas), with the entry of one of those objects. */
+  readonly placements: ReadonlyMap<string, string>
+}
+
+/** Takes contents.json piece by piece; memory does not grow with the number of Storage objects. */
+export interface ContentsReader {
+  /** Throws UserError SB509, also for an object that is not what its format demands. */
+  push(bytes: Uint8Array): void
+  /** Throws UserError SB509 when it is not what its format demands, SB504 when that format is a later one. */
+  end(): ReadContents
+}
+
+/** `onObject` gets each Storage object in order. Objects are void until `end` has returned. */
+export function startContents(onObject?: (object: StoredObject) => void): ContentsReader {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const placements = new Map<string, string>()
+  let bytesRead = 0
+  let objectCount = 0
+  /** Of a later format an object may have another shape: the format is told first. */
+  let failure: UserError | null = null
+  const splitter = splitContents({
+    mostRest: largestHeld,
+    mostItem: largestObject,
+    tooLong: () => tooLarge(largestHeld),
+    onObject: (text) => {
+      if (failure !== null) return
+      try {
+        const object = objectOf(text)
+        objectCount += 1
+        placements.set(object.in.join(), object.entry)
+        onObject?.(object)
+      } catch (thrown) {
+        if (!(thrown instanceof UserError)) throw thrown
+        failure = thrown
+      }
+    }
+  })
+  const decoded = (bytes?: Uint8Array): string => {
+    try {
+      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true })
+    } catch (cause) {
+      throw refused('it is not UTF-8', asError(cause))
+    }
+  }
+  return {
+    push(bytes) {
+      bytesRead += bytes.byteLength
+      if (bytesRead > largestContents) throw tooLarge(largestContents)
+      splitter.push(decoded(bytes))
+    },
+    end() {
+      splitter.push(decoded())
+      const { storage, ...contents } = restOf(splitter.end())
+      if (failure !== null) throw failure
+      if (storage === undefined) return { contents, placements }
+      const { objects: _, ...facts } = storage
+      return { contents: { ...contents, storage: { ...facts, objectCount } }, placements }
+    }
+  }
+}
+
+/** Reads contents.json from its beginning to its end. Throws as `startContents`. */
+export async function readContents(chunks: AsyncIterable<Uint8Array>): Promise<ReadContents> {
+  const reader = startContents()
+  // Leaving the loop ends the decompressor: a bomb goes off no further.
+  for await (const chunk of chunks) reader.push(chunk)
+  return reader.end()
+}
+
+/** The Storage objects that contents.json lists, in its order. Throws as `startContents`, at the end at the latest. */
+export async function* objectsIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<StoredObject> {
+  let found: StoredObject[] = []
+  const reader = startContents((object) => found.push(object))
+  for await (const chunk of chunks) {
+    reader.push(chunk)
+    yield* found
+    found = []
+  }
+  reader.end()
+  yield* found
+}
+
+function objectOf(text: string): StoredObject {
+  const json = parseStrictText(text, deepestJson - levelsAbove)
+  if (json.kind === 'refused') throw refused(json.reason)
+  const parsed = storedObjectSchema.safeParse(json.value)
+  if (parsed.success) return parsed.data
+  throw refused(issueOf(parsed.error.issues, 'storage.objects.'))
+}
+
+function restOf(text: string) {
+  const json = parseStrictText(text)
   if (json.kind === 'refused') throw refused(json.reason)
   const parsed = contentsSchema.safeParse(json.value)
   if (parsed.success) return parsed.data
@@ -19,10 +117,18 @@ export function parseContents(bytes: Uint8Array): Contents {
   if (typeof later === 'number' && later > formatVersion) {
     throw new UserError('SB504', `contents.json has format ${later}; this version reads up to ${formatVersion}.`)
   }
-  const issue = parsed.error.issues[0]
-  throw refused(issue === undefined ? 'it has another shape' : `${issue.path.map(String).join('.')}: ${issue.message}`)
+  throw refused(issueOf(parsed.error.issues, ''))
 }
 
-function refused(reason: string): UserError {
-  return new UserError('SB509', `contents.json cannot be read: ${reason}.`)
+function issueOf(issues: readonly { readonly path: PropertyKey[]; readonly message: string }[], place: string): string {
+  const [issue] = issues
+  return issue === undefined ? 'it has another shape' : `${place}${issue.path.map(String).join('.')}: ${issue.message}`
+}
+
+function tooLarge(most: number): UserError {
+  return new UserError('SB509', `contents.json is larger than ${most} bytes.`)
+}
+
+function refused(reason: string, cause?: Error): UserError {
+  return new UserError('SB509', `contents.json cannot be read: ${reason}.`, cause === undefined ? {} : { cause })
 }

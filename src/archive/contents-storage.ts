@@ -64,6 +64,8 @@ export const storageFactsSchema = z.object({
   objects: z.array(storedObjectSchema)
 })
 export type StorageFacts = z.infer<typeof storageFactsSchema>
+/** The facts without the list of objects, which may be too long for memory. */
+export type HeldStorageFacts = Omit<StorageFacts, 'objects'> & { readonly objectCount: number }
 
 /** One line of a pack's `index.jsonl`. */
 export const packRecordSchema = z.object({

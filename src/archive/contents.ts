@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { configFactsSchema } from './contents-config.ts'
 import { databaseFactsSchema } from './contents-database.ts'
 import { functionsFactsSchema } from './contents-functions.ts'
-import { storageFactsSchema } from './contents-storage.ts'
+import { type HeldStorageFacts, storageFactsSchema } from './contents-storage.ts'
 
 /** The (encrypted) list of everything inside by name. */
 export const contentsSchema = z.object({
@@ -20,4 +20,6 @@ export const contentsSchema = z.object({
   /** What changed since the earlier backup, in words. */
   changes: z.array(z.string()).optional()
 })
-export type Contents = z.infer<typeof contentsSchema>
+
+/** contents.json as it is held in memory: the Storage objects, of which there may be any number, are read one after the other. */
+export type Contents = Omit<z.infer<typeof contentsSchema>, 'storage'> & { storage?: HeldStorageFacts | undefined }

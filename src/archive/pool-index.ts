@@ -20,6 +20,23 @@ const ending = '.index.json'
 /** Largest list that is read, in bytes: ten times what the most files of a pack take. */
 export const largestPoolIndex = 16 * 1024 * 1024
 
+/** Bytes of an entry, which is written with two hexadecimal digits a byte. */
+export const entryBytes = 16
+
+/** The entries of a list as bytes, one after the other: what is held of many lists. */
+export function bytesOfEntries(entries: readonly string[]): Uint8Array {
+  const bytes = Buffer.alloc(entries.length * entryBytes)
+  for (const [at, entry] of entries.entries()) bytes.write(entry, at * entryBytes, 'hex')
+  return bytes
+}
+
+export function entriesOfBytes(bytes: Uint8Array): string[] {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  return Array.from({ length: bytes.byteLength / entryBytes }, (_, at) =>
+    hex.slice(at * 2 * entryBytes, (at + 1) * 2 * entryBytes)
+  )
+}
+
 export function poolIndexName(packName: string): string {
   return `${packName}${ending}`
 }

@@ -7,7 +7,8 @@ export type StrictJson =
   | { readonly kind: 'ok'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly reason: string }
 
-const deepest = 64
+/** Most levels of JSON that is read. */
+export const deepestJson = 64
 
 /** Reads JSON strictly. Never throws; the reasons quote nothing of the text. */
 export function parseStrictJson(bytes: Uint8Array): StrictJson {
@@ -17,8 +18,13 @@ export function parseStrictJson(bytes: Uint8Array): StrictJson {
   } catch {
     return refused('it is not UTF-8')
   }
+  return parseStrictText(text)
+}
+
+/** As `parseStrictJson`, of text that was decoded already; `deepest`: levels allowed. */
+export function parseStrictText(text: string, deepest = deepestJson): StrictJson {
   if (text.startsWith('\uFEFF')) return refused('it begins with a byte order mark')
-  const reason = scan(text)
+  const reason = scan(text, deepest)
   if (reason !== null) return refused(reason)
   try {
     const value: unknown = JSON.parse(text)
@@ -37,7 +43,7 @@ function refused(reason: string): StrictJson {
  * Finds what JSON.parse accepts silently; null when there is nothing of that. It needs no grammar: of valid JSON it sees every key, string
  * and number, and what it makes of invalid JSON does not matter, since JSON.parse refuses that.
  */
-function scan(text: string): string | null {
+function scan(text: string, deepest: number): string | null {
   /** One entry for each open bracket: the keys so far of an object, null for an array. */
   const open: (Set<string> | null)[] = []
   let at = 0

@@ -5,7 +5,8 @@ import { asError, cancelled, UserError } from '../errors.ts'
 import type { Files } from '../sources/source.ts'
 import type { Compression } from './compression.ts'
 import type { Contents } from './contents.ts'
-import { largestContents, parseContents } from './contents-reading.ts'
+import { objectsIn, type ReadContents, readContents } from './contents-reading.ts'
+import type { StoredObject } from './contents-storage.ts'
 import { type Keys, keysDoNotFit } from './encryption.ts'
 import { type Manifest, type StoredFile, storedNamesIn } from './manifest.ts'
 import { headerError, openStoredFile, pourStoredFile } from './stored-bytes.ts'
@@ -44,6 +45,8 @@ export interface OpenedBackup {
    * files, SB509 when it is not what its format demands.
    */
   contents(): Promise<Contents>
+  /** The Storage objects that contents.json lists, in its order, read anew each time; after `contents`. */
+  objects(): AsyncIterable<StoredObject>
   /** Where a fetched file lies, as stored. */
   pathOf(name: string): string
   /** Removes a fetched file, to keep room on the disk. */
@@ -115,9 +118,13 @@ export function openBackup(options: OpenBackupOptions): OpenedBackup {
       const file = fileOf('contents.json')
       if (keys === null && splitStoredName(file.name).encrypted) throw keyNeeded(manifest)
       await fetchOnce(file)
-      const contents = parseContents(await readAll(open('contents.json')))
-      compareWithManifest(contents, manifest)
-      return contents
+      const read = await readContents(open('contents.json'))
+      compareWithManifest(read, manifest)
+      return read.contents
+    },
+    async *objects() {
+      await fetchOnce(fileOf('contents.json'))
+      yield* objectsIn(open('contents.json'))
     },
     pathOf: (name) => join(dir, fileOf(name).name),
     async drop(name) {
@@ -138,7 +145,7 @@ export function foreignNames(manifest: Manifest, found: readonly string[]): read
  * Throws UserError SB507 unless contents and manifest tell of the same backup: id, time, and the files with their SHA-256. Contents are
  * encrypted and authenticated, the manifest is not: whoever replaces files in the place cannot make the two agree without the recipients' help.
  */
-export function compareWithManifest(contents: Contents, manifest: Manifest): void {
+function compareWithManifest({ contents, placements }: ReadContents, manifest: Manifest): void {
   if (contents.id !== manifest.id || contents.project !== manifest.project) {
     throw mixed(
       `contents.json belongs to the backup ${contents.id} of ${contents.project}, the manifest to ${manifest.id} of ${manifest.project}`
@@ -150,7 +157,7 @@ export function compareWithManifest(contents: Contents, manifest: Manifest): voi
   // Which packs of Storage files belong to the backup differs with the place: all are known, and none has to be there but those that are needed.
   const packs = new Map((contents.storage?.packs ?? []).map((pack) => [pack.name, pack.sha256]))
   const listed = new Map(Object.entries(contents.files).filter(([name]) => !packs.has(name)))
-  comparePacks(contents, manifest)
+  comparePacks(contents, placements, manifest)
   for (const file of manifest.files) {
     if (splitStoredName(file.name).plainName === 'contents.json' || packs.has(file.name)) continue
     const sha256 = listed.get(file.name)
@@ -162,7 +169,7 @@ export function compareWithManifest(contents: Contents, manifest: Manifest): voi
 }
 
 /** Every pack that the manifest names is the one that the contents mean, and no object is without one. */
-function comparePacks(contents: Contents, manifest: Manifest): void {
+function comparePacks(contents: Contents, placements: ReadContents['placements'], manifest: Manifest): void {
   const packs = contents.storage?.packs ?? []
   const known = new Map(packs.map((pack) => [pack.name, pack.sha256]))
   for (const { name } of manifest.shared) {
@@ -175,11 +182,10 @@ function comparePacks(contents: Contents, manifest: Manifest): void {
     if (meant !== sha256) throw mixed(`${name} is not the file that contents.json was written with`)
     here.add(name)
   }
-  const orphan = contents.storage?.objects.find(
-    (object) => !object.in.some((number) => here.has(packs[number]?.name ?? ''))
-  )
-  if (orphan !== undefined)
-    throw mixed(`a Storage file that contents.json lists lies in no pack that the manifest names (${orphan.entry})`)
+  for (const [numbers, entry] of placements) {
+    if (numbers.split(',').some((number) => here.has(packs[Number(number)]?.name ?? ''))) continue
+    throw mixed(`a Storage file that contents.json lists lies in no pack that the manifest names (${entry})`)
+  }
 }
 
 async function store(
@@ -211,19 +217,6 @@ async function store(
     signal.removeEventListener('abort', abort)
     source.destroy()
   }
-}
-
-async function readAll(stream: Readable): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of stream) {
-    const part: Uint8Array = chunk
-    bytes += part.byteLength
-    // Leaving the loop destroys the stream and ends the decompressor: a bomb goes off no further.
-    if (bytes > largestContents) throw new UserError('SB509', `contents.json is larger than ${largestContents} bytes.`)
-    chunks.push(part)
-  }
-  return Buffer.concat(chunks)
 }
 
 function missing(manifest: Manifest, file: StoredFile, error: unknown): Error {

@@ -1,6 +1,6 @@
 import type { Contents } from '../archive/contents.ts'
 import { databaseFactsSchema, isNarrowed } from '../archive/contents-database.ts'
-import { largestContents } from '../archive/contents-reading.ts'
+import { largestContents, largestHeld } from '../archive/contents-reading.ts'
 import { formatVersion, type Manifest } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
@@ -59,8 +59,7 @@ async function* asLongAsRead(text: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   let bytes = 0
   for await (const piece of text) {
     bytes += piece.byteLength
-    if (bytes > largestContents)
-      throw new UserError('SB807', `contents.json would be longer than ${largestContents} bytes.`)
+    if (bytes > largestContents) throw tooLong(largestContents)
     yield piece
   }
 }
@@ -72,8 +71,12 @@ async function* textOf(
   lists: ReadonlyMap<SourceName, FactLists>
 ): AsyncGenerator<Uint8Array> {
   let text = JSON.stringify(contents).slice(0, -1)
+  let held = text.length
   for (const [name, longLists] of lists) {
-    text += `,${JSON.stringify(name)}:${JSON.stringify(facts.get(name)).slice(0, -1)}`
+    const part = `,${JSON.stringify(name)}:${JSON.stringify(facts.get(name)).slice(0, -1)}`
+    held += part.length
+    text += part
+    if (held > largestHeld) throw tooLong(largestHeld)
     for (const [key, items] of Object.entries(longLists)) {
       let separator = `,${JSON.stringify(key)}:[`
       for await (const item of items()) {
@@ -88,6 +91,10 @@ async function* textOf(
     text += '}'
   }
   yield Buffer.from(`${text}}\n`)
+}
+
+function tooLong(most: number): UserError {
+  return new UserError('SB807', `contents.json would be longer than ${most} bytes.`)
 }
 
 function isNarrowedDatabase(database: unknown): boolean {

@@ -1,6 +1,6 @@
 import { type Manifest, renderManifest, type StoredFile, withDigest } from '../archive/manifest.ts'
 import type { StagedFile } from '../archive/pack.ts'
-import { poolIndexName, renderPoolIndex } from '../archive/pool-index.ts'
+import { entriesOfBytes, poolIndexName, renderPoolIndex } from '../archive/pool-index.ts'
 import type { Context } from '../context.ts'
 import type { BackupRef, Destination, Pool, Volume } from '../destinations/destination.ts'
 import { cutIntoVolumes, memoryVolume } from '../destinations/volumes.ts'
@@ -51,7 +51,12 @@ export async function publish(
     else {
       fresh.push(stored)
       // After its pack: a list never speaks of what is not there.
-      const index = renderPoolIndex({ format: 1, pack: stored, encryption: frame.encryption, entries: [...entries] })
+      const index = renderPoolIndex({
+        format: 1,
+        pack: stored,
+        encryption: frame.encryption,
+        entries: entriesOfBytes(entries)
+      })
       puts.push({ name: poolIndexName(file.name), body: memoryVolume(index), pooled })
     }
   }

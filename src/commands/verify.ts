@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PackRecord } from '../archive/contents-storage.ts'
+import type { Contents } from '../archive/contents.ts'
 import type { Manifest, Verification, VerificationLevel } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import type { VerificationRecord } from '../archive/verification-record.ts'
@@ -11,7 +11,7 @@ import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, isFromTheFuture, selectBackup, soleProject } from '../history/select.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding } from '../sources/source.ts'
-import { lostObjects } from '../sources/storage/lost-objects.ts'
+import { divideByPack, type ObjectsByPack } from '../sources/storage/objects-by-pack.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll } from './list.ts'
@@ -275,15 +275,7 @@ async function proveBackup(
   }
   // Contents first: a key that does not fit and files of another backup are told before anything large is fetched.
   const contents = await opened.contents()
-  const held = new Map<string, ReadonlyMap<string, PackRecord>>()
-  for (const name of names) {
-    if (name === 'database.dump') continue
-    await opened.fetch([name])
-    const records = await readWhole(opened.files, name)
-    if (records !== null) held.set(name, records)
-    await opened.drop(name)
-  }
-  const lost = contents.storage === undefined ? [] : lostObjects(contents.storage, held)
+  const lost = await readFiles(backup, contents, names, ports)
   if (lost.length > 0)
     throw new UserError(
       'SB806',
@@ -299,6 +291,43 @@ async function proveBackup(
     },
     ports.context.signal
   )
+}
+
+/**
+ * Reads every file but the database's archive to its end. Gives the names of Storage files that the contents tell of and whose pack does not hold them
+ * with these bytes: a list of a pool that claims more than its pack holds makes such files.
+ */
+async function readFiles(
+  { opened }: FetchableBackup,
+  { storage }: Contents,
+  names: readonly string[],
+  { context }: VerifyPorts
+): Promise<string[]> {
+  const lost: string[] = []
+  let objects: ObjectsByPack | undefined
+  try {
+    if (storage !== undefined)
+      objects = await divideByPack({
+        facts: storage,
+        objects: opened.objects(),
+        names,
+        folder: join(context.temp, 'verified-objects'),
+        onOrphan: ({ bucket, key }) => void lost.push(`${bucket}/${key}`)
+      })
+    for (const name of names) {
+      if (name === 'database.dump') continue
+      await opened.fetch([name])
+      const records = await readWhole(opened.files, name)
+      await opened.drop(name)
+      for (const { entry, sha256, bucket, key } of (await objects?.of(name))?.values() ?? []) {
+        const record = records?.get(entry)
+        if (record === undefined || (sha256 !== undefined && sha256 !== record.sha256)) lost.push(`${bucket}/${key}`)
+      }
+    }
+    return lost
+  } finally {
+    await objects?.remove()
+  }
 }
 
 async function writeRecord(

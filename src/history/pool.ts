@@ -1,5 +1,6 @@
 import type { Manifest, StoredFile } from '../archive/manifest.ts'
 import {
+  bytesOfEntries,
   largestPoolIndex,
   packOfPoolIndex,
   parsePoolIndex,
@@ -7,6 +8,7 @@ import {
   sealedForTheSame
 } from '../archive/pool-index.ts'
 import type { Body, Pool, PooledFile } from '../destinations/destination.ts'
+import { openEntryTable } from './entry-table.ts'
 
 /** A pack that nobody needs stays this long: a backup that is being made may be about to name it. */
 const spareMs = 24 * 60 * 60 * 1000
@@ -28,15 +30,23 @@ export async function readKnownPacks(
 ): Promise<KnownPacks> {
   const pooled = await pool.list(project)
   const listed = new Map(pooled.map((file) => [file.name, file]))
-  const packs = new Map<string, StoredFile>()
+  const packs: StoredFile[] = []
+  const table = openEntryTable()
   for (const { name, bytes } of pooled) {
     const packName = packOfPoolIndex(name)
     if (packName === null || bytes > largestPoolIndex) continue
     const index = parsePoolIndex(await readBody(await pool.get(project, name)), packName)
     if (index === null || !sealedForTheSame(encryption, index.encryption) || !isWhole(index.pack, listed)) continue
-    for (const entry of index.entries) packs.set(entry, index.pack)
+    table.add(bytesOfEntries(index.entries), packs.length)
+    packs.push(index.pack)
   }
-  return { find: (entry) => packs.get(entry) }
+  const entries = table.close()
+  return {
+    find: (entry) => {
+      const number = entries.find(entry)
+      return number === undefined ? undefined : packs[number]
+    }
+  }
 }
 
 /** Whether every volume of a pack lies in the pool with the length, and where it is told the digest, that it should have. */

@@ -86,8 +86,8 @@ export interface Captured<F> {
 
 /** Files that outlive the backup that made them, in places with a pool. */
 export interface SharedPacks {
-  /** Stored names of new packs, each with what the next backup has to know of it: the hashes of its entries. */
-  readonly fresh: ReadonlyMap<string, readonly string[]>
+  /** Stored names of new packs, each with what the next backup has to know of it: its entries, as `bytesOfEntries` has them. */
+  readonly fresh: ReadonlyMap<string, Uint8Array>
   /** Stored names of packs whose content the pools hold already: for places without a pool alone. */
   readonly again: ReadonlySet<string>
   /** Packs of earlier backups that this one needs, by the place whose pool they lie in. */

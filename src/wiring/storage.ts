@@ -120,7 +120,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
           {
             kind: 'note',
             subject: 'Storage',
-            detail: `${facts.objects.length} files in ${facts.buckets.length} buckets, ${missing} of which the target lacks`
+            detail: `${facts.objectCount} files in ${facts.buckets.length} buckets, ${missing} of which the target lacks`
           }
         ]
       },
@@ -141,6 +141,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
             context,
             target,
             facts,
+            objects: () => backup.opened.objects(),
             backup: backup.opened,
             buckets: inputs.buckets,
             jobs: storageJobs(inputs.jobs),

@@ -7,12 +7,22 @@ import { createCompression } from '../../src/clients/zstd.ts'
 import type { Context } from '../../src/context.ts'
 import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
 import type { Captured } from '../../src/sources/source.ts'
-import { type RestoredStorage, restoreStorage } from '../../src/sources/storage/restore.ts'
+import { type RestoredStorage, type RestoreStorageOptions, restoreStorage } from '../../src/sources/storage/restore.ts'
 import { openStorageSource, type StorageSourceOptions } from '../../src/sources/storage.ts'
 import { type StorageDouble, startStorage } from '../kit/supabase/storage.ts'
 import { type Desk, openDesk } from './database-capture-setup.ts'
 
 const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl'
+
+/** Facts with their objects, as a restore is given them. */
+function listed({ objects, ...facts }: StorageFacts): Pick<RestoreStorageOptions, 'facts' | 'objects'> {
+  return {
+    facts: { ...facts, objectCount: objects.length },
+    objects: async function* () {
+      yield* objects
+    }
+  }
+}
 
 describe('the source storage', () => {
   let source: StorageDouble
@@ -82,7 +92,7 @@ describe('the source storage', () => {
     restoreStorage({
       context,
       target: api(target),
-      facts,
+      ...listed(facts),
       backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
       jobs: 4,
@@ -265,7 +275,7 @@ describe('the source storage', () => {
     const done = await restoreStorage({
       context,
       target: api(source),
-      facts: backup.facts,
+      ...listed(backup.facts),
       backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
       jobs: 4,

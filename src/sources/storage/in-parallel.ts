@@ -7,32 +7,44 @@ export async function* inParallel<T, R>(
   jobs: number,
   work: (item: T) => Promise<R>
 ): AsyncGenerator<R> {
-  const running = new Set<Promise<{ readonly result: R; readonly self: Promise<unknown> }>>()
+  const running = new Set<Promise<void>>()
+  const settled: ({ readonly result: R } | { readonly failure: unknown })[] = []
+  // Not `Promise.race`: each call leaves a listener on all that still run, and one large file may run beside any number of small ones.
+  let wake = (): void => undefined
+  const begin = (item: T): void => {
+    const one: Promise<void> = work(item)
+      .then(
+        (result) => void settled.push({ result }),
+        (failure: unknown) => void settled.push({ failure })
+      )
+      .then(() => {
+        running.delete(one)
+        wake()
+      })
+    running.add(one)
+  }
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   let ended = false
   try {
     for (;;) {
-      while (!ended && running.size < jobs) {
+      while (!ended && running.size + settled.length < jobs) {
         const next = await iterator.next()
-        if (next.done === true) {
-          ended = true
-          break
-        }
-        const one: Promise<{ result: R; self: Promise<unknown> }> = work(next.value).then((result) => ({
-          result,
-          self: one
-        }))
-        // Looked at by the race below; until then it is not unhandled.
-        one.catch(() => undefined)
-        running.add(one)
+        if (next.done === true) ended = true
+        else begin(next.value)
       }
-      if (running.size === 0) return
-      const done = await Promise.race(running)
-      for (const one of running) if (one === done.self) running.delete(one)
-      yield done.result
+      const first = settled.shift()
+      if (first === undefined) {
+        if (running.size === 0) return
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+        continue
+      }
+      if ('failure' in first) throw first.failure
+      yield first.result
     }
   } finally {
-    await Promise.allSettled(running)
+    await Promise.all(running)
     if (!ended) await iterator.return?.()
   }
 }

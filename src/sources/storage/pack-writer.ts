@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack as startTar } from 'tar-stream'
 import { type PackRecord, packIndexEntry } from '../../archive/contents-storage.ts'
+import { bytesOfEntries } from '../../archive/pool-index.ts'
 import type { RandomBytes } from '../../context.ts'
 import { asError } from '../../errors.ts'
 import type { AddedFile, AddFile } from '../source.ts'
@@ -15,7 +16,8 @@ const pieceBytes = 256 * 1024
 
 /** A pack as it was stored. */
 export interface StoredPack extends AddedFile {
-  readonly entries: readonly string[]
+  /** As `bytesOfEntries` has them. */
+  readonly entries: Uint8Array
 }
 
 /** Puts objects into tar archives of bounded size. One object after the other. */
@@ -66,7 +68,7 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
     const index = Buffer.from(pack.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
     await step(pack, writeEntry(pack.tar, packIndexEntry, index.byteLength, { chunks: [index] }))
     pack.tar.finalize()
-    done.push({ ...(await pack.adding), entries: pack.records.map((record) => record.entry) })
+    done.push({ ...(await pack.adding), entries: bytesOfEntries(pack.records.map((record) => record.entry)) })
   }
 
   return {

@@ -12,7 +12,7 @@ const batch = 1000
 export async function restoreRows(
   connection: Connection,
   buckets: readonly StorageBucketFacts[],
-  objects: readonly StoredObject[],
+  objects: AsyncIterable<StoredObject>,
   findings: Finding[]
 ): Promise<void> {
   const chosen = new Set(buckets.map((bucket) => bucket.id))
@@ -30,27 +30,31 @@ export async function restoreRows(
         detail: `the times of the last change are those of the restore, since triggers set them: ${thrown.message}`
       })
     }
-    const rows = objects.filter((object) => chosen.has(object.bucket))
-    for (let at = 0; at < rows.length; at += batch) {
-      const part = rows
-        .slice(at, at + batch)
-        .map(({ bucket, key, id, ownerId, createdAt, updatedAt, lastAccessedAt }) => ({
-          bucket,
-          key,
-          id,
-          owner_id: ownerId,
-          created_at: createdAt,
-          updated_at: updatedAt,
-          last_accessed_at: lastAccessedAt
-        }))
+    let rows: object[] = []
+    const update = async () => {
       await connection.query(
         `update storage.objects o set id = coalesce(r.id, o.id), owner_id = coalesce(r.owner_id, o.owner_id), created_at = coalesce(r.created_at, o.created_at),
   updated_at = coalesce(r.updated_at, o.updated_at), last_accessed_at = coalesce(r.last_accessed_at, o.last_accessed_at)
 from pg_catalog.jsonb_to_recordset($1::jsonb) as r(bucket text, key text, id uuid, owner_id text, created_at timestamptz, updated_at timestamptz, last_accessed_at timestamptz)
 where o.bucket_id = r.bucket and o.name = r.key`,
-        [JSON.stringify(part)]
+        [JSON.stringify(rows)]
       )
+      rows = []
     }
+    for await (const { bucket, key, id, ownerId, createdAt, updatedAt, lastAccessedAt } of objects) {
+      if (!chosen.has(bucket)) continue
+      rows.push({
+        bucket,
+        key,
+        id,
+        owner_id: ownerId,
+        created_at: createdAt,
+        updated_at: updatedAt,
+        last_accessed_at: lastAccessedAt
+      })
+      if (rows.length >= batch) await update()
+    }
+    if (rows.length > 0) await update()
     await connection.query(
       `update storage.buckets b set owner_id = coalesce(r.owner_id, b.owner_id), created_at = coalesce(r.created_at, b.created_at), updated_at = coalesce(r.updated_at, b.updated_at)
 from pg_catalog.jsonb_to_recordset($1::jsonb) as r(id text, owner_id text, created_at timestamptz, updated_at timestamptz) where b.id = r.id`,

@@ -1,5 +1,5 @@
-import type { StorageFacts, StoredObject } from '../../archive/contents-storage.ts'
-import { plainNameOf } from '../../archive/stored-names.ts'
+import { join } from 'node:path'
+import type { HeldStorageFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { OpenedBackup } from '../../archive/unpack.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
@@ -9,6 +9,7 @@ import type { Glob } from '../../glob.ts'
 import type { Finding } from '../source.ts'
 import { inParallel } from './in-parallel.ts'
 import { isChosen } from './listing.ts'
+import { divideByPack, type ObjectsByPack } from './objects-by-pack.ts'
 import { type CheckedRecord, checkPack, filesOfPack } from './read-pack.ts'
 import { finishBuckets, type PreparedBucket, prepareBuckets } from './restore-buckets.ts'
 import { restoreRows } from './restore-rows.ts'
@@ -18,8 +19,10 @@ export interface RestoreStorageOptions {
   readonly context: Context
   /** The target's API. */
   readonly target: SupabaseStorage
-  /** `storage` of contents.json. */
-  readonly facts: StorageFacts
+  /** `storage` of contents.json, */
+  readonly facts: HeldStorageFacts
+  /** and its objects, from the first on at each call. */
+  readonly objects: () => AsyncIterable<StoredObject>
   /** The opened backup: packs are fetched one after the other and dropped again. */
   readonly backup: Pick<OpenedBackup, 'files' | 'fetch' | 'drop'>
   /** Buckets to restore; empty: all. */
@@ -60,12 +63,23 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
   const tally = { objects: 0, uploaded: 0, alreadyThere: 0, failed: 0, bytes: 0 }
   const chosen = facts.buckets.filter((bucket) => isChosen(options.buckets, bucket.id))
   const prepared: PreparedBucket[] = []
+  let divided: ObjectsByPack | undefined
   try {
     await prepareBuckets(target, chosen, findings, prepared)
-    const wanted = new Set(prepared.map(({ facts: bucket }) => bucket.id))
-    const byPack = groupByPack(facts, backup.files.names, wanted, findings, tally)
-    for (const [pack, objects] of byPack) {
+    divided = await divideByPack({
+      facts,
+      objects: inBuckets(options.objects(), new Set(prepared.map(({ facts: bucket }) => bucket.id))),
+      names: backup.files.names,
+      folder: join(context.temp, 'restored-objects'),
+      onOrphan: (object) => {
+        tally.objects += 1
+        tally.failed += 1
+        findings.push(differs(object, 'no pack here holds it'))
+      }
+    })
+    for (const pack of divided.packs) {
       context.signal.throwIfAborted()
+      const objects = await divided.of(pack)
       await backup.fetch([pack])
       try {
         const records = await checkPack(pack, backup.files.open(pack))
@@ -79,7 +93,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
           } else tally[outcome.kind] += 1
           if (outcome.kind === 'uploaded') tally.bytes += outcome.bytes
           context.log.progress(
-            () => `storage: ${tally.objects} of ${facts.objects.length} files, ${tally.uploaded} uploaded`
+            () => `storage: ${tally.objects} of ${facts.objectCount} files, ${tally.uploaded} uploaded`
           )
         }
         for (const [entry, object] of objects) {
@@ -94,12 +108,13 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
     }
   } finally {
     await finishBuckets(target, prepared, findings)
+    await divided?.remove()
   }
   if (options.connection !== null)
     await restoreRows(
       options.connection,
       prepared.map(({ facts: bucket }) => bucket),
-      facts.objects,
+      options.objects(),
       findings
     )
   else if (tally.uploaded > 0) {
@@ -117,30 +132,11 @@ type Uploaded =
   | { readonly kind: 'alreadyThere' }
   | { readonly kind: 'failed'; readonly finding: Finding }
 
-/** One pack holds it in each place; which one, the names of the backup's files there tell. */
-function groupByPack(
-  facts: StorageFacts,
-  names: readonly string[],
-  buckets: ReadonlySet<string>,
-  findings: Finding[],
-  tally: { objects: number; failed: number }
-): Map<string, Map<string, StoredObject>> {
-  const here = new Set(names)
-  const packs = facts.packs.map((pack) => plainNameOf(pack.name))
-  const groups = new Map<string, Map<string, StoredObject>>()
-  for (const object of facts.objects) {
-    if (!buckets.has(object.bucket)) continue
-    const pack = object.in.map((number) => packs[number] ?? '').find((name) => here.has(name))
-    if (pack === undefined) {
-      tally.objects += 1
-      tally.failed += 1
-      findings.push(differs(object, 'no pack here holds it'))
-      continue
-    }
-    const group = groups.get(pack) ?? new Map<string, StoredObject>()
-    groups.set(pack, group.set(object.entry, object))
-  }
-  return groups
+async function* inBuckets(
+  objects: AsyncIterable<StoredObject>,
+  buckets: ReadonlySet<string>
+): AsyncGenerator<StoredObject> {
+  for await (const object of objects) if (buckets.has(object.bucket)) yield object
 }
 
 /** The uploads of one pack, in its order. Small files are read beforehand and go up side by side; a large one goes up while it is read. */

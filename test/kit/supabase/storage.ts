@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Fault, type Faults, makeFaults } from '../github/faults.ts'
 import { listen, receive } from '../github/http.ts'
 import type { StorageTables } from './storage-tables.ts'
@@ -59,6 +60,8 @@ export interface StorageDoubleOptions {
   readonly page?: number
   /** False: a server without the newer list. */
   readonly listV2?: boolean
+  /** Every call waits so long before it is looked at, as over a network. */
+  readonly latencyMs?: number
   /** Something in front decodes slashes and resolves dot segments of addresses. */
   readonly resolves?: boolean
   /** The database behind the API; without it the double's own maps are all there is. */
@@ -366,7 +369,11 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
 
   let onEveryCall: StorageDouble['onCall'] = null
   const server = createServer((incoming, response) => {
-    handle(incoming, response).catch((error: unknown) => {
+    const answered =
+      options.latencyMs === undefined
+        ? handle(incoming, response)
+        : delay(options.latencyMs).then(() => handle(incoming, response))
+    answered.catch((error: unknown) => {
       response
         .writeHead(500, { 'content-type': 'application/json' })
         .end(JSON.stringify({ statusCode: '500', error: 'Bug', message: String(error) }))
