@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts'
 import { type Contents, contentsSchema } from './contents.ts'
+import { firstIssue } from './first-issue.ts'
 import { formatVersion } from './manifest.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -19,8 +20,7 @@ export function parseContents(bytes: Uint8Array): Contents {
   if (typeof later === 'number' && later > formatVersion) {
     throw new UserError('SB504', `contents.json has format ${later}; this version reads up to ${formatVersion}.`)
   }
-  const issue = parsed.error.issues[0]
-  throw refused(issue === undefined ? 'it has another shape' : `${issue.path.map(String).join('.')}: ${issue.message}`)
+  throw refused(firstIssue(parsed.error))
 }
 
 function refused(reason: string): UserError {

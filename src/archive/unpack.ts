@@ -167,9 +167,8 @@ function comparePacks(contents: Contents, manifest: Manifest): void {
     if (meant !== sha256) throw mixed(`${name} is not the file that contents.json was written with`)
     here.add(name)
   }
-  const orphan = contents.storage?.objects.find(
-    (object) => !object.in.some((number) => here.has(packs[number]?.name ?? ''))
-  )
+  const isHere = packs.map((pack) => here.has(pack.name))
+  const orphan = contents.storage?.objects.find((object) => !object.in.some((number) => isHere[number] === true))
   if (orphan !== undefined)
     throw mixed(`a Storage file that contents.json lists lies in no pack that the manifest names (${orphan.entry})`)
 }

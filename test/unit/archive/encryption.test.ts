@@ -3,7 +3,8 @@ import {
   Encrypter,
   generateHybridIdentity,
   generateX25519Identity,
-  identityToRecipient
+  identityToRecipient,
+  Stanza
 } from 'age-encryption'
 import { describe, expect, test } from 'vitest'
 import { passphraseIdentity, passphraseRecipient } from '../../../src/archive/age-passphrase.ts'
@@ -124,6 +125,23 @@ describe('keys', () => {
     expect(text).toContain(fingerprintOf(theirs.recipient))
   })
 
+  test('F65: a passphrase on either side is told as that', async () => {
+    const { identity, recipient } = await pair()
+    const keys = await keysOf([identity])
+    expect(keysDoNotFit('x.age', keysOfPassphrase('pass'), undefined)).toMatchObject({
+      code: 'SB502',
+      message: 'x.age cannot be opened with the passphrase: it was made for other keys.'
+    })
+    expect(keysDoNotFit('x.age', keys, describeEncryption(encryptionWith('pass'))).message).toBe(
+      `x.age cannot be opened with the identity (${fingerprintOf(recipient)}): it was made for other keys. It was sealed with a passphrase.`
+    )
+  })
+
+  test('the manifest says of a passphrase, and of no encryption, that there are no recipients', () => {
+    expect(describeEncryption(encryptionWith('pass'))).toEqual({ scheme: 'age-scrypt', recipients: [] })
+    expect(describeEncryption({ scheme: 'none' })).toEqual({ scheme: 'none', recipients: [] })
+  })
+
   test('F62: every flipped byte of a header is found: damaged, or no longer for this key, never opened', async () => {
     const { identity, recipient } = await pair()
     const { header } = await headerFor(recipient)
@@ -177,6 +195,40 @@ describe('passphrases', () => {
     const ours = new Decrypter()
     ours.addIdentity(passphraseIdentity('pass'))
     expect(await ours.decrypt(await theirs.encrypt('text'), 'text')).toBe('text')
+  })
+
+  test('a key that cannot be derived fails by itself and holds up no other', async () => {
+    const wrap = (logN: number) => passphraseRecipient('pass', logN).wrapFileKey(new Uint8Array(16))
+    const both = await Promise.allSettled([wrap(0), wrap(4)])
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+  })
+
+  test('a stanza that is not just as age writes it is refused', async () => {
+    const [good] = await passphraseRecipient('pass', 4).wrapFileKey(new Uint8Array(16).fill(7))
+    if (good === undefined) throw new Error('not reached')
+    const [, salt = '', logN = ''] = good.args
+    const { body } = good
+    const open = (...stanzas: Stanza[]) => passphraseIdentity('pass').unwrapFileKey(stanzas)
+    expect(await open(good)).toEqual(new Uint8Array(16).fill(7))
+    for (const wrong of [
+      new Stanza(['scrypt'], body),
+      new Stanza(['scrypt', salt], body),
+      new Stanza(['scrypt', salt, logN, 'more'], body),
+      new Stanza(['scrypt', `${salt}==`, logN], body),
+      new Stanza(['scrypt', salt.slice(0, -2), logN], body),
+      new Stanza(['scrypt', salt, `0${logN}`], body),
+      new Stanza(['scrypt', salt, '0'], body),
+      new Stanza(['scrypt', salt, `${logN}.0`], body),
+      new Stanza(['scrypt', salt, `x${logN}`], body),
+      new Stanza(['scrypt', salt, logN], body.subarray(1)),
+      new Stanza(['scrypt', salt, logN], new Uint8Array([...body, 0]))
+    ])
+      await expect(open(wrong), wrong.args.join(' ')).rejects.toThrow('invalid scrypt stanza')
+    await expect(open(good, new Stanza(['X25519', 'x'], body))).rejects.toThrow('not the only one')
+    expect(await open(new Stanza(['X25519', 'x'], body))).toBeNull()
+    // The highest that is worked on, and the first that is not. 1 GiB is not spent here: the body is wrong, too.
+    await expect(open(new Stanza(['scrypt', salt, '21'], body.subarray(1)))).rejects.toThrow('too high')
+    await expect(open(new Stanza(['scrypt', salt, '20'], body.subarray(1)))).rejects.toThrow('invalid scrypt stanza')
   })
 
   test('work that would take more than 1 GiB of memory is refused before it starts', async () => {
