@@ -76,6 +76,8 @@ describe('names', () => {
     expect([first?.status, second?.status]).toEqual(['fulfilled', 'rejected'])
     expect((await collect(one.files.open('a'))).toString()).toBe('1')
     await expect(one.addPlain('a', Buffer.from('3'))).rejects.toThrow('packed twice: a')
+    const plainly = await Promise.allSettled(['1', '2'].map((text) => one.addPlain('b', Buffer.from(text))))
+    expect(plainly.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     await expect(one.add('../a', bytesOf('x'))).rejects.toThrow('not a storable name: "../a"')
   })
 })
@@ -171,13 +173,26 @@ describe('what fails leaves nothing behind', () => {
       'SB312 the compressor failed'
     )
     expect(await failureOf(packer({ onProgress: full }).add('a', bytesOf('x')))).toBe('SB310 no room')
-    expect(await failureOf(packer({ onProgress: full }).addPlain('a', Buffer.from('x')))).toBe('SB310 no room')
+    let isFull = true
+    const one = packer({ onProgress: () => (isFull ? full() : undefined) })
+    expect(await failureOf(one.addPlain('a', Buffer.from('x')))).toBe('SB310 no room')
     expect(await left()).toEqual([])
+    isFull = false
+    await one.addPlain('a', Buffer.from('x'))
+    expect(await left()).toEqual(['a'])
   })
 
   test('F36: a run that was cancelled packs nothing, and says why', async () => {
     const cancelled = AbortSignal.abort(new UserError('SB302', 'time is up'))
-    expect(await failureOf(packer({ signal: cancelled }).add('a', bytesOf('x')))).toBe('SB302 time is up')
+    let started = 0
+    const content: Content = {
+      start: () => {
+        started += 1
+        return { stdout: Readable.from([]), done: Promise.resolve() }
+      }
+    }
+    expect(await failureOf(packer({ signal: cancelled }).add('a', content))).toBe('SB302 time is up')
+    expect(started).toBe(0)
     const controller = new AbortController()
     const endless = (async function* () {
       for (let count = 0; ; count += 1) {

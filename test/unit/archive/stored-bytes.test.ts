@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { createPayloadSealer } from '../../../src/archive/age-stream.ts'
 import { keysOf, sealFile } from '../../../src/archive/encryption.ts'
 import { type FileKeyOf, openStoredFile, splitHeader } from '../../../src/archive/stored-bytes.ts'
 import { isStorableName, plainNameOf, splitStoredName, storedNameOf } from '../../../src/archive/stored-names.ts'
@@ -71,6 +72,19 @@ describe('opening', () => {
     expect(await failureOf(opened(await fileOf('a.age', Buffer.alloc(5 * 1024 * 1024, 'x'))))).toBe(none)
   })
 
+  test('a header that is longer than what is read at once is put together', async () => {
+    const header = Buffer.from(`age-encryption.org/v1\n${'-> X25519 a\nbody\n'.repeat(70_000)}--- mac\n`)
+    expect(header.byteLength).toBeGreaterThan(1024 * 1024)
+    const fileKey = Buffer.alloc(16, 7)
+    const sealer = createPayloadSealer(fileKey, Buffer.alloc(16, 9))
+    const payload = [...sealer.push(Buffer.from('text')), ...sealer.end()]
+    const keyOf: FileKeyOf = async (found) => {
+      if (!header.equals(found)) throw new Error('another header')
+      return fileKey
+    }
+    expect((await opened(await fileOf('a.age', Buffer.concat([header, ...payload])), keyOf)).toString()).toBe('text')
+  })
+
   test('F62: a payload that was changed or cut before it was hashed is damaged, not a bug', async () => {
     const bytes = await sealedBytes(Buffer.from('secret'))
     expect(await failureOf(opened(await fileOf('a.age', bytes.subarray(0, -1)), fileKeyOf))).toMatch(
@@ -94,6 +108,7 @@ describe('opening', () => {
     const file = await fileOf('a.gz', gzipSync(Buffer.from('text')))
     expect(await failureOf(opened(file, noKey, signal))).toBe('SB302 time is up')
     expect(await failureOf(opened(file, noKey, AbortSignal.abort('why not')))).toMatch(/^SB301 /)
+    expect(await failureOf(opened(await fileOf('a', Buffer.from('text')), noKey, signal))).toBe('SB302 time is up')
   })
 
   test('a reader that leaves early ends the decompressor', async () => {

@@ -134,7 +134,10 @@ describe('fetching', () => {
       ['how too', 'has more than its 6 bytes']
     ] as const) {
       const changed = { ...stored, bytes: new Map(stored.bytes).set(name, Buffer.from(text)) }
-      expect(await failureOf(open(changed).backup.fetch([name]))).toBe(`SB501 The stored file ${name} ${how}.`)
+      const source = Readable.from([Buffer.from(text)])
+      const { backup } = open(changed, { fetch: () => source })
+      expect(await failureOf(backup.fetch([name]))).toBe(`SB501 The stored file ${name} ${how}.`)
+      expect(source.destroyed).toBe(true)
       expect(await readdir(here())).toEqual([])
     }
   })
@@ -186,6 +189,12 @@ describe('F65: opening', () => {
     expect(await failureOf(backup.contents())).toBe(
       `SB502 contents.json.gz.age cannot be opened with the identity (${stranger.fingerprints.join()}): it was made for other keys. It was sealed for the recipients ${needed}.`
     )
+  })
+
+  test('F64: contents of another backup are not taken for those of this one', async () => {
+    const stored = await store()
+    const { backup } = open({ ...stored, manifest: { ...stored.manifest, id: '20261121T161908Z-aaaaaaaa' } })
+    expect(await failureOf(backup.contents())).toMatch(/^SB507 .*contents\.json belongs to the backup 20261122T161908Z/)
   })
 
   test('an unencrypted backup opens without a key', async () => {
