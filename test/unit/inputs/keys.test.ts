@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { generateHybridIdentity, generateIdentity, identityToRecipient } from 'age-encryption'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { fingerprintOf } from '../../../src/archive/encryption.ts'
 import {
   keyLines,
+  parseAcceptedRecipients,
   parseIdentities,
   parseNewPassphrase,
   parseRecipients,
@@ -43,6 +45,29 @@ describe('recipients', () => {
     expect(reasonOf(parseRecipients('ssh-ed25519 AAAA'))).toContain('SB006')
     expect(reasonOf(parseRecipients('# none'))).toContain('SB006')
     expect(reasonOf(parseRecipients(`${keys.recipient}\n${keys.quantum}`))).toContain('cannot be mixed')
+  })
+})
+
+describe('recipients that may go', () => {
+  it('are named by themselves or by their fingerprints', () => {
+    expect(parseAcceptedRecipients(`# gone\n${keys.recipient}\nfp:0123456789abcdef, ${keys.quantum}`)).toEqual({
+      ok: true,
+      value: [fingerprintOf(keys.recipient), 'fp:0123456789abcdef', fingerprintOf(keys.quantum)]
+    })
+  })
+  it('are refused by their line where they are neither', () => {
+    const typo = `${keys.recipient.slice(0, -1)}${keys.recipient.endsWith('q') ? 'p' : 'q'}`
+    for (const wrong of [
+      typo,
+      keys.identity,
+      'fp:0123456789abcde',
+      'fp:0123456789abcdefa',
+      'fp:0123456789ABCDEF',
+      'age1x'
+    ])
+      expect(reasonOf(parseAcceptedRecipients(`${keys.recipient}\n${wrong}`))).toMatch(
+        /^SB006 line 2 is neither an age recipient/
+      )
   })
 })
 
