@@ -81,10 +81,34 @@ describe('T10, F73: alarms beside the median of the recent good backups', () => 
     expect(kinds(measures({ ...usual, rows: 0 }), [measures({ ...usual, rows: 0 })])).toEqual([])
     expect(kinds(measures(usual, { sizeBytes: 0 }), [measures(usual, { sizeBytes: 0 })])).toEqual([])
   })
+  test('each number is looked for in the part of its own source, and only where that was taken', () => {
+    const parts = (rows: number, status: 'captured' | 'impossible' = 'captured'): Measures['parts'] => [
+      {
+        source: 'config',
+        status: 'captured',
+        counts: { rows: 7, objects: 7, functions: 7, authUsers: 7, userTables: 7 }
+      },
+      { source: 'storage', status: 'captured', counts: { objects: 50, rows: 9 } },
+      { source: 'database', status, counts: { rows } }
+    ]
+    const all = (rows: number, status?: 'captured' | 'impossible') => measures({}, { parts: parts(rows, status) })
+    expect(alarmsOf(all(10), [all(1000)], 0.5)).toEqual([{ kind: 'rows', detail: '10 rows instead of 1\u202f000' }])
+    // What a part that could not be had says of itself counts for nothing.
+    expect(kinds(all(10, 'impossible'), [all(1000)])).toEqual([])
+    expect(kinds(all(10), [all(1000, 'impossible')])).toEqual([])
+    const some = measures(
+      {},
+      { parts: parts(10).toSpliced(1, 1, { source: 'storage', status: 'captured', counts: { objects: 1 } }) }
+    )
+    expect(alarmsOf(some, [all(10)], 0.5)).toEqual([{ kind: 'objects', detail: '1 Storage objects instead of 50' }])
+  })
   test('a long run means little while few are known', () => {
     const long = measures(usual, { durationMs: 900_000 })
     expect(kinds(long, [measures(usual), measures(usual)])).toEqual([])
     expect(kinds(long)).toEqual(['duration'])
+    // Six minutes more, and yet not three times as long.
+    const slow = [1, 2, 3].map(() => measures(usual, { durationMs: 600_000 }))
+    expect(kinds(measures(usual, { durationMs: 960_000 }), slow)).toEqual([])
   })
   test('none of the project had Auth users before: none are missed', () => {
     const none = measures({ ...usual, authUsers: 0 })

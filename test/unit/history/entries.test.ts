@@ -98,7 +98,8 @@ test('T8: a manifest in the place of another id or project is shown as unreadabl
     expect(found).toMatchObject({
       manifest: null,
       unreadable: `its manifest is that of shop/${manifest.id}`,
-      verified: 'none'
+      verified: 'none',
+      damaged: false
     })
   }
 })
@@ -117,6 +118,26 @@ test('F66: what cannot be read is shown with the reason; what is no backup is no
   expect(broken?.createdAt).toEqual(timeOfBackupId(manifest.id))
   expect(entryOf(listed({ id: 'notes' }), 'folder')).toBeNull()
   expect(entryOf(listed({ id: '20261399T161908Z-aaaaaaaa' }), 'folder')).toBeNull()
+})
+
+test('T8: a manifest of another time does not make a backup older or younger than its id says', () => {
+  const later = renderManifest(withDigest({ ...exampleManifest(), createdAt: '2027-01-01T00:00:00.000Z' }))
+  const id = '20261122T161908Z-aaaaaaaa'
+  expect(entryOf(listed({ id, manifest: later }), 'folder')?.createdAt).toEqual(timeOfBackupId(id))
+  expect(entryOf(listed({ manifest: later }), 'folder')?.createdAt).toEqual(new Date('2027-01-01T00:00:00.000Z'))
+})
+
+test('a verification that failed proves nothing, whatever level it was to reach', () => {
+  const read = { level: 'read' as const, at: tuesday, tables: { restore: 0, read: 1, differing: 0 }, notProven: [] }
+  const records = [record(monday, { outcome: 'failed' }), record(tuesday, { verification: read })]
+  expect(entryOf(listed({ records }), 'folder')).toMatchObject({ verified: 'read', damaged: false })
+})
+
+test('each mark is its own', () => {
+  const marked = (name: string) => entryOf(listed({ records: [{ name, content: new Uint8Array() }] }), 'folder')
+  expect(marked('keep')).toMatchObject({ pinned: true, acknowledged: false })
+  expect(marked('acknowledged')).toMatchObject({ pinned: false, acknowledged: true })
+  expect(marked('verification-1.json')).toMatchObject({ pinned: false, acknowledged: false })
 })
 
 test('marks beside a backup, its page and its end are taken over', () => {

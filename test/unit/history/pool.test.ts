@@ -50,6 +50,11 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
     'short.tar': { pack: pack('short.tar'), encryption: to('a', 'b'), entries: [entry(3)] },
     'other.tar': { pack: pack('other.tar'), encryption: to('a', 'c'), entries: [entry(4)] },
     'gone.tar': { pack: pack('gone.tar'), encryption: to('a', 'b'), entries: [entry(5)] },
+    'half.tar': {
+      pack: pack('half.tar', [file('half.tar.000'), file('half.tar.001')]),
+      encryption: to('a', 'b'),
+      entries: [entry(8)]
+    },
     'wrong.tar': { pack: pack('wrong.tar'), encryption: to('a', 'b'), entries: [entry(6)] }
   }
   const lists = Object.fromEntries(
@@ -65,16 +70,30 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
         file('other.tar'),
         file('wrong.tar', 10, 'c'.repeat(64)),
         file(poolIndexName('broken.tar')),
+        file('half.tar.000'),
+        file('huge.tar'),
         file(poolIndexName('huge.tar'), largestPoolIndex + 1)
       ],
-      { ...lists, [poolIndexName('broken.tar')]: Buffer.from('{') }
+      {
+        ...lists,
+        [poolIndexName('broken.tar')]: Buffer.from('{'),
+        // It could be read, but what claims to be so large is not even asked for.
+        [poolIndexName('huge.tar')]: renderPoolIndex({
+          format: 1,
+          pack: pack('huge.tar'),
+          encryption: to('a', 'b'),
+          entries: [entry(7)]
+        })
+      }
     ),
     'shop',
     to('a', 'b')
   )
-  expect([1, 2, 3, 4, 5, 6].map((number) => known.find(entry(number))?.name)).toEqual([
+  expect([1, 2, 3, 4, 5, 6, 7, 8].map((number) => known.find(entry(number))?.name)).toEqual([
     'good.tar',
     'cut.tar',
+    undefined,
+    undefined,
     undefined,
     undefined,
     undefined,

@@ -54,6 +54,20 @@ describe('rules', () => {
     expect(kept(entries, { daily: 1, yearly: 2 })).toEqual(['noon', 'last-year'])
   })
 
+  test('each rule says which place a backup takes', () => {
+    const one = [entry({ ageMs: 400 * day })]
+    const reasons = plan(one, { last: 3, daily: 1, weekly: 1, monthly: 1, yearly: 1, withinMs: 500 * day })[0]?.reasons
+    expect(reasons).toEqual([
+      'newest verified backup',
+      'keep-last 1 of 3',
+      'keep-daily 2025-10-18',
+      'keep-weekly 2025-W42',
+      'keep-monthly 2025-10',
+      'keep-yearly 2025',
+      'keep-within'
+    ])
+  })
+
   test('weeks are those of ISO 8601', () => {
     expect(weekOf(new Date('2026-12-31T12:00:00Z'))).toBe('2026-W53')
     expect(weekOf(new Date('2027-01-03T23:59:59Z'))).toBe('2026-W53')
@@ -125,7 +139,25 @@ describe('kept whatever the rules say', () => {
     expect(late[1]).toMatchObject({ keep: false, reasons: [expect.stringContaining('its manifest was changed')] })
   })
 
+  test('an old safety copy is not kept for being newer than the newest that counts', () => {
+    const safety = entry({ id: 'safety', ageMs: 8 * day, manifest: { kind: 'safety' } })
+    // Verified as it is, it is kept only as long as nothing newer is.
+    const entries = [
+      entry({ id: 'young', ageMs: 2 * day, manifest: { status: 'partial' } }),
+      safety,
+      entry({ id: 'good' })
+    ]
+    expect(kept(entries, { last: 5 })).toEqual(['young', 'good'])
+  })
+
   test('without a complete, verified backup nothing goes', () => {
+    const partial = entry({ ageMs: 9 * day, manifest: { status: 'partial' } })
+    expect(
+      plan([partial, entry({ ageMs: 10 * day, verified: 'none' })], { last: 1 }).map(({ reasons }) => reasons)
+    ).toEqual([
+      ['newest verified backup', 'newer than the newest backup that counts'],
+      ['there is no complete, verified backup', 'newer than the newest backup that counts']
+    ])
     const entries = Array.from({ length: 9 }, (_, index) => entry({ ageMs: (index + 2) * day, verified: 'none' }))
     expect(kept(entries, { last: 1, maxBytes: 1 })).toHaveLength(9)
   })
@@ -212,6 +244,8 @@ describe('keep-max-bytes with packs that backups share', () => {
     // Without `mid` there are still 2,200 bytes: the pinned one holds the pack.
     expect(kept(pinned, { maxBytes: 2199 })).toEqual(['new', 'old'])
     expect(kept(pinned, { maxBytes: 2300 })).toEqual(['new', 'mid', 'old'])
+    const more = [of('new', 2, ['a']), of('x', 2.5, []), ...pinned.slice(1)]
+    expect(kept(more, { maxBytes: 2250 })).toEqual(['new', 'old'])
   })
   test('those that do not count go first, oldest first, and only until the rest fits', () => {
     const partial = { manifest: { status: 'partial' as const } }
