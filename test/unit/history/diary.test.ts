@@ -234,6 +234,7 @@ describe('the diary by name', () => {
     expect(changes(of(`column a text default 'x' not null`), of(`column a text default 'y'`))).toEqual([
       'column a of public.a changed from text not null to text'
     ])
+    expect(changes(of('column a'), of('column a'))).toEqual([])
     for (const word of ['generated', 'collate', 'storage', 'compression', 'statistics', 'options', 'wrapper'])
       expect(changes(of('column a text'), of(`column a text ${word} hunter2`))).toEqual([
         'column a of public.a changed (default or options)'

@@ -172,6 +172,8 @@ describe('the backups of a project', () => {
     expect(kinds(of(80, 3, 6), young)).toEqual(['expires-soon'])
     expect(kinds(of(3, 2.9), young)).toEqual(['expires-soon'])
     expect(kinds(of(3, 3), young)).toEqual([])
+    // What becomes of other backups does not matter.
+    expect(kinds([...of(80, 3), ...of(90, 300)], young)).toEqual(['expires-soon'])
     // A copy that cannot be read keeps nothing.
     const [copy] = of(80, 3)
     if (copy === undefined) throw new Error('not reached')
@@ -381,6 +383,10 @@ describe('schedules', () => {
         (alarm) => alarm.project
       )
     ).toEqual(['shop', 'blog'])
+    // One that names several is looked at as soon as one of them is, and says nothing of those that it does not name.
+    const two = workflow({ projects: ['wiki', 'shop'], state: 'disabled_manually' })
+    expect(check([two], [backup({ hours: 1 })]).alarms).toHaveLength(1)
+    expect(check([workflow({ projects: ['shop'] })], [backup({ hours: 1 })], ['shop', 'blog']).alarms).toEqual([])
     // Where it is not clear which one is meant, the one that asks least.
     expect(check([workflow(), workflow(weekly)], [backup({ hours: 30 })]).alarms).toEqual([])
   })
