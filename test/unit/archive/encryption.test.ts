@@ -68,6 +68,56 @@ describe('recipients', () => {
     }
   })
 
+  test('a refusal says which one, why, and what to give instead', async () => {
+    const [mine, other] = [await pair(), await pair()]
+    const quantum = await identityToRecipient(await generateHybridIdentity())
+    const refusal = async (work: () => unknown) => {
+      try {
+        await work()
+      } catch (error) {
+        if (error instanceof UserError) return [error.code, error.message, error.remedy]
+        throw error
+      }
+      return 'nothing thrown'
+    }
+    const publicKeys = 'Give the public keys, one a line: age-keygen prints them as `Public key: age1...`.'
+    expect(await refusal(() => encryptionFor([mine.recipient, 'x']))).toEqual([
+      'SB001',
+      'Recipient 2 is not an age recipient.',
+      publicKeys
+    ])
+    expect(await refusal(() => encryptionFor([mine.recipient, other.recipient, mine.identity.toLowerCase()]))).toEqual([
+      'SB001',
+      'Recipient 3 is an identity, the secret half of the key: treat it as leaked to this workflow.',
+      publicKeys
+    ])
+    expect(await refusal(() => encryptionFor([mine.recipient, quantum]))).toEqual([
+      'SB002',
+      'Recipients of the kinds age1... and age1pq1... cannot be mixed.',
+      'Use recipients of one kind: the weaker kind would decide how safe the backup is.'
+    ])
+    expect(await refusal(() => keysOf([mine.identity, 'x']))).toEqual([
+      'SB001',
+      'Identity 2 is not an age identity.',
+      'Give the secret keys, one a line, as age-keygen wrote them: AGE-SECRET-KEY-1...'
+    ])
+    expect(await refusal(() => encryptionFor([]))).toMatchObject(['SB003', 'No recipient is given.', expect.anything()])
+    expect(await refusal(() => encryptionWith(''))).toMatchObject([
+      'SB003',
+      'The passphrase is empty.',
+      expect.anything()
+    ])
+    expect(await refusal(() => keysOf([]))).toMatchObject(['SB003', 'No identity is given.', expect.anything()])
+    const both = await keysOf([mine.identity, other.identity])
+    const needed = describeEncryption(encryptionFor([mine.recipient, other.recipient]))
+    const names = needed.recipients.join(', ')
+    expect(both).toMatchObject({ kind: 'identities', fingerprints: needed.recipients })
+    expect(keysDoNotFit('x', both, needed).message).toBe(
+      `x cannot be opened with the identity (${names}): it was made for other keys. It was sealed for the recipients ${names}.`
+    )
+    expect(keysOfPassphrase('pass')).toMatchObject({ kind: 'passphrase', fingerprints: [] })
+  })
+
   test('what is no recipient is refused', async () => {
     const { recipient } = await pair()
     for (const wrong of [
