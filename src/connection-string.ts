@@ -143,10 +143,11 @@ function parametersOfUrl(rest: string): Parameters | Refusal {
   if (authority.includes('@') ? /@[^/]*(?:\/|:\d+$)/.test(path) : path.includes('@')) {
     return malformed('there is a / before the @: write / as %2F in user and password, and @ as %40 in a database name')
   }
-  const parts = authority.split('@')
-  if (parts.length > 2) return malformed('there is more than one @: write @ as %40 in user and password')
-  const hostPort = parts.at(-1) ?? ''
-  const userInfo = parts.length === 2 ? parts[0] : undefined
+  const at = authority.indexOf('@')
+  if (at !== authority.lastIndexOf('@'))
+    return malformed('there is more than one @: write @ as %40 in user and password')
+  const hostPort = authority.slice(at + 1)
+  const userInfo = at === -1 ? undefined : authority.slice(0, at)
 
   const parameters: Parameters = new Map()
   const set = (name: string, encoded: string): Refusal | undefined => {

@@ -1,10 +1,11 @@
+import { z } from 'zod'
 import { type ErrorCode, errorCodes } from './error-codes.ts'
 import { UserError } from './errors.ts'
 import { assemble } from './inputs/assemble.ts'
 import type { Inputs } from './inputs/commands.ts'
-import { commandNames, declaredInputs, inputNames } from './inputs/declared.ts'
+import { commandNames, defaultOf, inputNames } from './inputs/declared.ts'
 import { fieldsSchema, refusalSentence } from './inputs/fields.ts'
-import { collectProblems, type Problem, throwProblems } from './inputs/problems.ts'
+import { collectProblems, type Problem, refusalOf } from './inputs/problems.ts'
 import { oneOf } from './inputs/values.ts'
 
 export type * from './inputs/commands.ts'
@@ -24,26 +25,26 @@ export function readInputs(get: (name: string) => string): Inputs {
     const text = get(name).trim()
     given[name] = text === '' ? undefined : text
   }
-  const typedCommand = given['command'] ?? declaredInputs.command.default ?? ''
+  const typedCommand = given['command'] ?? defaultOf('command')
   const command = oneOf(commandNames)(typedCommand)
   if (!command.ok) throw new UserError(command.code, refusalSentence('command', typedCommand, command.reason))
 
   const parsed = fieldsSchema.safeParse({ ...given, command: command.value })
-  if (!parsed.success) throwProblems(parsed.error.issues.map(problemOf))
+  if (!parsed.success) throw refusalOf(issuesSchema.parse(parsed.error.issues))
   const problems = collectProblems()
-  const inputs = parsed.data === undefined ? undefined : assemble(parsed.data, problems)
-  throwProblems(problems.found)
-  if (inputs === undefined) throw new Error('Inputs were refused without a reason')
+  const inputs = assemble(parsed.data, problems)
+  if (inputs === undefined || problems.found.length > 0) throw refusalOf(problems.found)
   return inputs
 }
 
-/** Every issue is made by a field's own parser, with code and sentence. */
-function problemOf(issue: { readonly message: string; readonly code?: string; readonly params?: unknown }): Problem {
-  const { params } = issue
-  const code = typeof params === 'object' && params !== null && 'code' in params ? params.code : undefined
-  return { code: isErrorCode(code) ? code : 'SB001', text: issue.message }
-}
-
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(errorCodes, code)
-}
+/** Every issue is made by a field's own parser, with code and sentence; anything else is a bug. */
+const issuesSchema = z.array(
+  z
+    .object({
+      message: z.string(),
+      params: z.object({
+        code: z.custom<ErrorCode>((code) => typeof code === 'string' && Object.hasOwn(errorCodes, code))
+      })
+    })
+    .transform(({ message, params }): Problem => ({ code: params.code, text: message }))
+)

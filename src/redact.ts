@@ -15,7 +15,7 @@ export function createRedact(secrets: readonly string[]): Redact {
     for (const part of [secret, ...secret.split(/\r?\n/)]) {
       const value = part.trim()
       if (value.length < shortestSecret) continue
-      for (const form of formsOf(value)) if (form.length >= shortestSecret) needles.add(form)
+      for (const form of formsOf(value)) needles.add(form)
     }
   }
   // Longest first, so that a secret that contains another one leaves no rest.

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto'
+import { promisify } from 'node:util'
 import { type Identity, type Recipient, Stanza } from 'age-encryption'
 
 /**
@@ -63,16 +64,20 @@ function derive(passphrase: string, salt: Uint8Array, logN: number): Promise<Buf
   return run
 }
 
+const scryptOf: (
+  passphrase: string,
+  salt: Uint8Array,
+  length: number,
+  options: { N: number; r: number; p: number; maxmem: number }
+) => Promise<Buffer> = promisify(scrypt)
+
 function deriveNow(passphrase: string, salt: Uint8Array, logN: number): Promise<Buffer> {
   const cost = 2 ** logN
-  return new Promise((resolve, reject) => {
-    scrypt(
-      passphrase,
-      Buffer.concat([label, salt]),
-      32,
-      { N: cost, r: 8, p: 1, maxmem: 128 * 8 * cost + 1024 * 1024 },
-      (error, key) => (error === null ? resolve(key) : reject(error))
-    )
+  return scryptOf(passphrase, Buffer.concat([label, salt]), 32, {
+    N: cost,
+    r: 8,
+    p: 1,
+    maxmem: 128 * 8 * cost + 1024 * 1024
   })
 }
 

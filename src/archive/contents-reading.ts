@@ -2,6 +2,7 @@ import { asError, UserError } from '../errors.ts'
 import { type Contents, contentsSchema } from './contents.ts'
 import { splitContents } from './contents-split.ts'
 import { type StoredObject, storedObjectSchema } from './contents-storage.ts'
+import { firstIssue } from './first-issue.ts'
 import { formatVersion } from './manifest.ts'
 import { deepestJson, parseStrictText } from './strict-json.ts'
 
@@ -103,7 +104,7 @@ function objectOf(text: string): StoredObject {
   if (json.kind === 'refused') throw refused(json.reason)
   const parsed = storedObjectSchema.safeParse(json.value)
   if (parsed.success) return parsed.data
-  throw refused(issueOf(parsed.error.issues, 'storage.objects.'))
+  throw refused(`storage.objects.${firstIssue(parsed.error)}`)
 }
 
 function restOf(text: string) {
@@ -117,12 +118,7 @@ function restOf(text: string) {
   if (typeof later === 'number' && later > formatVersion) {
     throw new UserError('SB504', `contents.json has format ${later}; this version reads up to ${formatVersion}.`)
   }
-  throw refused(issueOf(parsed.error.issues, ''))
-}
-
-function issueOf(issues: readonly { readonly path: PropertyKey[]; readonly message: string }[], place: string): string {
-  const [issue] = issues
-  return issue === undefined ? 'it has another shape' : `${place}${issue.path.map(String).join('.')}: ${issue.message}`
+  throw refused(firstIssue(parsed.error))
 }
 
 function tooLarge(most: number): UserError {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Decrypter, Encrypter, identityToRecipient } from 'age-encryption'
-import { UserError } from '../errors.ts'
+import { asError, UserError } from '../errors.ts'
 import { passphraseIdentity, passphraseRecipient } from './age-passphrase.ts'
 import { type ByteStage, createPayloadSealer, payloadNonceSize, tagSize } from './age-stream.ts'
 import type { Manifest } from './manifest.ts'
@@ -121,6 +121,7 @@ export async function sealFile(encryption: Exclude<Encryption, { scheme: 'none' 
   if (encryption.scheme === 'age-scrypt') encrypter.addRecipient(passphraseRecipient(encryption.passphrase))
   else for (const recipient of encryption.recipients) encrypter.addRecipient(recipient)
   const empty = await encrypter.encrypt(new Uint8Array())
+  /* v8 ignore next -- the package shows the key to each recipient; were it ever not to, nothing may be sealed with a key that is not known */
   if (shown.fileKey === undefined) throw new Error('age-encryption did not ask its recipients')
   return {
     header: empty.subarray(0, empty.byteLength - payloadNonceSize - tagSize),
@@ -155,7 +156,7 @@ async function openWith(decrypter: Decrypter, header: Uint8Array): Promise<Opene
   try {
     return { kind: 'opened', fileKey: await decrypter.decryptHeader(header) }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = asError(error).message
     // The package tells this case by its text alone; a test holds it to that.
     return reason === "no identity matched any of the file's recipients"
       ? { kind: 'noMatch' }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { partStatuses, sourceNames } from '../sources/source.ts'
 import { canonicalJson } from './canonical-json.ts'
+import { firstIssue } from './first-issue.ts'
 import { isStorableName } from './stored-names.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -136,14 +137,17 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
   if (head.data.minReader > formatVersion || unknown.length > 0) {
     return { kind: 'newer', install: versionIn(head.data.tool), id: head.data.id ?? null }
   }
-  if (!isManifest(json.value)) return broken(whyNot(json.value))
-  const reason = contradiction(json.value)
+  const shape = manifestSchema.safeParse(json.value)
+  if (!shape.success) return broken(firstIssue(shape.error))
+  // Not what the schema made of it: that leaves out the keys that this version does not know.
+  const manifest = json.value as Manifest
+  const reason = contradiction(manifest)
   if (reason !== null) return broken(reason)
   return {
     kind: 'ok',
-    manifest: json.value,
-    newerFormat: json.value.format > formatVersion,
-    changed: json.value.digest !== digestOf(json.value)
+    manifest,
+    newerFormat: manifest.format > formatVersion,
+    changed: manifest.digest !== digestOf(manifest)
   }
 }
 
@@ -188,18 +192,6 @@ const knownKeys: ReadonlySet<string> = new Set(Object.keys(manifestSchema.shape)
 
 function broken(reason: string): ParsedManifest {
   return { kind: 'broken', reason }
-}
-
-function isManifest(value: unknown): value is Manifest {
-  return manifestSchema.safeParse(value).success
-}
-
-function whyNot(value: unknown): string {
-  const issue = manifestSchema.safeParse(value).error?.issues[0]
-  // The path holds positions and known keys, but for `counts`, whose keys anybody may choose.
-  return issue === undefined
-    ? 'it has another shape'
-    : `${issue.path.map(String).join('.') || 'the whole'}: ${issue.message}`
 }
 
 /** What zod cannot see: the same name twice, volumes that are not the file, files called like the manifest. */

@@ -184,12 +184,13 @@ async function compressInto(
     }
     return result
   }
-  const written = stopOn(drain(codec.output, sink))
-  const compressed = stopOn(codec.done)
-  const produced = stopOn(produce(content, codec, either))
-  const results = [await written, await compressed, await produced] as const
-  for (const result of results) if (result.status === 'rejected') throw result.reason
-  return results[2].status === 'fulfilled' ? results[2].value : null
+  const writing = stopOn(drain(codec.output, sink))
+  const compressing = stopOn(codec.done)
+  const producing = stopOn(produce(content, codec, either))
+  const [written, compressed, produced] = [await writing, await compressing, await producing]
+  for (const result of [written, compressed]) if (result.status === 'rejected') throw result.reason
+  if (produced.status === 'rejected') throw produced.reason
+  return produced.value
 }
 
 /** Writes out what the compressor gives. Rejects only when `sink` does: a compressor that breaks off tells it by its own `done`. */

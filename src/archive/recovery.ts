@@ -177,10 +177,10 @@ function openCommand(name: string): OpenCommand[] {
 
 /** One loop for all packs: which of them are there differs between places. */
 function openPacks(ending: string, scheme: Manifest['encryption']['scheme']): string[] {
-  const [command] = openCommand(`objects-x.tar${ending}`)
-  if (command === undefined) return []
-  const line = withKey({ ...command, name: '"$pack"', plainName: `"\${pack%${ending}}"` }, scheme)
-  return [`for pack in objects-*.tar${ending}; do ${line}; done`]
+  return openCommand(`objects-x.tar${ending}`).map((command) => {
+    const line = withKey({ ...command, name: '"$pack"', plainName: `"\${pack%${ending}}"` }, scheme)
+    return `for pack in objects-*.tar${ending}; do ${line}; done`
+  })
 }
 
 function withKey(
@@ -188,6 +188,7 @@ function withKey(
   scheme: Manifest['encryption']['scheme']
 ): string {
   const age = scheme === 'age-scrypt' ? `age -d ${name}` : `age -d -i key.txt ${name}`
-  if (!encrypted) return `${unpack ?? 'cat'} < ${name} > ${plainName}`
-  return unpack === null ? `${age} > ${plainName}` : `${age} | ${unpack} > ${plainName}`
+  // A file that is neither packed nor encrypted has no command.
+  if (unpack === null) return `${age} > ${plainName}`
+  return encrypted ? `${age} | ${unpack} > ${plainName}` : `${unpack} < ${name} > ${plainName}`
 }

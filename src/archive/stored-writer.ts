@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
-import { UserError } from '../errors.ts'
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { diskError } from './disk-error.ts'
 
 const batchSize = 1024 * 1024
 /** The disk is told to write this many bytes while more are made, so that the last `fsync` has little left to do. */
@@ -103,23 +103,4 @@ async function attempt<T>(path: string, written: number, work: () => Promise<T>)
   } catch (error) {
     throw await diskError(path, written, error)
   }
-}
-
-async function diskError(path: string, written: number, error: unknown): Promise<UserError> {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') {
-    return new UserError('SB311', `${path} could not be written (${code}).`, { cause: error })
-  }
-  const free = await statfs(dirname(path)).then(
-    (disk) => `${disk.bavail * disk.bsize} bytes and ${disk.ffree} files are free there`,
-    () => 'how much is free there could not be read'
-  )
-  const quota = code === 'EDQUOT' ? 'The disk quota is used up' : 'The disk is full'
-  return new UserError(
-    'SB310',
-    `${quota}: ${basename(path)} needs more than the ${written} bytes written so far; ${free}.`,
-    {
-      cause: error
-    }
-  )
 }

@@ -107,8 +107,8 @@ function endOfNumber(text: string, start: number): number {
 function stringValue(token: string): string | null {
   if (!token.includes('\\')) return token.slice(1, -1)
   try {
-    const value: unknown = JSON.parse(token)
-    return typeof value === 'string' ? value : null
+    // What begins with a quote and can be parsed is a string.
+    return String(JSON.parse(token))
   } catch {
     return null
   }

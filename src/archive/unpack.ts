@@ -145,7 +145,7 @@ export function foreignNames(manifest: Manifest, found: readonly string[]): read
  * Throws UserError SB507 unless contents and manifest tell of the same backup: id, time, and the files with their SHA-256. Contents are
  * encrypted and authenticated, the manifest is not: whoever replaces files in the place cannot make the two agree without the recipients' help.
  */
-function compareWithManifest({ contents, placements }: ReadContents, manifest: Manifest): void {
+export function compareWithManifest({ contents, placements }: ReadContents, manifest: Manifest): void {
   if (contents.id !== manifest.id || contents.project !== manifest.project) {
     throw mixed(
       `contents.json belongs to the backup ${contents.id} of ${contents.project}, the manifest to ${manifest.id} of ${manifest.project}`

@@ -20,16 +20,23 @@ export function namesOf(target: RestoreTarget): string[] {
 
 /** Whether the target is where the backup was made. */
 export function isSource(target: RestoreTarget, facts: Pick<DatabaseFacts, 'source'> | undefined): boolean {
-  if (facts === undefined) return false
+  return nameOfSource(target, facts) !== undefined
+}
+
+/** By which of its names the target is where the backup was made; undefined when it is not. */
+function nameOfSource(
+  { ref, database }: RestoreTarget,
+  facts: Pick<DatabaseFacts, 'source'> | undefined
+): string | undefined {
+  if (facts === undefined) return undefined
   const { source } = facts
-  if (target.ref !== undefined && target.ref === source.ref) return true
-  const { database } = target
-  return (
+  if (ref !== undefined && ref === source.ref) return ref
+  const isSame =
     database !== undefined &&
     database.host.toLowerCase() === source.host.toLowerCase() &&
     database.port === source.port &&
     database.database === source.database
-  )
+  return isSame ? `${database.host}/${database.database}` : undefined
 }
 
 /** `Host/database` with the host in small letters, as connection strings are read: names of hosts know no others. */
@@ -55,14 +62,14 @@ export function assertMeant(
   target: RestoreTarget,
   facts: Pick<DatabaseFacts, 'source'> | undefined
 ): void {
-  const source = isSource(target, facts)
+  const source = nameOfSource(target, facts)
   const said = confirmTarget.startsWith(same)
-  if (source && !said) {
+  if (source !== undefined && !said) {
     throw new UserError('SB702', `The backup was made of this very target: what is in it now would be changed.`, {
-      remedy: `Restore into another project first. If this one is really meant, write \`confirm-target: ${same}${namesOf(target)[0] ?? ''}\`.`
+      remedy: `Restore into another project first. If this one is really meant, write \`confirm-target: ${same}${source}\`.`
     })
   }
-  if (!source && said) {
+  if (source === undefined && said) {
     throw new UserError(
       'SB701',
       `\`confirm-target\` says that the target is the source of the backup ("${confirmTarget}"), and it is not.`

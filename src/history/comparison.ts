@@ -87,14 +87,15 @@ export function alarmsOf(current: Measures, baseline: readonly Measures[], shrin
   const users = newest === undefined ? undefined : count(newest, 'database', 'authUsers')
   const database = current.parts.find((part) => part.source === 'database')
   if (
-    (users ?? 0) > 0 &&
+    users !== undefined &&
+    users > 0 &&
     database !== undefined &&
     isTaken(database) &&
     count(current, 'database', 'authUsers') === undefined
   )
     alarms.push({
       kind: 'users',
-      detail: `Auth users were backed up before (${formatCount(users ?? 0)}), and are not now`
+      detail: `Auth users were backed up before (${formatCount(users)}), and are not now`
     })
   fallen('objects', 'storage', 'objects', 'Storage objects', shrinkLimit)
   fallen('functions', 'functions', 'functions', 'Edge Functions', shrinkLimit)

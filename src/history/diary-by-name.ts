@@ -49,9 +49,9 @@ function compare(a: string, b: string): number {
 }
 
 function extensionChanges(before: ComparedFacts, now: ComparedFacts): Change[] {
-  return differences(before.extensions, now.extensions, ({ name }) => name).flatMap(({ key, was, is }) => {
+  return differences(before.extensions, now.extensions, ({ name }) => name).flatMap(({ key, one, was, is }) => {
     const say = (text: string): Change[] => [{ kind: 'extension', text }]
-    if (was === undefined) return say(`extension ${key} added (${is?.version})`)
+    if (was === undefined) return say(`extension ${key} added (${one.version})`)
     if (is === undefined) return say(`extension ${key} removed (was ${was.version})`)
     if (was.version !== is.version) return say(`extension ${key} changed from ${was.version} to ${is.version}`)
     return was.schema === is.schema ? [] : say(`extension ${key} moved from schema ${was.schema} to ${is.schema}`)
@@ -65,8 +65,7 @@ function roleChanges(before: ComparedFacts, now: ComparedFacts): Change[] {
     return JSON.stringify(was) === JSON.stringify(is) ? [] : [`role ${key} changed`]
   })
   const members = differences(before.memberships, now.memberships, ({ role, member }) => `${member}\n${role}`).flatMap(
-    ({ was, is }) => {
-      const [member, role] = [(is ?? was)?.member, (is ?? was)?.role]
+    ({ one: { member, role }, was, is }) => {
       if (was === undefined) return [`role ${member} became a member of ${role}`]
       return is === undefined ? [`role ${member} is no member of ${role} any more`] : []
     }
@@ -79,8 +78,7 @@ const aboutAnother = /^(?:owner of|grants on) (.+)$/
 function guardChanges(before: readonly Guard[], now: readonly Guard[]): Change[] {
   const found = differences(before, now, ({ kind, name }) => `${kind}\n${name}`)
   const whole = new Set(found.filter(({ was, is }) => was === undefined || is === undefined).map(({ key }) => key))
-  return found.flatMap(({ was, is }) => {
-    const { kind, name } = is ?? was ?? { kind: '', name: '' }
+  return found.flatMap(({ one: { kind, name }, was, is }) => {
     const [, of] = aboutAnother.exec(kind) ?? []
     // Owner, grants and row security come and go with their object.
     if (of !== undefined && whole.has(`${of}\n${name}`)) return []
@@ -133,16 +131,18 @@ function typeOf(text: string): string {
 
 function tableChanges(kind: string, name: string, was: string, is: string): Change[] {
   const [before, now] = [columnsOf(was), columnsOf(is)]
-  const columns = differences(before.columns, now.columns, (column) => column.name).flatMap((one): Change[] => {
-    const say = (text: string): Change[] => [{ kind: 'column', text }]
-    if (one.was === undefined) return say(`column ${one.key} added to ${name} (${typeOf(one.is?.text ?? '')})`)
-    if (one.is === undefined) return say(`column ${one.key} removed from ${name}`)
-    if (one.was.text === one.is.text) return []
-    const [old, fresh] = [typeOf(one.was.text), typeOf(one.is.text)]
-    return say(
-      `column ${one.key} of ${name} changed${old === fresh ? ' (default or options)' : ` from ${old} to ${fresh}`}`
-    )
-  })
+  const columns = differences(before.columns, now.columns, (column) => column.name).flatMap(
+    ({ key, one, was: old, is: fresh }): Change[] => {
+      const say = (text: string): Change[] => [{ kind: 'column', text }]
+      if (old === undefined) return say(`column ${key} added to ${name} (${typeOf(one.text)})`)
+      if (fresh === undefined) return say(`column ${key} removed from ${name}`)
+      if (old.text === fresh.text) return []
+      const [oldType, freshType] = [typeOf(old.text), typeOf(fresh.text)]
+      return say(
+        `column ${key} of ${name} changed${oldType === freshType ? ' (default or options)' : ` from ${oldType} to ${freshType}`}`
+      )
+    }
+  )
   if (columns.length > 0 && before.rest === now.rest) return columns
   return [...columns, { kind: told(kind), text: `${kind} ${name} changed` }]
 }
@@ -166,13 +166,15 @@ function grantChanges(kind: string, name: string, was: string, is: string): Chan
 
 interface Difference<T> {
   readonly key: string
+  /** What is there now, else what was there before. */
+  readonly one: T
   readonly was: T | undefined
   readonly is: T | undefined
 }
 
 /** Both lists side by side by a key; of several of one key the last. */
 function differences<T>(before: readonly T[], now: readonly T[], keyOf: (one: T) => string): Difference<T>[] {
-  const [old, fresh] = [before, now].map((list) => new Map(list.map((one) => [keyOf(one), one])))
-  const keys = new Set([...(old?.keys() ?? []), ...(fresh?.keys() ?? [])])
-  return [...keys].map((key) => ({ key, was: old?.get(key), is: fresh?.get(key) }))
+  const old = new Map(before.map((one) => [keyOf(one), one]))
+  const fresh = new Map(now.map((one) => [keyOf(one), one]))
+  return [...new Map([...old, ...fresh])].map(([key, one]) => ({ key, one, was: old.get(key), is: fresh.get(key) }))
 }

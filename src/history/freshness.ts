@@ -141,8 +141,8 @@ export function checkProject(
 /** When the last copy of a backup will be gone; undefined when a place keeps it. */
 function expiryOf(backup: HistoryEntry, entries: readonly HistoryEntry[]): Date | undefined {
   const copies = entries.filter((entry) => entry.ref.id === backup.ref.id && entry.manifest !== null)
-  if (copies.some((copy) => copy.expiresAt === undefined)) return undefined
-  return new Date(Math.max(...copies.map((copy) => copy.expiresAt?.getTime() ?? 0)))
+  const ends = copies.map((copy) => copy.expiresAt).filter((end) => end !== undefined)
+  return ends.length < copies.length ? undefined : new Date(Math.max(...ends.map((end) => end.getTime())))
 }
 
 /**

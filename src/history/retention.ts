@@ -1,3 +1,4 @@
+import type { Manifest } from '../archive/manifest.ts'
 import { type HistoryEntry, newestFirst, rank } from './entries.ts'
 import { isFromTheFuture } from './select.ts'
 
@@ -32,32 +33,28 @@ export const youngMs = 24 * 60 * 60 * 1000
 /** Safety copies, made before a restore, are kept so long. */
 export const safetyMs = 7 * 24 * 60 * 60 * 1000
 
-/** Whether nothing is missing from a backup and no alarm about it is open. */
-function isWhole(entry: HistoryEntry): boolean {
-  const { manifest } = entry
-  // A changed manifest says of itself whatever somebody wrote into it: it neither counts nor protects.
-  if (manifest === null || entry.changed) return false
-  if (manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return false
-  return manifest.status === 'complete' || (manifest.status === 'anomalous' && entry.acknowledged)
-}
-
 /** Whether a backup fills places of the rules. */
 export function counts(entry: HistoryEntry, now: Date): boolean {
-  return isWhole(entry) && isVerified(entry) && entry.manifest?.kind !== 'safety' && !isFromTheFuture(entry, now)
+  return whyNotCounted(entry, now) === null
 }
 
 function isVerified(entry: HistoryEntry): boolean {
   return entry.manifest !== null && !entry.changed && !entry.damaged && rank(entry.verified) > 0
 }
 
-/** Why a backup counts for nothing, in a few words. */
-function whyNotCounted(entry: HistoryEntry): string {
+/** Why a backup counts for nothing, in a few words; null when it counts. */
+function whyNotCounted(entry: HistoryEntry, now: Date): string | null {
+  const { manifest } = entry
+  if (manifest === null) return 'it cannot be read'
+  // A changed manifest says of itself whatever somebody wrote into it: it neither counts nor protects.
   if (entry.changed) return 'its manifest was changed after it was written'
   if (entry.damaged) return 'its latest verification failed'
-  if (entry.manifest?.kind === 'safety') return 'it is a safety copy'
-  if (!isWhole(entry))
-    return `it is ${entry.manifest?.status === 'complete' ? 'partial' : (entry.manifest?.status ?? 'unreadable')}`
-  return 'it was not verified'
+  if (manifest.kind === 'safety') return 'it is a safety copy'
+  if (isFromTheFuture(entry, now)) return 'it is dated in the future'
+  if (manifest.status === 'anomalous' && !entry.acknowledged) return 'it is anomalous'
+  if (manifest.status === 'partial') return 'it is partial'
+  if (manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return 'it is partial'
+  return isVerified(entry) ? null : 'it was not verified'
 }
 
 /**
@@ -68,39 +65,44 @@ export function planRetention(entries: readonly HistoryEntry[], rules: Retention
   const all = entries.toSorted(newestFirst)
   const counted = all.filter((entry) => counts(entry, now))
   const newestCounted = counted[0]
-  const protectedBy = protections(all, newestCounted, now)
-  const reasons = new Map<HistoryEntry, string[]>(all.map((entry) => [entry, [...(protectedBy.get(entry) ?? [])]]))
-  const add = (entry: HistoryEntry, reason: string) => reasons.get(entry)?.push(reason)
-
-  for (const [entry, names] of selectByRules(counted, rules, now)) for (const name of names) add(entry, name)
+  const byRules = selectByRules(counted, rules, now)
   // Those that do not count, as if they did: they are kept beside the others, never instead of them.
-  const others = all.filter((entry) => mayBeSecond(entry, now))
+  const others = new Set(all.filter((entry) => mayBeSecond(entry, now)))
   const asIf = selectByRules(
-    all.filter((entry) => others.includes(entry) || counted.includes(entry)),
+    all.filter((entry) => others.has(entry) || counts(entry, now)),
     rules,
     now
   )
-  for (const entry of others) {
+  const besides = (entry: HistoryEntry, missing: string | null): string[] => {
+    if (!others.has(entry)) return []
     if (newestCounted === undefined || newestFirst(entry, newestCounted) < 0)
-      add(entry, 'newer than the newest backup that counts')
-    else if (asIf.has(entry))
-      add(entry, `${asIf.get(entry)?.[0] ?? 'kept by a rule'}, without counting: ${whyNotCounted(entry)}`)
+      return ['newer than the newest backup that counts']
+    const [rule] = asIf.get(entry) ?? []
+    return rule === undefined ? [] : [`${rule}, without counting: ${missing}`]
   }
-  const removed =
-    rules.maxBytes === undefined
-      ? new Map<HistoryEntry, string>()
-      : overTheLimit(all, reasons, protectedBy, rules.maxBytes, now)
-  return all.map((entry) => {
-    const kept = reasons.get(entry) ?? []
-    const size = removed.get(entry)
-    if (size !== undefined) return { entry, keep: false, reasons: [size] }
-    if (kept.length > 0) return { entry, keep: true, reasons: kept }
-    return {
-      entry,
-      keep: false,
-      reasons: [counts(entry, now) ? 'no rule keeps it' : `no rule keeps it, and ${whyNotCounted(entry)}`]
-    }
+  const protecting = protections(all, newestCounted, now)
+  const judged = all.map((entry): Judged => {
+    const missing = whyNotCounted(entry, now)
+    const protectedBy = protecting(entry)
+    const reasons = [...protectedBy, ...(byRules.get(entry) ?? []), ...besides(entry, missing)]
+    return { entry, missing, isFree: protectedBy.length === 0, reasons }
   })
+  const removed = rules.maxBytes === undefined ? new Set<HistoryEntry>() : overTheLimit(judged, rules.maxBytes)
+  return judged.map(({ entry, missing, reasons }) => {
+    if (removed.has(entry)) return { entry, keep: false, reasons: ['oldest, over keep-max-bytes'] }
+    if (reasons.length > 0) return { entry, keep: true, reasons }
+    return { entry, keep: false, reasons: [missing === null ? 'no rule keeps it' : `no rule keeps it, and ${missing}`] }
+  })
+}
+
+/** A backup with what speaks for it. */
+interface Judged {
+  readonly entry: HistoryEntry
+  /** Why it counts for nothing; null when it counts. */
+  readonly missing: string | null
+  /** Whether `keep-max-bytes` may remove it. */
+  readonly isFree: boolean
+  readonly reasons: readonly string[]
 }
 
 /** Backups that do not count, but may be kept for a while beside those that do. */
@@ -110,29 +112,27 @@ function mayBeSecond(entry: HistoryEntry, now: Date): boolean {
   )
 }
 
-/** What is kept whatever the rules say, even over `keep-max-bytes`. */
+/** What is kept whatever the rules say, even over `keep-max-bytes`: why, for each backup. */
 function protections(
   all: readonly HistoryEntry[],
   newestCounted: HistoryEntry | undefined,
   now: Date
-): Map<HistoryEntry, readonly string[]> {
+): (entry: HistoryEntry) => readonly string[] {
   const newestVerified = all.find((entry) => isVerified(entry) && !isFromTheFuture(entry, now))
-  const age = (entry: HistoryEntry) => now.getTime() - entry.createdAt.getTime()
-  return new Map(
-    all.map((entry) => {
-      const because: string[] = []
-      if (entry === newestVerified) because.push('newest verified backup')
-      else if (entry === newestCounted) because.push('newest verified backup that counts')
-      if (entry.pinned) because.push('pinned')
-      if (entry.manifest === null) because.push('cannot be read by this version')
-      if (isFromTheFuture(entry, now)) because.push('dated in the future')
-      else if (age(entry) < youngMs) because.push('younger than 24 hours')
-      if (entry.manifest?.kind === 'safety' && age(entry) < safetyMs) because.push('safety copy of the last 7 days')
-      // Nothing that counts is left: whatever there is may be all that there is.
-      if (newestCounted === undefined && because.length === 0) because.push('there is no complete, verified backup')
-      return [entry, because] as const
-    })
-  )
+  return (entry) => {
+    const age = now.getTime() - entry.createdAt.getTime()
+    const because: string[] = []
+    if (entry === newestVerified) because.push('newest verified backup')
+    else if (entry === newestCounted) because.push('newest verified backup that counts')
+    if (entry.pinned) because.push('pinned')
+    if (entry.manifest === null) because.push('cannot be read by this version')
+    if (isFromTheFuture(entry, now)) because.push('dated in the future')
+    else if (age < youngMs) because.push('younger than 24 hours')
+    if (entry.manifest?.kind === 'safety' && age < safetyMs) because.push('safety copy of the last 7 days')
+    // Nothing that counts is left: whatever there is may be all that there is.
+    if (newestCounted === undefined && because.length === 0) because.push('there is no complete, verified backup')
+    return because
+  }
 }
 
 /** The backups that the rules select out of `entries` (newest first), with the names of the rules. */
@@ -190,9 +190,9 @@ export function weekOf(time: Date): string {
 export function bytesOf(entries: Iterable<HistoryEntry>): number {
   const shared = new Set<string>()
   let sum = 0
-  for (const { manifest } of entries) {
-    for (const file of manifest?.files ?? []) sum += file.bytes
-    for (const file of manifest?.shared ?? []) {
+  for (const manifest of manifestsOf(entries)) {
+    for (const file of manifest.files) sum += file.bytes
+    for (const file of manifest.shared) {
       if (shared.has(file.name)) continue
       shared.add(file.name)
       sum += file.bytes
@@ -201,42 +201,42 @@ export function bytesOf(entries: Iterable<HistoryEntry>): number {
   return sum
 }
 
+function manifestsOf(entries: Iterable<HistoryEntry>): Manifest[] {
+  return [...entries].flatMap(({ manifest }) => manifest ?? [])
+}
+
 /**
  * Removes the oldest until the rest fits: first those that do not count, by the size of all; then those that count, by the
  * size of these alone, so that a flood of useless backups never pushes out a good one.
  */
-function overTheLimit(
-  all: readonly HistoryEntry[],
-  reasons: ReadonlyMap<HistoryEntry, readonly string[]>,
-  protectedBy: ReadonlyMap<HistoryEntry, readonly string[]>,
-  maxBytes: number,
-  now: Date
-): Map<HistoryEntry, string> {
-  const removed = new Map<HistoryEntry, string>()
-  const kept = all.filter((entry) => (reasons.get(entry)?.length ?? 0) > 0)
-  const isFree = (entry: HistoryEntry) => (protectedBy.get(entry)?.length ?? 0) === 0
-  const shrink = (considered: readonly HistoryEntry[], removable: readonly HistoryEntry[]) => {
-    const uses = new Map<string, number>()
-    for (const { manifest } of considered)
-      for (const { name } of manifest?.shared ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
-    let total = bytesOf(considered)
-    for (const entry of removable.toReversed()) {
-      if (total <= maxBytes) return
-      removed.set(entry, 'oldest, over keep-max-bytes')
-      for (const file of entry.manifest?.files ?? []) total -= file.bytes
-      for (const file of entry.manifest?.shared ?? []) {
-        const left = (uses.get(file.name) ?? 1) - 1
-        uses.set(file.name, left)
-        if (left === 0) total -= file.bytes
-      }
+function overTheLimit(judged: readonly Judged[], maxBytes: number): ReadonlySet<HistoryEntry> {
+  const kept = judged.filter(({ reasons }) => reasons.length > 0)
+  const counted = kept.filter(({ missing }) => missing === null)
+  return new Set([
+    ...oldestOver(maxBytes, kept, ({ missing }) => missing !== null),
+    ...oldestOver(maxBytes, counted, () => true)
+  ])
+}
+
+/** The oldest of those that may go, until the rest of all fits. */
+function oldestOver(maxBytes: number, all: readonly Judged[], may: (one: Judged) => boolean): HistoryEntry[] {
+  const going = new Set(all.filter((one) => one.isFree && may(one)).map(({ entry }) => entry))
+  const oldestFirst = [...going].toReversed()
+  const entries = all.map(({ entry }) => entry)
+  // A shared file goes with the last of its users; with none where one of them stays.
+  const lastUser = new Map<string, HistoryEntry>()
+  for (const entry of [...oldestFirst, ...entries.filter((one) => !going.has(one))])
+    for (const { shared } of manifestsOf([entry])) for (const { name } of shared) lastUser.set(name, entry)
+  const removed: HistoryEntry[] = []
+  let total = bytesOf(entries)
+  for (const entry of oldestFirst) {
+    if (total <= maxBytes) break
+    removed.push(entry)
+    for (const { files, shared } of manifestsOf([entry])) {
+      for (const file of files) total -= file.bytes
+      for (const file of shared) if (lastUser.get(file.name) === entry) total -= file.bytes
     }
   }
-  shrink(
-    kept,
-    kept.filter((entry) => isFree(entry) && !counts(entry, now))
-  )
-  const counted = kept.filter((entry) => counts(entry, now))
-  shrink(counted, counted.filter(isFree))
   return removed
 }
 

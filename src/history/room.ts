@@ -1,3 +1,4 @@
+import type { StoredFile } from '../archive/manifest.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import { formatBytes } from '../ui/format.ts'
 import type { HistoryEntry } from './entries.ts'
@@ -49,14 +50,11 @@ export function checkRoom(rooms: readonly Room[], entries: readonly HistoryEntry
 
 /** What the newest backup of each project takes by itself. */
 function roundOf(entries: readonly HistoryEntry[]): number {
-  const newest = new Map<string, HistoryEntry>()
-  for (const entry of entries) {
-    const known = newest.get(entry.ref.project)
-    if (entry.manifest !== null && (known === undefined || entry.createdAt > known.createdAt))
-      newest.set(entry.ref.project, entry)
+  const newest = new Map<string, { readonly createdAt: Date; readonly files: readonly StoredFile[] }>()
+  for (const { ref, createdAt, manifest } of entries) {
+    const known = newest.get(ref.project)
+    if (manifest !== null && (known === undefined || createdAt > known.createdAt))
+      newest.set(ref.project, { createdAt, files: manifest.files })
   }
-  return [...newest.values()].reduce(
-    (sum, { manifest }) => sum + (manifest?.files ?? []).reduce((bytes, file) => bytes + file.bytes, 0),
-    0
-  )
+  return [...newest.values()].flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0)
 }

@@ -94,6 +94,16 @@ export type InputName = keyof typeof declared
 /** Every input, in the order of action.yml. */
 export const declaredInputs: Readonly<Record<InputName, DeclaredInput>> = declared
 
+/** The name of an input that has a default. */
+export type DefaultedName = {
+  [N in InputName]: (typeof declared)[N] extends { readonly default: string } ? N : never
+}[InputName]
+
+/** The text that stands for an input that is not given. */
+export function defaultOf(name: DefaultedName): string {
+  return declared[name].default
+}
+
 /** The names, in the order of action.yml. */
 export const inputNames = Object.keys(declared).filter((name): name is InputName => Object.hasOwn(declared, name))
 

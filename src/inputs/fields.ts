@@ -9,7 +9,7 @@ import { sourceNames } from '../sources/source.ts'
 import { isProjectRef } from '../supabase-host.ts'
 import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './choice.ts'
 import { type CheckSql, restoreModes, verifyModes } from './commands.ts'
-import { declaredInputs, type InputName } from './declared.ts'
+import { type DefaultedName, declaredInputs, defaultOf, type InputName } from './declared.ts'
 import {
   parseAcceptedRecipients,
   parseIdentities,
@@ -72,10 +72,10 @@ function optional<T>(name: InputName, parse: Parse<T>) {
 }
 
 /** An input with a default: the text in `declaredInputs` goes through the same parser. */
-function defaulted<T>(name: InputName, parse: Parse<T>) {
+function defaulted<T>(name: DefaultedName, parse: Parse<T>) {
   return z
     .string()
-    .default(declaredInputs[name].default ?? '')
+    .default(defaultOf(name))
     .transform((text, context): T => {
       const parsed = parse(text)
       if (parsed.ok) return parsed.value

@@ -2,8 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { Decrypter, Encrypter } from 'age-encryption'
 import { fingerprintOf } from '../archive/encryption.ts'
 import { readSigningKey, readVerifyKey, type SigningKey, type VerifyKey } from '../archive/signature.ts'
-import { UserError } from '../errors.ts'
-import { accepted, type Parse, refused } from './parsed.ts'
+import { accepted, type Parse, refused, unlessRefused } from './parsed.ts'
 
 /** Shortest passphrase that is taken; see faults.md 10.7. */
 export const shortestPassphrase = 14
@@ -96,7 +95,7 @@ export const parsePassphrase: Parse<string> = accepted
 
 /** An Ed25519 private key, see `readSigningKey`. */
 export const parseSigningKey: Parse<SigningKey> = (text) => {
-  const key = orUserError(() => readSigningKey(text))
+  const key = unlessRefused(() => readSigningKey(text))
   return key === undefined
     ? refused('it is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519`', 'SB006')
     : accepted(key)
@@ -107,20 +106,10 @@ export const parseVerifyKey: Parse<VerifyKey> = (text) => {
   if (text.includes('PRIVATE KEY')) {
     return refused('it is a private key: give the public one, `openssl pkey -in key.pem -pubout`', 'SB006')
   }
-  const key = orUserError(() => readVerifyKey(text))
+  const key = unlessRefused(() => readVerifyKey(text))
   return key === undefined
     ? refused('it is no Ed25519 public key: `openssl pkey -in key.pem -pubout` prints it', 'SB006')
     : accepted(key)
-}
-
-/** Undefined for what is refused in words; a bug stays a bug. */
-function orUserError<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof UserError) return undefined
-    throw error
-  }
 }
 
 /** CA certificates in PEM; what stands between them is left out. */

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../error-codes.ts'
+import { UserError } from '../errors.ts'
 
 /**
  * A value, or why the text is refused: `reason` says what is allowed and never quotes the text, since it may be a secret
@@ -17,6 +18,16 @@ export function accepted<T>(value: T): Parsed<T> {
 
 export function refused(reason: string, code: ErrorCode = 'SB001'): Parsed<never> {
   return { ok: false, code, reason }
+}
+
+/** What a reader makes of a text, undefined for what it refuses by a UserError; a bug stays a bug. */
+export function unlessRefused<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof UserError) return undefined
+    throw error
+  }
 }
 
 /** Whether a text holds a control character, line breaks included. */

@@ -1,7 +1,6 @@
-import { UserError } from '../errors.ts'
 import { type Glob, parseGlob } from '../glob.ts'
 import { parsePattern } from '../sources/database/patterns.ts'
-import { accepted, hasControl, type Parse, refused } from './parsed.ts'
+import { accepted, hasControl, type Parse, refused, unlessRefused } from './parsed.ts'
 
 const longestPattern = 300
 const mostPatterns = 1000
@@ -26,13 +25,7 @@ function patternList(text: string, kind: 'schema' | 'table'): ReturnType<Parse<r
 }
 
 function isPattern(text: string, kind: 'schema' | 'table'): boolean {
-  try {
-    parsePattern(text, kind)
-    return true
-  } catch (error) {
-    if (error instanceof UserError) return false
-    throw error
-  }
+  return unlessRefused(() => parsePattern(text, kind)) !== undefined
 }
 
 /** A pattern for names of buckets: `*` is any run of characters. */

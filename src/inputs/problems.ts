@@ -24,13 +24,13 @@ export function collectProblems(): Problems {
   }
 }
 
-/** Throws one UserError for all problems, under the code of the first; returns when there is none. */
-export function throwProblems(problems: readonly Problem[]): void {
+/** One UserError for all problems, under the code of the first. Throws (a bug) when there is none. */
+export function refusalOf(problems: readonly Problem[]): UserError {
   const [first, ...rest] = problems
-  if (first === undefined) return
-  if (rest.length === 0) throw new UserError(first.code, first.text)
+  if (first === undefined) throw new Error('Inputs were refused without a reason')
+  if (rest.length === 0) return new UserError(first.code, first.text)
   const lines = problems.map((problem) => `- ${problem.text} (${problem.code})`)
-  throw new UserError(first.code, `${problems.length} things are wrong with the inputs:\n${lines.join('\n')}`, {
+  return new UserError(first.code, `${problems.length} things are wrong with the inputs:\n${lines.join('\n')}`, {
     remedy: 'Change the inputs as the lines say.'
   })
 }

@@ -20,9 +20,7 @@ export function secretsOf(get: (name: string) => string): string[] {
       const trimmed = line.trim()
       if (trimmed !== '' && !trimmed.startsWith('#') && !trimmed.startsWith('-----')) secrets.add(trimmed)
     }
-    for (const part of partsOf(name, text)) {
-      if (part !== '') secrets.add(part)
-    }
+    for (const part of partsOf(name, text)) secrets.add(part)
   }
   return [...secrets]
 }
@@ -30,11 +28,11 @@ export function secretsOf(get: (name: string) => string): string[] {
 function partsOf(name: InputName, text: string): readonly string[] {
   if (connectionStrings.includes(name)) {
     const parsed = parseConnectionString(text)
-    return [...(parsed.ok ? [parsed.fields.password ?? ''] : []), ...passwordsIn(text)]
+    return parsed.ok ? [...given(parsed.fields.password), ...passwordsIn(text)] : passwordsIn(text)
   }
   if (name === 'smtp-url') {
     const parsed = parseSmtp(text)
-    return [...(parsed.ok ? [parsed.value.password ?? ''] : []), ...passwordsIn(text)]
+    return parsed.ok ? [...given(parsed.value.password), ...passwordsIn(text)] : passwordsIn(text)
   }
   if (name === 'notify-webhook' || name === 'ping-url') {
     const url = URL.parse(text)
@@ -47,6 +45,10 @@ function partsOf(name: InputName, text: string): readonly string[] {
     ]
   }
   return []
+}
+
+function given(password: string | undefined): readonly string[] {
+  return password === undefined ? [] : [password]
 }
 
 /** What can be a password in an address or a key=value text, encoded and decoded. */

@@ -9,6 +9,7 @@ const unitsOfTime: Readonly<Record<string, number>> = {
 }
 
 const unitsOfSize: Readonly<Record<string, number>> = {
+  '': 1,
   b: 1,
   kb: 1e3,
   mb: 1e6,
@@ -65,8 +66,8 @@ export const parseDuration: Parse<number> = (text) => {
 
 /** A size in bytes: `500MB` (10^6), `2GiB` (2^30), `1000000`. */
 export const parseSize: Parse<number> = (text) => {
-  const match = /^([0-9]{1,15}) ?([KMGT]i?B|B)?$/i.exec(text)
-  const value = Number(match?.[1]) * (unitsOfSize[(match?.[2] ?? 'b').toLowerCase()] ?? Number.NaN)
+  const match = /^([0-9]{1,15}) ?([KMGT]i?B|B|)$/i.exec(text)
+  const value = Number(match?.[1]) * (unitsOfSize[match?.[2]?.toLowerCase() ?? 'none'] ?? Number.NaN)
   return value > 0 && Number.isSafeInteger(value)
     ? accepted(value)
     : refused('allowed is a size above zero such as 500MB, 2GiB or 1000000 (bytes)')

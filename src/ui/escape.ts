@@ -59,8 +59,9 @@ const entities: Readonly<Record<string, string>> = {
  * number is no longer told from the character itself, so something that cannot be seen stands within.
  */
 export function inert(text: string, most = 200): string {
-  return shorten(visible(text), most)
-    .replace(/[&<>"'|`*_~[\]()!#@$\\:/]/g, (character) => entities[character] ?? character)
+  return [...shorten(visible(text), most)]
+    .map((character) => entities[character] ?? character)
+    .join('')
     .replace(/&#58;(?=&#47;&#47;)/g, '$&&#8203;')
     .replace(/www\./gi, (match) => `${match.slice(0, 3)}&#8203;&#46;`)
 }

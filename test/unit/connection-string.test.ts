@@ -54,6 +54,10 @@ describe('the URL form', () => {
     ['postgres://u:p@h/d@e', { database: 'd@e', host: 'h' }],
     ['postgres:///d?host=/var/run/postgresql&user=u', { host: '/var/run/postgresql', user: 'u', database: 'd' }],
     ['postgres://u:p@%2Fvar%2Frun/d', { host: '/var/run' }],
+    [
+      'postgres://u:p@h/d?application_name=&sslmode=&connect_timeout=',
+      { applicationName: undefined, sslMode: undefined, connectTimeoutMs: undefined }
+    ],
     ['postgres://u:p@h/d?ssl=true', { sslMode: 'require' }],
     ['postgres://u:p@h?sslmode=disable', { sslMode: 'disable', database: 'u' }],
     [`postgres://u:p@h/d?options=reference%3D${ref}`, { reference: ref }],
@@ -69,6 +73,7 @@ describe('the key=value form', () => {
     ["host = h user = u password = 'a b\\'c\\\\d' ", { password: "a b'c\\d" }],
     ['host=h user=u password=a\\ b', { password: 'a b' }],
     ["host=h user=u password=''", { password: undefined }],
+    ['host=h user=u\\', { user: 'u' }],
     ['host=/tmp user=u', { host: '/tmp', database: 'u' }],
     [`host=h user=u options=reference=${ref}`, { reference: ref }],
     ['host=h user=u sslmode=require', { sslMode: 'require' }]
@@ -147,6 +152,8 @@ describe('T14: strings that would lead elsewhere', () => {
     ['host=good host=evil user=u', 'SB005 host is given twice'],
     ['host=good hostaddr=6.6.6.6 user=u', 'SB005'],
     ["host='good user=u", 'SB004 a quoted value'],
+    ["host=good user='u\\", 'SB004 a quoted value'],
+    [`host=good user=u options=''`, 'taken'],
     ["host='good'user=u", 'SB004 there is no space'],
     ['host', 'SB004 it is neither'],
     ['', 'SB004'],

@@ -3,7 +3,8 @@ import {
   Encrypter,
   generateHybridIdentity,
   generateX25519Identity,
-  identityToRecipient
+  identityToRecipient,
+  Stanza
 } from 'age-encryption'
 import { describe, expect, test } from 'vitest'
 import { passphraseIdentity, passphraseRecipient } from '../../../src/archive/age-passphrase.ts'
@@ -67,6 +68,56 @@ describe('recipients', () => {
     }
   })
 
+  test('a refusal says which one, why, and what to give instead', async () => {
+    const [mine, other] = [await pair(), await pair()]
+    const quantum = await identityToRecipient(await generateHybridIdentity())
+    const refusal = async (work: () => unknown) => {
+      try {
+        await work()
+      } catch (error) {
+        if (error instanceof UserError) return [error.code, error.message, error.remedy]
+        throw error
+      }
+      return 'nothing thrown'
+    }
+    const publicKeys = 'Give the public keys, one a line: age-keygen prints them as `Public key: age1...`.'
+    expect(await refusal(() => encryptionFor([mine.recipient, 'x']))).toEqual([
+      'SB001',
+      'Recipient 2 is not an age recipient.',
+      publicKeys
+    ])
+    expect(await refusal(() => encryptionFor([mine.recipient, other.recipient, mine.identity.toLowerCase()]))).toEqual([
+      'SB001',
+      'Recipient 3 is an identity, the secret half of the key: treat it as leaked to this workflow.',
+      publicKeys
+    ])
+    expect(await refusal(() => encryptionFor([mine.recipient, quantum]))).toEqual([
+      'SB002',
+      'Recipients of the kinds age1... and age1pq1... cannot be mixed.',
+      'Use recipients of one kind: the weaker kind would decide how safe the backup is.'
+    ])
+    expect(await refusal(() => keysOf([mine.identity, 'x']))).toEqual([
+      'SB001',
+      'Identity 2 is not an age identity.',
+      'Give the secret keys, one a line, as age-keygen wrote them: AGE-SECRET-KEY-1...'
+    ])
+    expect(await refusal(() => encryptionFor([]))).toMatchObject(['SB003', 'No recipient is given.', expect.anything()])
+    expect(await refusal(() => encryptionWith(''))).toMatchObject([
+      'SB003',
+      'The passphrase is empty.',
+      expect.anything()
+    ])
+    expect(await refusal(() => keysOf([]))).toMatchObject(['SB003', 'No identity is given.', expect.anything()])
+    const both = await keysOf([mine.identity, other.identity])
+    const needed = describeEncryption(encryptionFor([mine.recipient, other.recipient]))
+    const names = needed.recipients.join(', ')
+    expect(both).toMatchObject({ kind: 'identities', fingerprints: needed.recipients })
+    expect(keysDoNotFit('x', both, needed).message).toBe(
+      `x cannot be opened with the identity (${names}): it was made for other keys. It was sealed for the recipients ${names}.`
+    )
+    expect(keysOfPassphrase('pass')).toMatchObject({ kind: 'passphrase', fingerprints: [] })
+  })
+
   test('what is no recipient is refused', async () => {
     const { recipient } = await pair()
     for (const wrong of [
@@ -124,6 +175,23 @@ describe('keys', () => {
     expect(text).toContain(fingerprintOf(theirs.recipient))
   })
 
+  test('F65: a passphrase on either side is told as that', async () => {
+    const { identity, recipient } = await pair()
+    const keys = await keysOf([identity])
+    expect(keysDoNotFit('x.age', keysOfPassphrase('pass'), undefined)).toMatchObject({
+      code: 'SB502',
+      message: 'x.age cannot be opened with the passphrase: it was made for other keys.'
+    })
+    expect(keysDoNotFit('x.age', keys, describeEncryption(encryptionWith('pass'))).message).toBe(
+      `x.age cannot be opened with the identity (${fingerprintOf(recipient)}): it was made for other keys. It was sealed with a passphrase.`
+    )
+  })
+
+  test('the manifest says of a passphrase, and of no encryption, that there are no recipients', () => {
+    expect(describeEncryption(encryptionWith('pass'))).toEqual({ scheme: 'age-scrypt', recipients: [] })
+    expect(describeEncryption({ scheme: 'none' })).toEqual({ scheme: 'none', recipients: [] })
+  })
+
   test('F62: every flipped byte of a header is found: damaged, or no longer for this key, never opened', async () => {
     const { identity, recipient } = await pair()
     const { header } = await headerFor(recipient)
@@ -177,6 +245,40 @@ describe('passphrases', () => {
     const ours = new Decrypter()
     ours.addIdentity(passphraseIdentity('pass'))
     expect(await ours.decrypt(await theirs.encrypt('text'), 'text')).toBe('text')
+  })
+
+  test('a key that cannot be derived fails by itself and holds up no other', async () => {
+    const wrap = (logN: number) => passphraseRecipient('pass', logN).wrapFileKey(new Uint8Array(16))
+    const both = await Promise.allSettled([wrap(0), wrap(4)])
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+  })
+
+  test('a stanza that is not just as age writes it is refused', async () => {
+    const [good] = await passphraseRecipient('pass', 4).wrapFileKey(new Uint8Array(16).fill(7))
+    if (good === undefined) throw new Error('not reached')
+    const [, salt = '', logN = ''] = good.args
+    const { body } = good
+    const open = (...stanzas: Stanza[]) => passphraseIdentity('pass').unwrapFileKey(stanzas)
+    expect(await open(good)).toEqual(new Uint8Array(16).fill(7))
+    for (const wrong of [
+      new Stanza(['scrypt'], body),
+      new Stanza(['scrypt', salt], body),
+      new Stanza(['scrypt', salt, logN, 'more'], body),
+      new Stanza(['scrypt', `${salt}==`, logN], body),
+      new Stanza(['scrypt', salt.slice(0, -2), logN], body),
+      new Stanza(['scrypt', salt, `0${logN}`], body),
+      new Stanza(['scrypt', salt, '0'], body),
+      new Stanza(['scrypt', salt, `${logN}.0`], body),
+      new Stanza(['scrypt', salt, `x${logN}`], body),
+      new Stanza(['scrypt', salt, logN], body.subarray(1)),
+      new Stanza(['scrypt', salt, logN], new Uint8Array([...body, 0]))
+    ])
+      await expect(open(wrong), wrong.args.join(' ')).rejects.toThrow('invalid scrypt stanza')
+    await expect(open(good, new Stanza(['X25519', 'x'], body))).rejects.toThrow('not the only one')
+    expect(await open(new Stanza(['X25519', 'x'], body))).toBeNull()
+    // The highest that is worked on, and the first that is not. 1 GiB is not spent here: the body is wrong, too.
+    await expect(open(new Stanza(['scrypt', salt, '21'], body.subarray(1)))).rejects.toThrow('too high')
+    await expect(open(new Stanza(['scrypt', salt, '20'], body.subarray(1)))).rejects.toThrow('invalid scrypt stanza')
   })
 
   test('work that would take more than 1 GiB of memory is refused before it starts', async () => {

@@ -19,6 +19,7 @@ describe('writing', () => {
   test('one that could not be read again is a bug', () => {
     expect(() => renderManifest({ ...example, id: 'latest' })).toThrow('cannot be read again: id')
     expect(() => renderManifest({ ...example, files: [...example.files, ...example.files] })).toThrow('twice')
+    expect(() => renderManifest({ ...example, minReader: 2 })).toThrow(/cannot be read again: newer$/)
   })
 
   test('stored names are those of volumes where a file was cut', () => {
@@ -61,6 +62,30 @@ describe('F66: versions', () => {
     if (parsed.kind !== 'ok') throw new Error(JSON.stringify(parsed))
     expect(JSON.parse(Buffer.from(renderManifest(parsed.manifest)).toString())).toEqual(extended)
   })
+
+  test('keys that are not known come after the others, by name, however they were read', () => {
+    const later = { zebra: 1, apple: 2, mango: 3 }
+    const keysIn = (value: unknown): string[] => {
+      const parsed = parse(value)
+      if (parsed.kind !== 'ok') throw new Error(JSON.stringify(parsed))
+      return Object.keys(JSON.parse(Buffer.from(renderManifest(parsed.manifest)).toString()))
+    }
+    for (const value of [
+      { ...later, ...example },
+      { ...example, mango: 3, zebra: 1, apple: 2 }
+    ])
+      expect(keysIn(value)).toEqual([...Object.keys(example), 'apple', 'mango', 'zebra'])
+  })
+
+  test.each([
+    ['supabase-backup 10.20.30', '10.20.30'],
+    ['supabase-backup 4.5.6-beta.12', '4.5.6-beta.12'],
+    ['supabase-backup 4.5.6-', '4.5.6'],
+    ['supabase-backup', 'the newest version'],
+    [undefined, 'the newest version']
+  ])('the version to install is taken out of %j', (tool, install) => {
+    expect(parse({ format: 9, minReader: 9, critical: [], tool })).toEqual({ kind: 'newer', install, id: null })
+  })
 })
 
 describe('F66: what is no manifest is broken, with the reason', () => {
@@ -97,6 +122,19 @@ describe('F66: what is no manifest is broken, with the reason', () => {
       'volumes that are not the file',
       { ...example, files: [{ ...example.files[1], bytes: 1001 }] },
       'the volumes of database.dump.zst.age have 1000 bytes and the file 1001'
+    ],
+    [
+      'a volume called like another file',
+      {
+        ...example,
+        files: [...example.files, { name: 'database.dump.zst.age.001', bytes: 1, sha256: 'a'.repeat(64) }]
+      },
+      'it names the file database.dump.zst.age.001 twice'
+    ],
+    [
+      'a file called like one that was cut',
+      { ...example, files: [...example.files, { name: 'database.dump.zst.age', bytes: 1, sha256: 'a'.repeat(64) }] },
+      'it names the file database.dump.zst.age twice'
     ]
   ])('%s', (_name, value, reason) => {
     const parsed = parse(value)
@@ -105,7 +143,12 @@ describe('F66: what is no manifest is broken, with the reason', () => {
   })
 
   test('larger than 64 MiB: not even looked at', () => {
-    expect(parseManifest(new Uint8Array(64 * 1024 * 1024 + 1))).toMatchObject({ kind: 'broken' })
+    const largest = 64 * 1024 * 1024
+    // Zeros are no JSON: the one that is not too large is looked at, and refused for that.
+    expect([new Uint8Array(largest + 1), new Uint8Array(largest)].map(parseManifest)).toEqual([
+      { kind: 'broken', reason: 'it is larger than 67108864 bytes' },
+      { kind: 'broken', reason: 'it is not valid JSON' }
+    ])
   })
 
   test('no bytes make it throw', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { canonicalJson } from '../../../src/archive/canonical-json.ts'
+import { type DatabaseFacts, isNarrowed } from '../../../src/archive/contents-database.ts'
 import { largestHeld, objectsIn, readContents, startContents } from '../../../src/archive/contents-reading.ts'
 import { parseVerificationRecord } from '../../../src/archive/verification-record.ts'
 import { UserError } from '../../../src/errors.ts'
@@ -33,6 +34,9 @@ test('F66: contents of a later format are told from those that are wrong', () =>
   expect(codeOf({ format: 99 })).toContain('SB504 contents.json has format 99')
   expect(codeOf({ ...contents, createdAt: 'yesterday' })).toContain('SB509 contents.json cannot be read: createdAt')
   for (const wrong of [{ format: 'x' }, {}, null, [], 7]) expect(codeOf(wrong)).toContain('SB509')
+  expect(codeOf([])).toBe(
+    'SB509 contents.json cannot be read: the whole: Invalid input: expected object, received array.'
+  )
   expect(codeOf('{')).toContain('not valid JSON')
   const blanks = Buffer.alloc(1024 * 1024, ' ')
   const reader = startContents()
@@ -127,6 +131,21 @@ test('a list of Storage objects is as strict as all the rest', () => {
   expect(codeOf({ ...contents, storage })).toContain('SB509')
   // A later format may know other objects: the format is what is told.
   expect(codeOf({ format: 99, storage: { objects: [{ shape: 'new' }] } })).toContain('SB504')
+})
+
+test('a backup is narrowed as soon as one list leaves something out', () => {
+  const whole: DatabaseFacts['selection'] = {
+    type: 'full',
+    schemas: [],
+    excludeSchemas: [],
+    tables: [],
+    excludeTables: [],
+    excludeTableData: []
+  }
+  expect(isNarrowed({ selection: whole })).toBe(false)
+  expect(isNarrowed({ selection: { ...whole, type: 'schema' } })).toBe(false)
+  for (const list of ['schemas', 'excludeSchemas', 'tables', 'excludeTables', 'excludeTableData'] as const)
+    expect([list, isNarrowed({ selection: { ...whole, [list]: ['a'] } })]).toEqual([list, true])
 })
 
 test('records of a verification are read or count for nothing', () => {

@@ -30,6 +30,52 @@ describe('RESTORE.md', () => {
     expect(plain).not.toContain('age -d')
   })
 
+  test('contents.json is named once, also where it is among the files already', () => {
+    const command = 'age -d -i key.txt contents.json.zst.age | zstd -d > contents.json\n'
+    for (const names of [['roles.sql.zst.age'], ['roles.sql.zst.age', 'contents.json.zst.age']])
+      expect(text(names).split(command)).toHaveLength(2)
+    expect(text([])).not.toContain('> contents.json')
+  })
+
+  test('names the programs that are needed, and age only where it is', () => {
+    expect(text(['database.dump.zst.age'])).toContain('`age` (https://age-encryption.org), `zstd`, `tar`')
+    const plain = text(['database.dump.zst'], { encryption: { scheme: 'none', recipients: [] } })
+    expect(plain).toContain('only: `sha256sum`, `zstd`, `tar`, `pg_restore`.')
+    expect(plain).toContain('The files are not encrypted.')
+    expect(text(['a.zst.age'], { encryption: { scheme: 'age-scrypt', recipients: [] } })).toContain(
+      'sealed with a passphrase: `age -d` asks for it'
+    )
+    expect(text(['a.zst.age'])).not.toContain('post-quantum')
+    expect(text(['a.zst.age'], { encryption: { scheme: 'age-pq', recipients: ['fp:0'] } })).toContain(
+      'post-quantum kind: `age` 1.3 or later is needed'
+    )
+  })
+
+  test('files as they are need no command, packs among them', () => {
+    const pack = `objects-${'0a'.repeat(10)}.tar`
+    const plain = text(['RESTORE.md', 'database.dump', pack], { encryption: { scheme: 'none', recipients: [] } })
+    expect(plain).toContain('```sh\nset -e\n\n```')
+    expect(plain).not.toMatch(/^for pack in .* do (?:age|zstd)/m)
+    expect(plain).toContain('for pack in objects-*.tar; do tar -xf "$pack"')
+  })
+
+  test('only files whose SHA-256 is known are in the list for sha256sum', () => {
+    const files = [
+      { name: 'known', bytes: 1, sha256: 'b'.repeat(64) },
+      { name: 'unknown', bytes: 1 }
+    ]
+    const whole = recoveryText({ ...base, files })
+    expect(whole).toContain(`sha256sum -c <<'END'\n${'b'.repeat(64)}  known\nEND\n`)
+    expect(whole).not.toContain('  unknown')
+    expect(recoveryText({ ...base, files: [{ name: 'unknown', bytes: 1 }] })).not.toContain("<<'END'")
+  })
+
+  test('a bucket that is there already is left as it is: said where a database makes them', () => {
+    const pack = `objects-${'0a'.repeat(10)}.tar.zst.age`
+    expect(text([pack, 'database.dump.zst.age'])).toContain('is left as it is (look at its `public`).')
+    expect(text([pack])).toContain('is left as it is.\n')
+  })
+
   test('speaks only of what is there', () => {
     expect(text(['database.dump.zst.age'])).not.toMatch(/Edge Functions|Storage files|## 7/)
     const all = text([
@@ -59,6 +105,12 @@ describe('RESTORE.md', () => {
     expect(text(['database.dump.zst.age'], { narrowed: true })).toContain('a part of the schemas or tables')
     expect(text(['database.dump.zst.age'], { type: 'data' })).toContain('--data-only --disable-triggers')
     expect(text(['database.dump.zst.age'], { type: 'schema' })).not.toContain('Compare the row counts')
+    expect(text(['database.dump.zst.age'], { type: 'data' })).toContain(
+      'holds rows without definitions. The tables must'
+    )
+    expect(text(['database.dump.zst.age'], { type: 'schema', narrowed: true })).toContain(
+      'holds the definitions without rows, of a part of the schemas or tables. Into a PostgreSQL of your own'
+    )
   })
 
   test('says what vault.json is where there is one', () => {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { assertConfirmed, assertMeant, isSource, namesOf } from '../../../src/commands/restore-target.ts'
+import {
+  assertConfirmed,
+  assertMeant,
+  isSource,
+  namesOf,
+  type RestoreTarget
+} from '../../../src/commands/restore-target.ts'
 import { UserError } from '../../../src/errors.ts'
 
 const ref = 'abcdefghijklmnopqrst'
@@ -20,6 +26,11 @@ function codeOf(work: () => void): string {
 describe('T15: confirm-target', () => {
   test('is the ref or host/database, without the port', () => {
     expect(namesOf({ ref, database: place })).toEqual([ref, 'db.example.com/postgres'])
+    expect(namesOf({ ref, database: undefined })).toEqual([ref])
+    expect(namesOf({ ref: undefined, database: place })).toEqual(['db.example.com/postgres'])
+    expect(() => assertConfirmed('other', { ref, database: place })).toThrow(
+      `\`confirm-target\` says "other", and the target is "${ref}" or "db.example.com/postgres".`
+    )
     for (const typed of [ref, 'db.example.com/postgres', 'DB.Example.com/postgres', `same:${ref}`])
       expect(codeOf(() => assertConfirmed(typed, { ref, database: place }))).toBe('accepted')
     for (const typed of [
@@ -41,6 +52,20 @@ describe('T15: confirm-target', () => {
     expect(codeOf(() => assertMeant(ref, target, facts({ ref })))).toBe('SB702')
     expect(codeOf(() => assertMeant(`same:${ref}`, target, facts({ ref })))).toBe('accepted')
     expect(codeOf(() => assertMeant(ref, target, facts({})))).toBe('accepted')
+    expect(codeOf(() => assertMeant(`same:${ref}`, target, undefined))).toBe('SB701')
+    const remedyOf = (one: RestoreTarget, source: Parameters<typeof facts>[0]) => {
+      try {
+        assertMeant('x', one, facts(source))
+      } catch (error) {
+        return error instanceof UserError ? error.remedy : String(error)
+      }
+      return 'accepted'
+    }
+    // The name that is suggested is one that is taken.
+    expect(remedyOf(target, { ref })).toContain(`write \`confirm-target: same:${ref}\`.`)
+    expect(remedyOf({ ref: undefined, database: place }, { host: 'db.example.com' })).toContain(
+      'write `confirm-target: same:db.example.com/postgres`.'
+    )
     expect(codeOf(() => assertMeant(`same:${ref}`, target, facts({})))).toBe('SB701')
   })
 

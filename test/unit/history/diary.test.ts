@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Guard } from '../../../src/archive/contents-database.ts'
 import { changesBetween } from '../../../src/history/diary.ts'
 import { type ComparedFacts, changesByName } from '../../../src/history/diary-by-name.ts'
-import { shapeOf } from '../../../src/history/shape.ts'
+import { countsOf, shapeOf } from '../../../src/history/shape.ts'
+import { factsOf, table } from './facts.ts'
 
 const guard = (kind: string, name: string, definition = 'as ever'): Guard => ({ kind, name, definition })
 const guards = [
@@ -35,11 +36,63 @@ describe('the diary of the schema', () => {
   test('nothing where only the order differs', () => {
     expect(changesBetween(shape(guards), shape(guards.toReversed()))).toEqual([])
   })
+  test('counts come and go in words, and kinds are in the plural', () => {
+    const many = Array.from({ length: 1500 }, (_, index) => guard('index', `i${index}`))
+    expect(changesBetween(shape([]), shape(many))).toEqual(['indexes: 1\u202f500 more (1\u202f500, were 0)'])
+    expect(changesBetween(shape(many), shape(many.slice(0, 2)))).toEqual([
+      'indexes: 1\u202f498 fewer (2, were 1\u202f500)'
+    ])
+    const kinds = ['policy', 'key', 'index', 'class', 'batch', 'bush', 'owner of table', 'grants on view', 'trigger']
+    expect(Object.keys(shape(kinds.map((kind) => guard(kind, 'x'))))).toEqual([
+      'batches',
+      'bushes',
+      'classes',
+      'grants',
+      'indexes',
+      'keys',
+      'owners',
+      'policies',
+      'roles',
+      'triggers'
+    ])
+    // What is no word for a kind is not told at all.
+    expect(Object.keys(shape([guard('Ünknown', 'x'), guard('a'.repeat(60), 'x')]))).toEqual(['roles'])
+  })
+  test('each of kind, name and definition is part of a digest, and an extension is its version and schema', () => {
+    const digest = (one: Guard) => shape([one])['policies']?.digest
+    const all = [
+      guard('policy', 'a', 'b'),
+      guard('policy', 'a', 'c'),
+      guard('policy', 'c', 'b'),
+      guard('policy', 'ab', '')
+    ]
+    expect(new Set(all.map(digest)).size).toBe(4)
+    const of = (version: string, schema: string) => shape([], [{ name: 'x', version, schema }])['extensions']?.digest
+    expect(new Set([of('1', 'a'), of('2', 'a'), of('1', 'b')]).size).toBe(3)
+    expect(shape([guard('policy', 'a')])['policies']).toEqual({
+      count: 1,
+      digest: expect.stringMatching(/^[0-9a-f]{16}$/)
+    })
+  })
   test('digests of two projects differ, so that nobody learns that they are alike', () => {
     expect(shape(guards)['policies']?.digest).not.toBe(
       shapeOf({ guards, extensions: [], roles: [] }, 'other')['policies']?.digest
     )
   })
+})
+
+test('the tables of a project are its own: none of the platform, of an extension, of partitions or without rows', () => {
+  const tables = [
+    table('public', 'a'),
+    table('app', 'b', { kind: 'p' }),
+    table('app', 'b_2026', { partitionOf: 'app.b' }),
+    table('public', 'spatial_ref_sys', { extension: 'postgis' }),
+    table('public', 'view', { kind: 'm' }),
+    table('public', 'foreign', { kind: 'f' }),
+    ...['auth', 'storage', 'realtime', 'vault', 'cron', 'net', 'extensions'].map((schema) => table(schema, 'x'))
+  ]
+  expect(countsOf(factsOf({ tables }))).toEqual({ userTables: 2 })
+  expect(countsOf(factsOf({ tables, auth: { users: 0, sessions: 9 } }))).toEqual({ userTables: 2, authUsers: 0 })
 })
 
 describe('the diary by name', () => {
@@ -163,10 +216,77 @@ describe('the diary by name', () => {
     expect(words[0]).toContain('selection')
     expect(words.join()).not.toContain('table')
   })
+  const changes = (was: readonly Guard[], is: readonly Guard[]) => {
+    // Something that stays: without guards on both sides nothing is known.
+    const stays = guard('type', 'public.stays')
+    return changesByName({ ...before, guards: [stays, ...was] }, { ...before, guards: [stays, ...is] })
+  }
+  test('columns: one is one column, what stays is not told, and not null is part of the type wherever it stands', () => {
+    expect(changes([], [guard('table', 'public.a', 'column a integer')])).toEqual([
+      'table public.a added with 1 column'
+    ])
+    expect(changes([], [guard('table', 'public.a', 'partition by range (x)')])).toEqual(['table public.a added'])
+    expect(changes([], [guard('view', 'public.a', 'column a integer')])).toEqual(['view public.a added'])
+    const of = (...lines: string[]) => [guard('foreign table', 'public.a', lines.join('\n'))]
+    expect(changes(of('column a integer', 'column b text'), of('column a integer', 'column b uuid'))).toEqual([
+      'column b of public.a changed from text to uuid'
+    ])
+    expect(changes(of(`column a text default 'x' not null`), of(`column a text default 'y'`))).toEqual([
+      'column a of public.a changed from text not null to text'
+    ])
+    expect(changes(of('column a'), of('column a'))).toEqual([])
+    for (const word of ['generated', 'collate', 'storage', 'compression', 'statistics', 'options', 'wrapper'])
+      expect(changes(of('column a text'), of(`column a text ${word} hunter2`))).toEqual([
+        'column a of public.a changed (default or options)'
+      ])
+    expect(changes(of('column "a ""b"" c" text'), of('column "a ""b"" c" uuid'))).toEqual([
+      'column "a ""b"" c" of public.a changed from text to uuid'
+    ])
+  })
+  test('a table is said to have changed where it is not its columns alone', () => {
+    const of = (rest: string, type = 'integer') => [guard('table', 'public.a', `column a ${type}\n${rest}`)]
+    expect(changes(of('persistence permanent'), of('persistence unlogged'))).toEqual(['table public.a changed'])
+    expect(changes(of('x'), of('y', 'bigint'))).toEqual([
+      'table public.a changed',
+      'column a of public.a changed from integer to bigint'
+    ])
+  })
+  test('grants on what is not new: given for the first time, taken away, or written in a way that is not known', () => {
+    const of = (definition: string) => [guard('grants on table', 'public.a', definition)]
+    expect(changes([], of('anon=SELECT/postgres\nanon=INSERT/app'))).toEqual([
+      'grants on table public.a: anon has INSERT, SELECT, had nothing'
+    ])
+    expect(changes(of('=USAGE*/postgres'), [])).toEqual(['grants on table public.a:  has nothing, had USAGE*'])
+    expect(changes(of('anon=SELECT/postgres'), of('anon=SELECT/app'))).toEqual(['grants on table public.a changed'])
+    expect(changes(of('?'), of('??'))).toEqual([
+      'grants on table public.a: ? has nothing, had ',
+      'grants on table public.a: ?? has , had nothing'
+    ])
+  })
+  test('procedures are told among functions, tables of all sorts among tables, what is not known at the end', () => {
+    const names = ['zone', 'procedure', 'materialized view', 'partitioned table', 'owner of view', 'aggregate']
+    expect(
+      changes(
+        [],
+        names.map((kind) => guard(kind, 'public.x'))
+      )
+    ).toEqual([
+      'partitioned table public.x added',
+      'materialized view public.x added',
+      'procedure public.x added',
+      'aggregate public.x added',
+      'owner of view public.x added',
+      'zone public.x added'
+    ])
+    expect(changes([guard('row security', 'public.x', 'enabled')], [])).toEqual(['row security public.x removed'])
+    expect(changes([guard('owner of view', 'public.x', 'a')], [])).toEqual(['owner of view public.x removed'])
+  })
   test('a flood of changes is cut', () => {
     const many = Array.from({ length: 1500 }, (_, index) => guard('table', `public.t${index}`))
-    expect(changesByName({ ...before, guards: [guard('view', 'public.v')] }, { ...before, guards: many })).toHaveLength(
-      1001
-    )
+    const words = changesByName({ ...before, guards: [guard('view', 'public.v')] }, { ...before, guards: many })
+    expect(words).toHaveLength(1001)
+    expect(words.at(-1)).toBe('and 501 more changes')
+    const most = changes([], many.slice(0, 1000))
+    expect([most.length, most.at(-1)]).toEqual([1000, 'table public.t999 added'])
   })
 })

@@ -45,6 +45,40 @@ test('the latest failed verification stands over every proof, until a later one 
   expect(entryOf(listed({ records: [record(null, { outcome: 'failed' }), record(monday)] }), 'folder')).toMatchObject({
     damaged: false
   })
+  // Records without a time come first, however many there are.
+  const timeless = [record(null, { outcome: 'failed' }), record(null)]
+  for (const records of [
+    [...timeless, failed],
+    [failed, ...timeless]
+  ])
+    expect(entryOf(listed({ records }), 'folder')).toMatchObject({ damaged: true })
+})
+
+test('the level is the best that was reached, and its time that of the latest proof of it', () => {
+  const proof = (level: 'checksum' | 'read', at: string | null) => ({
+    level,
+    at,
+    tables: { restore: 0, read: 0, differing: 0 },
+    notProven: []
+  })
+  const of = (...records: readonly ReturnType<typeof record>[]) => entryOf(listed({ records }), 'folder')
+  const read = (at: string | null) => record(at, { verification: proof('read', at) })
+  const checksum = (at: string) => record(at, { verification: proof('checksum', at) })
+  expect(of(read(monday), checksum(tuesday))).toMatchObject({ verified: 'read', verifiedAt: new Date(monday) })
+  expect(of(read(monday), read(tuesday))).toMatchObject({ verified: 'read', verifiedAt: new Date(tuesday) })
+  expect(of(read(null))).toMatchObject({ verified: 'read', verifiedAt: null })
+  expect(of(read(null), read(monday))).toMatchObject({ verifiedAt: new Date(monday) })
+  expect(of()).toMatchObject({ verified: 'none', verifiedAt: null, damaged: false })
+  const proven = { ...manifest, verification: proof('read', monday) }
+  expect(entryOf(listed({ manifest: renderManifest(proven) }), 'folder')).toMatchObject({
+    verified: 'read',
+    verifiedAt: new Date(monday),
+    changed: true
+  })
+  expect(entryOf(listed({ manifest: Buffer.from('{'), records: [read(monday)] }), 'folder')).toMatchObject({
+    verified: 'read',
+    changed: false
+  })
 })
 
 test('records of other backups, records that are none, and other files beside a backup prove nothing', () => {
@@ -64,7 +98,8 @@ test('T8: a manifest in the place of another id or project is shown as unreadabl
     expect(found).toMatchObject({
       manifest: null,
       unreadable: `its manifest is that of shop/${manifest.id}`,
-      verified: 'none'
+      verified: 'none',
+      damaged: false
     })
   }
 })
@@ -85,9 +120,31 @@ test('F66: what cannot be read is shown with the reason; what is no backup is no
   expect(entryOf(listed({ id: '20261399T161908Z-aaaaaaaa' }), 'folder')).toBeNull()
 })
 
+test('T8: a manifest of another time does not make a backup older or younger than its id says', () => {
+  const later = renderManifest(withDigest({ ...exampleManifest(), createdAt: '2027-01-01T00:00:00.000Z' }))
+  const id = '20261122T161908Z-aaaaaaaa'
+  expect(entryOf(listed({ id, manifest: later }), 'folder')?.createdAt).toEqual(timeOfBackupId(id))
+  expect(entryOf(listed({ manifest: later }), 'folder')?.createdAt).toEqual(new Date('2027-01-01T00:00:00.000Z'))
+})
+
+test('a verification that failed proves nothing, whatever level it was to reach', () => {
+  const read = { level: 'read' as const, at: tuesday, tables: { restore: 0, read: 1, differing: 0 }, notProven: [] }
+  const records = [record(monday, { outcome: 'failed' }), record(tuesday, { verification: read })]
+  expect(entryOf(listed({ records }), 'folder')).toMatchObject({ verified: 'read', damaged: false })
+})
+
+test('each mark is its own', () => {
+  const marked = (name: string) => entryOf(listed({ records: [{ name, content: new Uint8Array() }] }), 'folder')
+  expect(marked('keep')).toMatchObject({ pinned: true, acknowledged: false })
+  expect(marked('acknowledged')).toMatchObject({ pinned: false, acknowledged: true })
+  expect(marked('verification-1.json')).toMatchObject({ pinned: false, acknowledged: false })
+})
+
 test('marks beside a backup, its page and its end are taken over', () => {
   const records = ['keep', 'acknowledged'].map((name) => ({ name, content: new Uint8Array() }))
   const expiresAt = new Date(tuesday)
+  expect(entryOf(listed(), 'release')).toMatchObject({ destination: 'release', pinned: false, acknowledged: false })
+  expect(Object.keys(entryOf(listed(), 'folder') ?? {})).not.toEqual(expect.arrayContaining(['url']))
   expect(entryOf(listed({ records, url: 'https://x.example', expiresAt }), 'folder')).toMatchObject({
     pinned: true,
     acknowledged: true,
@@ -107,13 +164,15 @@ test('a history is read newest first, and those of one second by their ids', asy
     async *list() {
       yield of('20261122T161908Z-aaaaaaaa')
       yield listed({ id: 'notes' })
+      yield of('20261122T161908Z-cccccccc')
       yield of('20261122T161908Z-bbbbbbbb')
     }
   }
   const found = await readHistory(place)
-  expect(found.map(({ ref }) => ref.id.slice(-8))).toEqual(['bbbbbbbb', 'aaaaaaaa'])
-  const [one] = found
-  if (one !== undefined) expect(newestFirst(one, one)).toBe(0)
+  expect(found.map(({ ref }) => ref.id.slice(-8))).toEqual(['cccccccc', 'bbbbbbbb', 'aaaaaaaa'])
+  const [one, other] = found
+  if (one === undefined || other === undefined) throw new Error('not reached')
+  expect([newestFirst(one, other), newestFirst(one, one), newestFirst(other, one)]).toEqual([-1, 0, 1])
   await expect(readHistory(unusedPlace('folder'))).rejects.toThrow('nothing was to be asked')
   expect(rank('none')).toBeLessThan(rank('checksum'))
 })

@@ -78,6 +78,36 @@ describe('what the list shows', () => {
     expect(days(sortRows(rows, order))).toEqual(expected)
   })
 
+  test('what is not known comes last wherever it stood, and equal ones stay newest first', () => {
+    const unknown = { sizeBytes: null, durationMs: null }
+    const mixed = [
+      row(6, unknown),
+      row(5),
+      row(4, unknown),
+      row(3, { sizeBytes: 0, durationMs: 0 }),
+      row(2, { sizeBytes: 500, durationMs: 5000 })
+    ]
+    expect(days(sortRows(mixed, 'largest'))).toEqual([5, 2, 3, 6, 4])
+    expect(days(sortRows(mixed, 'smallest'))).toEqual([3, 5, 2, 6, 4])
+    expect(days(sortRows(mixed, 'slowest'))).toEqual([5, 2, 3, 6, 4])
+    const projects = [row(3, { project: 'b' }), row(2, { project: 'a' }), row(1, { project: 'b' })]
+    expect(days(sortRows(projects, 'project'))).toEqual([2, 3, 1])
+    expect(days(mixed)).toEqual([6, 5, 4, 3, 2])
+  })
+
+  test.each<[string, Partial<BackupRow>, string]>([
+    ['its date', {}, '2026-11-05t10'],
+    ['its type', { type: 'data' }, 'data'],
+    ['its proof', { verified: 'checksum' }, 'checksum'],
+    ['that it is dated in the future', { future: true }, 'dated in the future'],
+    ['the remark', { note: 'its manifest is that of blog/x' }, 'that of BLOG/x']
+  ])('a row is found by %s, and no other', (_what, facts, text) => {
+    const all = [row(5, facts), row(4)]
+    expect(days(filterRows(all, { ...none, text }))).toEqual([5])
+    expect(days(filterRows(all, { ...none, text: 'undefined' }))).toEqual([])
+    expect(days(filterRows(all, { ...none, text: 'null' }))).toEqual([])
+  })
+
   test('tells in words what was asked for', () => {
     expect(
       filterWords({

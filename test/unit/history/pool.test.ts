@@ -2,14 +2,15 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import {
   largestPoolIndex,
+  packOfPoolIndex,
   parsePoolIndex,
   poolIndexName,
   renderPoolIndex,
   sealedForTheSame
 } from '../../../src/archive/pool-index.ts'
 import type { Pool, PooledFile } from '../../../src/destinations/destination.ts'
-import { readKnownPacks } from '../../../src/history/pool.ts'
-import { now } from './histories.ts'
+import { readKnownPacks, unusedPackNames } from '../../../src/history/pool.ts'
+import { hour, now } from './histories.ts'
 
 const to = (...recipients: string[]) => ({ scheme: 'age-x25519' as const, recipients })
 const entry = (number: number) => String(number).repeat(32)
@@ -49,6 +50,11 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
     'short.tar': { pack: pack('short.tar'), encryption: to('a', 'b'), entries: [entry(3)] },
     'other.tar': { pack: pack('other.tar'), encryption: to('a', 'c'), entries: [entry(4)] },
     'gone.tar': { pack: pack('gone.tar'), encryption: to('a', 'b'), entries: [entry(5)] },
+    'half.tar': {
+      pack: pack('half.tar', [file('half.tar.000'), file('half.tar.001')]),
+      encryption: to('a', 'b'),
+      entries: [entry(8)]
+    },
     'wrong.tar': { pack: pack('wrong.tar'), encryption: to('a', 'b'), entries: [entry(6)] }
   }
   const lists = Object.fromEntries(
@@ -64,16 +70,30 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
         file('other.tar'),
         file('wrong.tar', 10, 'c'.repeat(64)),
         file(poolIndexName('broken.tar')),
+        file('half.tar.000'),
+        file('huge.tar'),
         file(poolIndexName('huge.tar'), largestPoolIndex + 1)
       ],
-      { ...lists, [poolIndexName('broken.tar')]: Buffer.from('{') }
+      {
+        ...lists,
+        [poolIndexName('broken.tar')]: Buffer.from('{'),
+        // It could be read, but what claims to be so large is not even asked for.
+        [poolIndexName('huge.tar')]: renderPoolIndex({
+          format: 1,
+          pack: pack('huge.tar'),
+          encryption: to('a', 'b'),
+          entries: [entry(7)]
+        })
+      }
     ),
     'shop',
     to('a', 'b')
   )
-  expect([1, 2, 3, 4, 5, 6].map((number) => known.find(entry(number))?.name)).toEqual([
+  expect([1, 2, 3, 4, 5, 6, 7, 8].map((number) => known.find(entry(number))?.name)).toEqual([
     'good.tar',
     'cut.tar',
+    undefined,
+    undefined,
     undefined,
     undefined,
     undefined,
@@ -90,10 +110,49 @@ test('sealed for the same is said of equal recipients in any order, and never of
   expect(sealedForTheSame(passphrase, passphrase)).toBe(false)
 })
 
+test('what no manifest needs goes after a day, its list with it, and everything of a needed pack stays', () => {
+  const old = (name: string) => ({ ...file(name), createdAt: new Date(now.getTime() - 25 * hour) })
+  const cut = pack('cut.tar', [file('cut.tar.000'), file('cut.tar.001')])
+  const manifests = [{ shared: [pack('a.tar')] }, { shared: [cut, pack('a.tar')] }]
+  const pooled = [
+    old('a.tar'),
+    old(poolIndexName('a.tar')),
+    old('cut.tar.000'),
+    old('cut.tar.001'),
+    old(poolIndexName('cut.tar')),
+    // The whole of a pack that is needed in volumes is needed by nobody.
+    old('cut.tar'),
+    old('b.tar'),
+    old(poolIndexName('b.tar')),
+    file('young.tar'),
+    { ...file('a-day.tar'), createdAt: new Date(now.getTime() - 24 * hour) },
+    { ...file('a-day-and-more.tar'), createdAt: new Date(now.getTime() - 24 * hour - 1) }
+  ]
+  expect(unusedPackNames(manifests, pooled, now)).toEqual([
+    'cut.tar',
+    'b.tar',
+    poolIndexName('b.tar'),
+    'a-day-and-more.tar'
+  ])
+  expect(unusedPackNames([], [old('b.tar')], now)).toEqual(['b.tar'])
+})
+
+test('lists of packs are told from other files by their names', () => {
+  expect(packOfPoolIndex(poolIndexName('a.tar.zst.age'))).toBe('a.tar.zst.age')
+  for (const name of ['a.tar', 'a.index.jsonx', 'a.json', '.index.json', '../a.index.json', '-a.index.json', ''])
+    expect([name, packOfPoolIndex(name)]).toEqual([name, null])
+})
+
 test('the list of one pack is not that of another, and none that is too large is read', () => {
   const bytes = renderPoolIndex({ format: 1, pack: pack('a.tar'), encryption: to('a'), entries: [entry(1)] })
   expect(parsePoolIndex(bytes, 'a.tar')?.entries).toEqual([entry(1)])
   expect(parsePoolIndex(bytes, 'b.tar')).toBeNull()
+  expect(Buffer.from(bytes).toString().endsWith('}\n')).toBe(true)
+  for (const wrong of [
+    renderPoolIndex({ format: 2 as 1, pack: pack('a.tar'), encryption: to('a'), entries: [] }),
+    renderPoolIndex({ format: 1, pack: pack('a.tar'), encryption: to('a'), entries: ['../x'] })
+  ])
+    expect(parsePoolIndex(wrong, 'a.tar')).toBeNull()
   expect(parsePoolIndex(Buffer.from('[]'), 'a.tar')).toBeNull()
   expect(parsePoolIndex(Buffer.alloc(largestPoolIndex + 1, ' '), 'a.tar')).toBeNull()
 })

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
-import { planRetention, type RetentionRules, unacknowledged, weekOf } from '../../../src/history/retention.ts'
+import {
+  bytesOf,
+  counts,
+  planRetention,
+  type RetentionRules,
+  unacknowledged,
+  weekOf
+} from '../../../src/history/retention.ts'
 import { day, entry, hour, now } from './histories.ts'
 
 export const noRules: RetentionRules = {
@@ -45,6 +52,20 @@ describe('rules', () => {
     expect(kept(entries, { monthly: 2 })).toEqual(['noon', 'october'])
     expect(kept(entries, { yearly: 3 })).toEqual(['noon', 'last-year'])
     expect(kept(entries, { daily: 1, yearly: 2 })).toEqual(['noon', 'last-year'])
+  })
+
+  test('each rule says which place a backup takes', () => {
+    const one = [entry({ ageMs: 400 * day })]
+    const reasons = plan(one, { last: 3, daily: 1, weekly: 1, monthly: 1, yearly: 1, withinMs: 500 * day })[0]?.reasons
+    expect(reasons).toEqual([
+      'newest verified backup',
+      'keep-last 1 of 3',
+      'keep-daily 2025-10-18',
+      'keep-weekly 2025-W42',
+      'keep-monthly 2025-10',
+      'keep-yearly 2025',
+      'keep-within'
+    ])
   })
 
   test('weeks are those of ISO 8601', () => {
@@ -118,9 +139,142 @@ describe('kept whatever the rules say', () => {
     expect(late[1]).toMatchObject({ keep: false, reasons: [expect.stringContaining('its manifest was changed')] })
   })
 
+  test('an old safety copy is not kept for being newer than the newest that counts', () => {
+    const safety = entry({ id: 'safety', ageMs: 8 * day, manifest: { kind: 'safety' } })
+    // Verified as it is, it is kept only as long as nothing newer is.
+    const entries = [
+      entry({ id: 'young', ageMs: 2 * day, manifest: { status: 'partial' } }),
+      safety,
+      entry({ id: 'good' })
+    ]
+    expect(kept(entries, { last: 5 })).toEqual(['young', 'good'])
+  })
+
   test('without a complete, verified backup nothing goes', () => {
+    const partial = entry({ ageMs: 9 * day, manifest: { status: 'partial' } })
+    expect(
+      plan([partial, entry({ ageMs: 10 * day, verified: 'none' })], { last: 1 }).map(({ reasons }) => reasons)
+    ).toEqual([
+      ['newest verified backup', 'newer than the newest backup that counts'],
+      ['there is no complete, verified backup', 'newer than the newest backup that counts']
+    ])
     const entries = Array.from({ length: 9 }, (_, index) => entry({ ageMs: (index + 2) * day, verified: 'none' }))
     expect(kept(entries, { last: 1, maxBytes: 1 })).toHaveLength(9)
+  })
+})
+
+describe('why a backup does not count', () => {
+  const old = { ageMs: 90 * day }
+  const part = (status: 'partial' | 'impossible' | 'skipped') => ({
+    parts: [{ source: 'storage' as const, status, counts: {} }]
+  })
+  test.each<[string, Parameters<typeof entry>[0]]>([
+    ['its latest verification failed', { damaged: true }],
+    ['it is a safety copy', { manifest: { kind: 'safety' } }],
+    ['it is anomalous', { manifest: { status: 'anomalous' } }],
+    ['it is partial', { manifest: { status: 'partial' } }],
+    ['it is partial', { manifest: part('partial') }],
+    ['it is partial', { manifest: part('impossible') }],
+    ['it is partial', { acknowledged: true, manifest: { status: 'anomalous', ...part('partial') } }],
+    ['it was not verified', { verified: 'none' }]
+  ])('%s: %j', (why, facts) => {
+    const good = entry({ ageMs: 3 * day })
+    expect(plan([good, entry({ ...old, ...facts })], { last: 1 })[1]).toMatchObject({
+      keep: false,
+      reasons: [`no rule keeps it, and ${why}`]
+    })
+  })
+  test('one with everything that was asked for does, whatever was left out by will, however far it was proven', () => {
+    for (const facts of [
+      { manifest: part('skipped') },
+      { verified: 'checksum' as const },
+      { verified: 'read' as const }
+    ])
+      expect(counts(entry({ ...old, ...facts }), now)).toBe(true)
+    for (const facts of [{ unreadable: true }, { ageMs: -2 * hour }, { damaged: true }])
+      expect(counts(entry({ ...old, ...facts }), now)).toBe(false)
+    expect(counts(entry({ ageMs: -hour }), now)).toBe(true)
+  })
+})
+
+describe('the borders of what is kept anyway', () => {
+  const rest = [entry({ ageMs: 2 * day })]
+  const keeps = (facts: Parameters<typeof entry>[0]) => {
+    const one = entry({ verified: 'none', ...facts })
+    return plan([...rest, one], { last: 1, maxBytes: 1 }).find((verdict) => verdict.entry === one)?.keep
+  }
+  test('a day, and seven for a safety copy', () => {
+    const early = entry({ ageMs: 2 * day - 1 })
+    expect(
+      plan([early, entry({ ageMs: day - 1 }), entry({ ageMs: day })], { maxBytes: 1 }).map(({ keep }) => keep)
+    ).toEqual([true, false, false])
+    expect(keeps({ ageMs: 7 * day - 1, manifest: { kind: 'safety' } })).toBe(true)
+    expect(keeps({ ageMs: 7 * day, manifest: { kind: 'safety' } })).toBe(false)
+  })
+  test('keep-within holds to the last moment', () => {
+    expect(
+      kept([entry({ id: 'a', ageMs: 3 * day }), entry({ id: 'b', ageMs: 3 * day + 1 })], { withinMs: 3 * day })
+    ).toEqual(['a'])
+  })
+  test('the newest verified one may be another than the newest that counts: both stay', () => {
+    const entries = [
+      entry({ id: 'partial', ageMs: 2 * day, manifest: { status: 'partial' } }),
+      entry({ id: 'good', ageMs: 3 * day }),
+      entry({ id: 'older', ageMs: 4 * day })
+    ]
+    const verdicts = plan(entries, { maxBytes: 1 })
+    expect(verdicts.map(({ reasons }) => reasons[0])).toEqual([
+      'newest verified backup',
+      'newest verified backup that counts',
+      'oldest, over keep-max-bytes'
+    ])
+  })
+})
+
+describe('keep-max-bytes with packs that backups share', () => {
+  const file = (name: string, bytes: number) => ({ name, bytes, sha256: '0'.repeat(64) })
+  const of = (id: string, age: number, shared: readonly string[], more: Parameters<typeof entry>[0] = {}) =>
+    entry({ id, ageMs: age * day, bytes: 100, shared: shared.map((name) => file(name, 1000)), ...more })
+  test('a pack goes with the last that needs it, and stays with a pinned one', () => {
+    const entries = [of('new', 2, ['a']), of('mid', 3, ['b']), of('old', 4, ['b'])]
+    expect(kept(entries, { maxBytes: 2300 })).toEqual(['new', 'mid', 'old'])
+    expect(kept(entries, { maxBytes: 2299 })).toEqual(['new', 'mid'])
+    expect(kept(entries, { maxBytes: 2199 })).toEqual(['new'])
+    const pinned = [of('new', 2, ['a']), of('mid', 3, ['b']), of('old', 4, ['b'], { pinned: true })]
+    // Without `mid` there are still 2,200 bytes: the pinned one holds the pack.
+    expect(kept(pinned, { maxBytes: 2199 })).toEqual(['new', 'old'])
+    expect(kept(pinned, { maxBytes: 2300 })).toEqual(['new', 'mid', 'old'])
+    const more = [of('new', 2, ['a']), of('x', 2.5, []), ...pinned.slice(1)]
+    expect(kept(more, { maxBytes: 2250 })).toEqual(['new', 'old'])
+  })
+  test('those that do not count go first, oldest first, and only until the rest fits', () => {
+    const partial = { manifest: { status: 'partial' as const } }
+    const entries = [
+      of('good', 2, []),
+      of('p3', 3, ['x'], partial),
+      of('p4', 4, ['x'], partial),
+      of('p5', 5, ['y'], partial),
+      of('old', 6, [])
+    ]
+    const all = { last: 9 }
+    expect(kept(entries, { ...all, maxBytes: 2500 })).toEqual(['good', 'p3', 'p4', 'p5', 'old'])
+    expect(kept(entries, { ...all, maxBytes: 2499 })).toEqual(['good', 'p3', 'p4', 'old'])
+    expect(kept(entries, { ...all, maxBytes: 1399 })).toEqual(['good', 'p3', 'old'])
+    expect(kept(entries, { ...all, maxBytes: 1299 })).toEqual(['good', 'old'])
+    expect(kept(entries, { ...all, maxBytes: 199 })).toEqual(['good'])
+    expect(plan(entries, { ...all, maxBytes: 199 }).at(-1)?.reasons).toEqual(['oldest, over keep-max-bytes'])
+  })
+  test('a limit on the size alone keeps everything that fits, and beside another rule keeps nothing by itself', () => {
+    expect(plan(daily(2), { maxBytes: 5000 }).map(({ reasons }) => reasons)).toEqual([
+      ['newest verified backup', 'keep-max-bytes'],
+      ['keep-max-bytes']
+    ])
+    expect(kept(daily(3), { maxBytes: 5000, last: 1 })).toEqual(['d2'])
+    expect(kept(daily(3), { maxBytes: 5000, yearly: 1 })).toEqual(['d2'])
+  })
+  test('what is in no manifest that can be read takes no bytes', () => {
+    expect(bytesOf([of('a', 2, ['x']), of('b', 3, ['x', 'y']), entry({ unreadable: true })])).toBe(2200)
+    expect(bytesOf([])).toBe(0)
   })
 })
 
@@ -147,6 +301,10 @@ describe('anomalous backups', () => {
     expect(ids(unacknowledged([entry(), anomalous('a1', 5 * day), anomalous('a2', 4 * day)]))).toEqual(['a2', 'a1'])
     expect(ids(unacknowledged([anomalous('a1', 5 * day, true), anomalous('a2', 4 * day)]))).toEqual(['a2'])
     expect(unacknowledged([anomalous('a1', 5 * day), anomalous('a2', 4 * day, true)])).toEqual([])
+    // One in two places is one, and an acknowledgement covers those of its own moment.
+    expect(ids(unacknowledged([anomalous('a1', 5 * day), anomalous('a1', 5 * day)]))).toEqual(['a1'])
+    expect(unacknowledged([anomalous('a1', 5 * day), anomalous('a2', 5 * day, true)])).toEqual([])
+    expect(unacknowledged([entry({ unreadable: true })])).toEqual([])
   })
   test('one that was acknowledged counts', () => {
     expect(kept([anomalous('a', 3 * day, true), ...daily(2, 4)], { last: 1 })).toEqual(['a'])

@@ -47,6 +47,21 @@ describe('room', () => {
     const found = checkRoom([room(left)], entries)
     expect([found.alarms.length, found.warnings.length]).toEqual([alarms, warnings])
   })
+  test('the newest of a project is found wherever it stands in the list, and what cannot be read takes no room', () => {
+    const unreadable = { ...entry('folder', 0, 9000), manifest: null }
+    for (const all of [
+      [...entries, unreadable],
+      [unreadable, ...entries.toReversed()]
+    ]) {
+      expect(checkRoom([room(149)], all).alarms).toHaveLength(1)
+      expect(checkRoom([room(150)], all).alarms).toEqual([])
+    }
+    expect(checkRoom([room(200)], entries).warnings).toEqual([
+      expect.stringMatching(
+        /^the place has room for 200.B more beside .* of backups: less than 7 times the newest ones \(150.B\)\.$/
+      )
+    ])
+  })
   test('says of which place, and nothing of an empty one', () => {
     expect(checkRoom([room(10), room(0, 'artifact')], entries).alarms).toEqual([
       {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/history/backup-id.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
-import { selectBackup, soleProject } from '../../../src/history/select.ts'
+import { isFromTheFuture, selectBackup, soleProject } from '../../../src/history/select.ts'
 import { version } from '../../../src/version.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
@@ -58,10 +58,45 @@ test('an id takes every copy of that backup, and one that cannot be read says wh
   ).toThrow('install 9.0.0')
 })
 
+test('what cannot be had is told with what is there', () => {
+  const three = ['2026-11-18', '2026-11-19', '2026-11-20', '2026-11-21'].map((date) => entry(`${date}T00:00:00Z`))
+  const newest = 'The newest ones are 20261121T000000Z-aaaaaaaa, 20261120T000000Z-aaaaaaaa, 20261119T000000Z-aaaaaaaa.'
+  const missing = '20261101T000000Z-bbbbbbbb'
+  const select =
+    (choice: Parameters<typeof selectBackup>[1], entries = three) =>
+    () =>
+      selectBackup(entries, choice, now)
+  expect(select({ kind: 'id', id: missing })).toThrow(`There is no backup ${missing}. ${newest}`)
+  expect(select({ kind: 'id', id: 'monday' })).toThrow(`"monday" is not the id of a backup. ${newest}`)
+  expect(select({ kind: 'at', time: new Date('2026-11-01T00:00:00Z') })).toThrow(
+    `There is no backup made at or before 2026-11-01T00:00:00.000Z. ${newest}`
+  )
+  const damaged = three.map((one) => ({ ...one, damaged: true }))
+  expect(select({ kind: 'latest' }, damaged)).toThrow(`No backup that can be used was found. ${newest}`)
+  expect(select({ kind: 'latest' }, [])).toThrow('No backup that can be used was found. There is no backup at all.')
+})
+
+test('an id takes the copy that can be read, and never the backup of another project', () => {
+  const here = entry('2026-11-20T00:00:00Z')
+  const broken = { ...here, destination: 'release' as const, manifest: null }
+  const foreign = { ...here, ref: { project: 'blog', id: here.ref.id } }
+  expect(selectBackup([broken, here, foreign], { kind: 'id', id: here.ref.id }, now)).toEqual([here])
+  expect(() => selectBackup([broken], { kind: 'id', id: here.ref.id }, now)).toThrow(
+    `Backup ${here.ref.id} cannot be read: its manifest is damaged.`
+  )
+})
+
+test('an hour ahead is a clock that is a little off, more is the future', () => {
+  expect(isFromTheFuture(entry('2026-11-22T13:00:00Z'), now)).toBe(false)
+  expect(isFromTheFuture(entry('2026-11-22T13:00:00.001Z'), now)).toBe(true)
+})
+
 test('several projects are never mixed silently', () => {
   expect(() =>
     soleProject([entry('2026-11-20T00:00:00Z'), entry('2026-11-20T00:00:00Z', { ref: { project: 'blog', id: 'x' } })])
-  ).toThrow('blog, shop')
+  ).toThrow('There are backups of 2 projects: blog, shop.')
+  expect(soleProject([entry('2026-11-20T00:00:00Z'), entry('2026-11-21T00:00:00Z')])).toBe('shop')
+  expect(soleProject([])).toBeUndefined()
 })
 
 test('ids carry their time and differ within one second', () => {

@@ -25,6 +25,12 @@ describe('which backup', () => {
     ['2026-13-01', 'refused'],
     ['2026-11-31', 'refused'],
     ['2026-00-10', 'refused'],
+    ['2026-11-22T23:59:59Z', '2026-11-22T23:59:59.000Z'],
+    ['2026-11-22T23:59:59.9999z', '2026-11-22T23:59:59.999Z'],
+    ['2026-11-22T10:00:00+01:59', '2026-11-22T08:01:00.000Z'],
+    ['2026-11-22T10:00:60Z', 'refused'],
+    ['x2026-11-22T10:00:00Z', 'refused'],
+    ['2026-11-22T10:00:00Zx', 'refused'],
     ['2026-11-22T24:00:00Z', 'refused'],
     ['2026-11-22T10:60:00Z', 'refused'],
     ['2026-11-22T10:00:00+15:00', 'refused'],
@@ -48,7 +54,8 @@ describe('which backup', () => {
 
   it('an id is an id', () => {
     expect(parseBackupId('20261122T161908Z-k2m7q5xa').ok).toBe(true)
-    expect(parseBackupId('latest').ok).toBe(false)
+    for (const text of ['latest', '20261322T161908Z-k2m7q5xa', 'x20261122T161908Z-k2m7q5xa'])
+      expect([text, parseBackupId(text).ok]).toEqual([text, false])
     expect(parseBackupId('20261122T161908Z-k2m7q5x1').ok).toBe(false)
   })
 })
@@ -62,6 +69,8 @@ describe('a span of time', () => {
     ['30d', '2592000000 ms ago', '2592000000 ms ago'],
     ['2026-02-30', 'refused', 'refused'],
     ['latest', 'refused', 'refused'],
+    ['on 2026-11-22', 'refused', 'refused'],
+    ['2026-11-22 on', 'refused', 'refused'],
     ['30 days', 'refused', 'refused'],
     ['0d', 'refused', 'refused']
   ])('%s', (text, since, until) => {

@@ -333,6 +333,12 @@ describe('backup', () => {
     ],
     ['release without token', { 'database-url': localUrl, destinations: 'release' }, 'SB003', '`token` is missing'],
     ['folder without path', { 'database-url': localUrl, destinations: 'folder' }, 'SB003', '`folder` is missing'],
+    [
+      'an issue without token',
+      { 'database-url': localUrl, 'notify-issue': 'true' },
+      'SB003',
+      '`notify-issue` needs it'
+    ],
     ['mail without server', { 'database-url': localUrl, 'notify-email': 'a@b.c' }, 'SB003', '`smtp-url` is missing'],
     [
       'unknown destination',
@@ -359,6 +365,64 @@ describe('backup', () => {
     const error = refusal(given)
     expect(error.code).toBe(code)
     expect(error.message).toContain(text)
+  })
+
+  it('takes checks from a file, and refuses such as hold none', () => {
+    const checked = (text: string) => read('backup', { 'database-url': localUrl, 'check-sql': text }).checkSql
+    expect(checked('checks/all.SQL')).toEqual({ kind: 'file', path: 'checks/all.SQL' })
+    expect(checked('select 1 from a.sql')).toEqual({ kind: 'statements', statements: ['select 1 from a.sql'] })
+    expect(checked(' select 1 ; \n\n--x\n  select 2;;')).toEqual({
+      kind: 'statements',
+      statements: ['select 1', 'select 2']
+    })
+    expect(refusal({ 'database-url': localUrl, 'check-sql': '-- nothing\n;;' })).toMatchObject({
+      code: 'SB001',
+      message: 'Input `check-sql`: it holds no statement.'
+    })
+  })
+
+  it('takes any service key that is not shown to be the public one', () => {
+    const jwt = (payload: string) => `e30.${Buffer.from(payload).toString('base64url')}.x`
+    const keyOf = (key: string) =>
+      read('backup', { 'database-url': databaseUrl, 'service-role-key': key }).storage?.serviceRoleKey
+    for (const key of [
+      jwt('{"role":"service_role"}'),
+      jwt('{}'),
+      jwt('null'),
+      jwt('"anon"'),
+      jwt('{"role"'),
+      'a.b.c',
+      'k'
+    ])
+      expect(keyOf(key)).toBe(key)
+    for (const key of ['two words', 'a\nb', 'ä', 'x'.repeat(8193)])
+      expect(refusal({ 'database-url': databaseUrl, 'service-role-key': key }).message).toContain(
+        'it holds spaces, line breaks or characters that no key has'
+      )
+  })
+
+  it('labels what has no database by the host of its API, ports apart', () => {
+    const labelOf = (url: string) =>
+      read('backup', { include: 'storage', 'service-role-key': 'k', 'supabase-url': url }).project
+    expect(labelOf('https://self.example.com')).toMatch(/^self-example-com-storage-[0-9a-f]{8}$/)
+    expect(labelOf('https://self.example.com:8443')).not.toBe(labelOf('https://self.example.com'))
+    expect(labelOf('https://kong')).toBe('kong-storage')
+    expect(labelOf('https://kong:8443')).toMatch(/^kong-storage-[0-9a-f]{8}$/)
+    expect(refusal({ include: 'config', 'access-token': 't' }).message).toContain(
+      'Input `project` is missing: nothing else says which project this is.'
+    )
+  })
+
+  it('shows what was typed on one line, cut where it is long, and never what may be a secret', () => {
+    expect(refusal({ 'database-url': localUrl, folder: 'a\nb' }).message).toBe(
+      'Input `folder` is `a b`: allowed is one line of at most 4096 characters.'
+    )
+    const typed = (length: number) => refusal({ 'database-url': localUrl, type: 'x'.repeat(length) }).message
+    expect(typed(80)).toContain(`is \`${'x'.repeat(80)}\`: allowed`)
+    expect(typed(81)).toContain(`is \`${'x'.repeat(80)}...\`: allowed`)
+    expect(refusal({ 'database-url': localUrl, token: 'a b' }).message).toBe(
+      'Input `token`: it holds spaces, line breaks or characters that no key has.'
+    )
   })
 
   it('seals for recipients or with a passphrase, never both', () => {

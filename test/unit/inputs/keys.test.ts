@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { generateHybridIdentity, generateIdentity, identityToRecipient } from 'age-encryption'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { fingerprintOf } from '../../../src/archive/encryption.ts'
 import {
   keyLines,
+  parseAcceptedRecipients,
   parseIdentities,
   parseNewPassphrase,
   parseRecipients,
@@ -40,9 +42,35 @@ describe('recipients', () => {
     )
     expect(reasonOf(parseRecipients(keys.identity))).toContain('SB006 line 1 is an identity')
     expect(reasonOf(parseRecipients(keys.identity))).not.toContain(keys.identity)
-    expect(reasonOf(parseRecipients('ssh-ed25519 AAAA'))).toContain('SB006')
-    expect(reasonOf(parseRecipients('# none'))).toContain('SB006')
+    for (const wrong of ['ssh-ed25519 AAAA', `x${keys.recipient}`, `${keys.recipient}x`, `${keys.recipient} x`])
+      expect(reasonOf(parseRecipients(wrong))).toBe(
+        'SB006 line 1 is no age recipient (age1..., as age-keygen prints it)'
+      )
+    expect(reasonOf(parseRecipients('# none'))).toBe('SB006 it holds no recipient')
     expect(reasonOf(parseRecipients(`${keys.recipient}\n${keys.quantum}`))).toContain('cannot be mixed')
+  })
+})
+
+describe('recipients that may go', () => {
+  it('are named by themselves or by their fingerprints', () => {
+    expect(parseAcceptedRecipients(`# gone\n${keys.recipient}\nfp:0123456789abcdef, ${keys.quantum}`)).toEqual({
+      ok: true,
+      value: [fingerprintOf(keys.recipient), 'fp:0123456789abcdef', fingerprintOf(keys.quantum)]
+    })
+  })
+  it('are refused by their line where they are neither', () => {
+    const typo = `${keys.recipient.slice(0, -1)}${keys.recipient.endsWith('q') ? 'p' : 'q'}`
+    for (const wrong of [
+      typo,
+      keys.identity,
+      'fp:0123456789abcde',
+      'fp:0123456789abcdefa',
+      'fp:0123456789ABCDEF',
+      'age1x'
+    ])
+      expect(reasonOf(parseAcceptedRecipients(`${keys.recipient}\n${wrong}`))).toMatch(
+        /^SB006 line 2 is neither an age recipient/
+      )
   })
 })
 
@@ -61,11 +89,17 @@ describe('identities', () => {
       expect(reasonOf(parseIdentities(text))).toContain('SB006')
     }
     expect(reasonOf(parseIdentities(cut))).not.toContain(cut)
+    for (const text of [`x${keys.identity}`, `${keys.identity} x`])
+      expect(reasonOf(parseIdentities(`${keys.identity}\n${text}`))).toBe(
+        'SB006 line 2 is no age identity (AGE-SECRET-KEY-1..., as age-keygen writes it)'
+      )
+    expect(reasonOf(parseIdentities('#'))).toBe('SB006 it holds no identity')
   })
 })
 
 it('passphrases to seal with must be hard to guess', () => {
   expect(parseNewPassphrase('fourteen chars').ok).toBe(true)
+  expect(parseNewPassphrase('abcdeabcdeabcde').ok).toBe(true)
   for (const text of ['thirteen-char', 'aaaaaaaaaaaaaaaaaaaa', 'abababababababab', '']) {
     expect(reasonOf(parseNewPassphrase(text))).toContain('SB007')
   }
@@ -87,7 +121,12 @@ describe('Ed25519 keys', () => {
   it('of another kind or half are refused', () => {
     expect(reasonOf(parseSigningKey(pem(rsa.privateKey, 'pkcs8')))).toContain('SB006')
     expect(reasonOf(parseSigningKey(pem(ed.publicKey, 'spki')))).toContain('SB006')
-    expect(reasonOf(parseSigningKey('x'))).toContain('SB006')
+    expect(reasonOf(parseSigningKey('x'))).toBe(
+      'SB006 it is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519`'
+    )
+    expect(reasonOf(parseVerifyKey('x'))).toBe(
+      'SB006 it is no Ed25519 public key: `openssl pkey -in key.pem -pubout` prints it'
+    )
     expect(reasonOf(parseVerifyKey(pem(rsa.publicKey, 'spki')))).toContain('SB006')
     expect(reasonOf(parseVerifyKey(pem(ed.privateKey, 'pkcs8')))).toContain('it is a private key')
   })

@@ -170,4 +170,6 @@ it('T19: an address is taken only in its usual spelling', () => {
   ])
     for (const address of [`http://${host}/127.0.0.1`, `https://127.0.0.1@${host}:443/x`])
       expect([address, parseHook(address).ok]).toEqual([address, false])
+  for (const address of ['https:127.0.0.1/x', 'https:/127.0.0.1/x', 'https:\\\\127.0.0.1/x'])
+    expect([address, parseHook(address).ok]).toEqual([address, false])
 })

@@ -41,6 +41,14 @@ test('what is wrong elsewhere, or in one of them, silences none of the others', 
   })
   expect(found.notify.webhook?.href).toBe('https://hooks.example/x')
   expect(found.notify.email?.to).toEqual(['ops@example.com'])
+  expect(read({ 'notify-issue': 'yes', 'notify-webhook-private': '1', token: ' ' })).toMatchObject({
+    notify: { issue: false, webhookPrivate: false },
+    token: undefined
+  })
+  expect(read({ 'notify-on': ' always ', command: 'check' })).toMatchObject({
+    command: 'check',
+    notify: { on: 'always' }
+  })
   expect(read({ 'notify-email': 'ops@example.com' }).notify.email).toBeUndefined()
   expect(read({ 'smtp-url': 'smtp://mail.example' }).notify.email).toBeUndefined()
 })

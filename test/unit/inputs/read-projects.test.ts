@@ -5,6 +5,8 @@ import { parse } from 'yaml'
 import { documentedSchemas, schemaText } from '../../../scripts/schemas.ts'
 import { matrixOf } from '../../../src/commands/plan.ts'
 import { UserError } from '../../../src/errors.ts'
+import { fieldsSchema } from '../../../src/inputs/fields.ts'
+import { projectInputs } from '../../../src/inputs/projects-file.ts'
 import { readProjects } from '../../../src/inputs/read-projects.ts'
 
 const root = new URL('../../../', import.meta.url)
@@ -120,6 +122,22 @@ describe('the projects file', () => {
   test('names all faults at once, but not without end', () => {
     const entries = Array.from({ length: 30 }, (_, index) => `  - project: p${index}\n    nonsense: 1`).join('\n')
     expect(refusal(`projects:\n${entries}`)).toMatch(/line 3, .*line 5, .*and 10 more/)
+  })
+
+  test('F66: a file that is nested without end is refused, not run into', () => {
+    for (const level of ['[', '{a: ', '- '])
+      expect(refusal(`projects:\n  ${level.repeat(20_000)}`)).toMatch(/RESOURCE_EXHAUSTION|nested too deeply/)
+  })
+
+  test('a fault in an entry that is an alias is shown where the alias stands', () => {
+    const message = refusal('projects:\n  - &a {project: a, nonsense: 1}\n  - *a')
+    expect(message).toContain('line 2, column 21: `nonsense` is not known here')
+    expect(message).toContain('line 3, column 5: `nonsense` is not known here')
+  })
+
+  test('every input that an entry may set has a parser, so that no value goes unseen', () => {
+    const read = new Set(fieldsSchema.options.flatMap(({ shape }) => Object.keys(shape)))
+    expect(projectInputs.filter((name) => !read.has(name))).toEqual([])
   })
 
   test('aliases that unfold without end are refused', () => {

@@ -21,6 +21,18 @@ describe('T7: secrets and the parts of them that travel alone', () => {
     }
   })
 
+  it('of what has none: nothing but the whole', () => {
+    for (const [name, text] of [
+      ['database-url', 'postgres://u@h/d'],
+      ['database-url', 'host=h user=u'],
+      ['smtp-url', 'smtp://user@h'],
+      ['smtp-url', 'smtp://h'],
+      ['ping-url', 'https://h/'],
+      ['ping-url', 'https://h/short?a=b']
+    ] as const)
+      expect(new Set(of(name, text))).toEqual(new Set([text, ...(name === 'ping-url' ? [text] : [])]))
+  })
+
   it('of mail servers, hooks and keys', () => {
     expect(of('smtp-url', 'smtp://u:p%40ss@h')).toEqual(expect.arrayContaining(['p@ss', 'p%40ss']))
     expect(of('notify-webhook', 'https://h.example.com/T000/B000/xyz')).toEqual(
