@@ -25,6 +25,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
     let server: PostgresServer
     let root: string
     let temp: string
+    let missed = 0
 
     beforeAll(async () => {
       root = await mkdtemp(join(tmpdir(), 'sb-crash-'))
@@ -68,8 +69,11 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
       const before = await place.snapshot()
       const { run, fired } = await crashRun({ inputs: { ...place.inputs, ...inputs }, temp, crash })
       const at = `${crash.ending} ${crash.point.phase} ${crash.point.number} ${crash.point.what}`
-      expect({ at, fired }).toEqual({ at, fired: true })
-      if (crash.ending === 'SIGKILL') expect({ at, signal: run.signal }).toEqual({ at, signal: 'SIGKILL' })
+      // How many calls there are differs a little with what lies there: a run that never comes to the point must have ended well.
+      if (!fired) {
+        missed += 1
+        expect({ at, code: run.code, error: run.result?.error }).toEqual({ at, code: 0 })
+      } else if (crash.ending === 'SIGKILL') expect({ at, signal: run.signal }).toEqual({ at, signal: 'SIGKILL' })
       expect({ at, orphans: await orphansOf(temp, 20_000) }).toEqual({ at, orphans: [] })
       const after = await place.snapshot()
       for (const [key, digest] of before)
@@ -109,7 +113,11 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
     }
     const report = async (command: string, points: number, crashes: number) => {
       const file = process.env['CRASH_REPORT']
-      if (file !== undefined) await appendFile(file, `${name} ${command}: ${points} points, ${crashes} ended there\n`)
+      const words = `${name} ${command}: ${points} points, ${crashes - missed} ended there, ${missed} not reached`
+      if (file !== undefined) await appendFile(file, `${words}\n`)
+      // Points that are never reached would prove nothing.
+      expect({ words, few: missed <= Math.max(1, crashes / 5) }).toEqual({ words, few: true })
+      missed = 0
     }
 
     test(
@@ -378,6 +386,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
               : [])
           ]
           for (const [index, [what, crashRun]] of ways.entries()) {
+            await dropCopies()
             await anew()
             const points = await through(crashRun)
             expect(await state()).toBe(after)
