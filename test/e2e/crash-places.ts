@@ -219,7 +219,8 @@ function artifactPart(github: Github): Parts {
       .filter((one) => one.finalized)
       .flatMap(({ name, id, digest, size }): Found[] => {
         const [, project = '', backup = '', file = ''] =
-          /^([a-z0-9-]+)\.(\d{8}T\d{6}Z-[a-z2-7]{8})\.(.+)$/.exec(name) ?? []
+          // A name that this run has used already gets a number behind it.
+          /^([a-z0-9-]+)\.(\d{8}T\d{6}Z-[a-z2-7]{8})\.(.+?)(?:~\d+)?$/.exec(name) ?? []
         return project === '' ? [] : [{ key: `${project}/${backup}`, file, line: `${id} ${digest} ${size}` }]
       })
   return {
