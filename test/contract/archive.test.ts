@@ -272,7 +272,7 @@ describe('F34, F35: the disk', () => {
     }
   })
 
-  test('F41: a folder that is none, and a planted link, are refused', async () => {
+  test('F41, T11: a folder that is none, and a planted link, are refused', async () => {
     await writeFile(join(temp, 'staging'), 'in the way')
     await expect(packerFor(plain, codecs.none()).addPlain('RESTORE.md', Buffer.from('x'))).rejects.toMatchObject({
       code: 'SB311'
