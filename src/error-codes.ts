@@ -571,6 +571,13 @@ const catalogue = {
     remedy:
       'Check the path, which is relative to the workspace; the step that checks the repository out must come before this one.'
   },
+  SB608: {
+    title: 'The word is of no canary here',
+    cause:
+      'The line `canary-...` given as `identity` stands in the canary of none of the backups that were to be verified, or that backup is gone.',
+    remedy:
+      'Copy the whole line as `age -d` prints it and check `destinations` and `project`; if the backup is gone, open the canary of the newest one.'
+  },
   // SB7xx: restore
   SB701: {
     title: 'The target was not confirmed',

@@ -121,10 +121,12 @@ export const resultSchema = z.object({
   /** What changed in the shape of the database since the backup before, by kinds of objects. Absent when nothing is known. */
   changes: z.array(z.string()).optional(),
   /**
-   * Whether a `verify` with an identity has opened a backup for one of the same recipients that still lies here. Absent where backups have no
-   * recipients.
+   * Whether somebody has shown a key of one of the same recipients on a backup that still lies here: a `verify` with an identity opened it, or was
+   * told the word of its canary. Absent where backups have no recipients.
    */
   keyShown: z.boolean().optional(),
+  /** Stored name of the new backup's canary, the small file that a person opens to show that a key fits. Absent without recipients. */
+  canary: z.string().optional(),
   /** Where the dashboard was written to. Absent when none was asked for, or it could not be written. */
   dashboard: z.object({ place: z.string(), url: z.string().nullable() }).optional(),
   /** Output of `plan`. */

@@ -26,6 +26,8 @@ export interface StagedFile {
 export interface Packer {
   /** May be called for several files at a time. A file that fails leaves nothing behind and may be added again. */
   readonly add: AddFile
+  /** Encrypts like `add` and compresses nothing, so that `age` alone opens it (the canary). */
+  addUncompressed(name: string, content: Uint8Array): Promise<void>
   /** Stores bytes as they are, neither compressed nor encrypted (RESTORE.md). */
   addPlain(name: string, content: Uint8Array): Promise<void>
   /** Takes a staged file back: its bytes are removed. One that is not there is no error. */
@@ -81,6 +83,21 @@ export function createPacker(options: PackerOptions): Packer {
     staged.set(storedName, stagedFile)
     return stagedFile
   }
+  const addWhole = async (storedName: string, content: readonly Uint8Array[]): Promise<void> => {
+    claim(storedName)
+    try {
+      const file = await writer(storedName)
+      try {
+        await file.write(content)
+        await keep(storedName, file)
+      } catch (error) {
+        await file.discard()
+        throw error
+      }
+    } finally {
+      underWay.delete(storedName)
+    }
+  }
 
   return {
     async add(name, content) {
@@ -109,21 +126,14 @@ export function createPacker(options: PackerOptions): Packer {
         underWay.delete(storedName)
       }
     },
-    async addPlain(name, content) {
-      claim(name)
-      try {
-        const file = await writer(name)
-        try {
-          await file.write([content])
-          await keep(name, file)
-        } catch (error) {
-          await file.discard()
-          throw error
-        }
-      } finally {
-        underWay.delete(name)
-      }
+    async addUncompressed(name, content) {
+      if (encryption.scheme === 'none') throw new Error(`nothing would seal ${name}`)
+      const seal = await sealFile(encryption)
+      const storedName = storedNameOf(name, 'none', true)
+      await addWhole(storedName, [seal.header, ...seal.payload.push(content), ...seal.payload.end()])
+      fileKeys.set(storedName, seal.fileKey)
     },
+    addPlain: (name, content) => addWhole(name, [content]),
     async remove(storedName) {
       const file = staged.get(storedName)
       if (file === undefined) return

@@ -1,3 +1,4 @@
+import { isCanaryName } from './canary.ts'
 import type { Manifest } from './manifest.ts'
 import { configSection, databaseSection, functionsSection, storageSection } from './recovery-parts.ts'
 import { splitStoredName } from './stored-names.ts'
@@ -132,7 +133,7 @@ ${list(others, '')}${ofPacks}
 }
 
 function openSection({ encryption }: RecoveryFacts, names: readonly string[]): string {
-  const commands = names.filter((name) => !isPack(name)).flatMap((name) => openCommand(name))
+  const commands = canaryFirst(names.filter((name) => !isPack(name))).flatMap((name) => openCommand(name))
   const packs = [...new Set(names.filter(isPack).map((name) => name.slice(splitStoredName(name).plainName.length)))]
   const key =
     encryption.scheme === 'none'
@@ -169,6 +170,12 @@ interface OpenCommand {
   readonly encrypted: boolean
 }
 
+/** The canary comes first and is only shown: a key that does not fit is noticed before anything large is read. */
+function canaryFirst(names: readonly string[]): readonly string[] {
+  const isCanary = (name: string) => isCanaryName(splitStoredName(name).plainName)
+  return [...names.filter(isCanary), ...names.filter((name) => !isCanary(name))]
+}
+
 function openCommand(name: string): OpenCommand[] {
   const { plainName, compression, encrypted } = splitStoredName(name)
   const unpack = { zstd: 'zstd -d', gzip: 'gzip -d', none: null }[compression]
@@ -188,6 +195,7 @@ function withKey(
   scheme: Manifest['encryption']['scheme']
 ): string {
   const age = scheme === 'age-scrypt' ? `age -d ${name}` : `age -d -i key.txt ${name}`
+  if (isCanaryName(plainName)) return age
   // A file that is neither packed nor encrypted has no command.
   if (unpack === null) return `${age} > ${plainName}`
   return encrypted ? `${age} | ${unpack} > ${plainName}` : `${unpack} < ${name} > ${plainName}`

@@ -11,6 +11,8 @@ export const verificationRecordSchema = z.object({
   verification: verificationSchema,
   /** Fingerprints of the recipients whose identities opened it. Absent where nothing was opened, or not for recipients. */
   openedBy: z.array(z.string()).optional(),
+  /** Somebody told the word of the backup's canary: a key of one of its recipients opened that, elsewhere. */
+  canary: z.literal(true).optional(),
   /** Code of the error of a failed verification: no names from inside the project. */
   error: z.string().optional()
 })

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { storedCanary } from '../archive/canary.ts'
 import type { CompressionMethod } from '../archive/compression.ts'
 import { databaseFactsSchema } from '../archive/contents-database.ts'
 import type { Encryption } from '../archive/encryption.ts'
@@ -177,8 +178,11 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
         shared,
         ...(diary === undefined ? {} : { changes: diary.kept })
       },
-      packer
+      packer,
+      context.randomBytes
     )
+    const canary = storedCanary({ files: [...packer.staged] })
+    if (canary !== undefined) draft.canary = canary
     draft.backup = { ...backupOf(options, backup.id, startedAt, parts, packer, opened.about), ...sizeOf(sources) }
     const incomplete = parts.some((part) => part.status === 'partial' || part.status === 'impossible')
     const measures = {

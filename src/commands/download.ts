@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { isCanaryName } from '../archive/canary.ts'
 import { renderManifest } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import { UserError } from '../errors.ts'
@@ -77,6 +78,8 @@ async function leaveFiles(backup: FetchableBackup, options: DownloadOptions, par
     if (opening) await opened.contents()
     for (const file of [...manifest.files, ...manifest.shared]) {
       const { plainName } = splitStoredName(file.name)
+      // Its word is for whoever opens it with a key elsewhere; among opened files it would show nothing.
+      if (opening && isCanaryName(plainName)) continue
       await opened.fetch([plainName])
       if (opening) {
         const target = await open(join(part, plainName), 'wx', 0o600)

@@ -1,9 +1,11 @@
+import { makeCanary } from '../archive/canary.ts'
 import type { Contents } from '../archive/contents.ts'
 import { databaseFactsSchema, isNarrowed } from '../archive/contents-database.ts'
 import { largestContents, largestHeld } from '../archive/contents-reading.ts'
 import { formatVersion, type Manifest } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
+import type { RandomBytes } from '../context.ts'
 import { UserError } from '../errors.ts'
 import type { Captured, SharedPacks, SourceName } from '../sources/source.ts'
 
@@ -24,9 +26,16 @@ export interface PackedBackup {
   readonly changes?: readonly string[]
 }
 
-/** Packs the two files that tell of all the others: RESTORE.md, in plain, and contents.json. They come last. Throws UserError SB807. */
-export async function packContents(about: PackedBackup, packer: Packer): Promise<void> {
+/**
+ * Packs the two files that tell of all the others: RESTORE.md, in plain, and contents.json. They come last, and before them the canary of a backup
+ * that is sealed for recipients. Throws UserError SB807.
+ */
+export async function packContents(about: PackedBackup, packer: Packer, randomBytes: RandomBytes): Promise<void> {
   const { id, project, createdAt, facts, lists, shared } = about
+  if (about.encryption.recipients.length > 0) {
+    const canary = makeCanary(about, randomBytes)
+    await packer.addUncompressed(canary.name, Buffer.from(canary.text))
+  }
   const old = new Map([...(shared?.old.values() ?? [])].flat().map((pack) => [pack.name, pack]))
   await packer.addPlain(
     'RESTORE.md',

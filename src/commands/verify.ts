@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isHeard } from '../archive/canary.ts'
 import type { Contents } from '../archive/contents.ts'
 import type { Manifest, Verification, VerificationLevel } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
@@ -25,6 +26,8 @@ export interface VerifyOptions extends Omit<FetchOptions, 'dir'> {
   readonly project: string | undefined
   readonly choice: BackupChoice | { readonly kind: 'all' }
   readonly mode: 'auto' | 'restore' | 'read' | 'checksum'
+  /** Words of canaries that somebody opened elsewhere: a record of it is kept beside the backup in whose canary a word stands. */
+  readonly canaryWords: readonly string[]
   /** Bytes that may be fetched in this run; undefined without a limit. */
   readonly maxDownloadBytes: number | undefined
 }
@@ -40,6 +43,8 @@ interface Checked {
   readonly findings: readonly Finding[]
   /** Fingerprints of the recipients whose identities opened it. */
   readonly openedBy?: readonly string[]
+  /** Somebody told the word of its canary. */
+  readonly canary?: true
   readonly error?: UserError
 }
 
@@ -85,7 +90,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
 
   if (entries.length === 0) return finish('nothing', new UserError('SB901', 'There is no backup to verify.'))
   const unreadable = unreadableThatCount(entries, options.choice, clock.now())
-  const chosen = choose(entries, options.choice, clock.now())
+  const chosen = choose(entries, options, clock.now())
   if (chosen.length === 0)
     return finish(
       'failed',
@@ -98,6 +103,11 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
           .map(wordsOfUnreadable)
           .join('; ')}.`
       )
+    )
+  if (options.canaryWords.length > 0 && !chosen.flat().some((copy) => isHeardIn(copy, options.canaryWords)))
+    return finish(
+      'failed',
+      new UserError('SB608', 'The word given as `identity` stands in the canary of no backup that is verified here.')
     )
   if (options.choice.kind === 'all' && chosen.length > mostAtOnce) {
     warnings.push(`Only the newest ${mostAtOnce} of ${chosen.length} backups were verified.`)
@@ -165,11 +175,18 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
 }
 
 /** The backups meant, each with its copies in all destinations. */
-function choose(entries: readonly HistoryEntry[], choice: VerifyOptions['choice'], now: Date): HistoryEntry[][] {
+function choose(
+  entries: readonly HistoryEntry[],
+  { choice, canaryWords }: Pick<VerifyOptions, 'choice' | 'canaryWords'>,
+  now: Date
+): HistoryEntry[][] {
   if (choice.kind === 'all') {
     const readable = entries.filter((entry) => entry.manifest !== null).toSorted(newestFirst)
     return [...Map.groupBy(readable, (entry) => `${entry.ref.project}/${entry.ref.id}`).values()]
   }
+  // A word says itself which backup it is of, and that need not be the newest by the time it is told.
+  const heard = choice.kind === 'latest' ? entries.filter((entry) => isHeardIn(entry, canaryWords)) : []
+  if (heard.length > 0) return [...Map.groupBy(heard, (entry) => `${entry.ref.project}/${entry.ref.id}`).values()]
   if (choice.kind !== 'id') soleProject(entries)
   if (choice.kind === 'latest' && entries.every((entry) => entry.manifest === null)) return []
   // Also one that failed before: it may have been the machine, and then a new verification clears it.
@@ -216,7 +233,13 @@ async function verifyCopy(
     const differences = proof.findings.filter((finding) => finding.kind === 'difference')
     if (differences.length === 0) {
       const openedBy = rank(verification.level) < rank('read') ? [] : openersOf(backup.manifest, options.keys)
-      return { copy, verification, findings: proof.findings, ...(openedBy.length === 0 ? {} : { openedBy }) }
+      return {
+        copy,
+        verification,
+        findings: proof.findings,
+        ...(openedBy.length === 0 ? {} : { openedBy }),
+        ...(isHeard(backup.manifest, options.canaryWords) ? { canary: true } : {})
+      }
     }
     const words = differences.slice(0, 5).map((finding) => `${finding.subject}: ${finding.detail}`)
     const more = differences.length - words.length
@@ -231,6 +254,10 @@ async function verifyCopy(
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+function isHeardIn({ manifest, changed }: HistoryEntry, words: readonly string[]): boolean {
+  return manifest !== null && !changed && isHeard(manifest, words)
 }
 
 /** Recipients of a backup that the identities at hand belong to. */
@@ -331,7 +358,7 @@ async function readFiles(
 }
 
 async function writeRecord(
-  { copy, verification, openedBy, error }: Checked,
+  { copy, verification, openedBy, canary, error }: Checked,
   ports: VerifyPorts,
   warnings: string[]
 ): Promise<void> {
@@ -344,6 +371,7 @@ async function writeRecord(
     outcome: error === undefined ? 'passed' : 'failed',
     verification,
     ...(openedBy === undefined ? {} : { openedBy: [...openedBy] }),
+    ...(canary === undefined ? {} : { canary }),
     ...(error === undefined ? {} : { error: error.code })
   }
   const destination = ports.destinations.find((one) => one.name === copy.destination)

@@ -1,3 +1,4 @@
+import { storedCanary } from '../archive/canary.ts'
 import { formatAge, formatTime, plural } from '../ui/format.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
 import { isKeyShown } from './recipients.ts'
@@ -129,10 +130,16 @@ export function checkProject(
       )
     }
   }
-  if (isKeyShown(entries, encrypted?.encryption) === false)
+  if (encrypted !== undefined && encrypted !== null && isKeyShown(entries, encrypted.encryption) === false) {
+    const canary = storedCanary(encrypted)
+    const how =
+      canary === undefined
+        ? 'run `verify` once with `identity`'
+        : `open ${canary} of backup ${encrypted.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`identity\` to \`verify\``
     warnings.push(
-      `Nobody has shown yet that a key opens the backups of ${project} (${encrypted?.encryption.recipients.join(', ')}): run \`verify\` once with \`identity\`.`
+      `Nobody has shown yet that a key opens the backups of ${project} (${encrypted.encryption.recipients.join(', ')}): ${how}.`
     )
+  }
   const unreadable = entries.filter((entry) => entry.manifest === null).length
   if (unreadable > 0) warnings.push(`${plural(unreadable, 'backup')} of ${project} cannot be read by this version.`)
   return { alarms, warnings }

@@ -48,16 +48,16 @@ export function isAccepted(change: RecipientChange, left: readonly string[], nam
 }
 
 /**
- * Fingerprints of the recipients whose key was shown to open a backup that still lies here: a later verification opened it with an identity. What the
- * backup job proves counts for nothing here; it holds no key and reads back what it has in memory.
+ * Fingerprints of the recipients whose key was shown to open a backup that still lies here: a later verification opened it with an identity, or was
+ * told the word of its canary. What the backup job proves counts for nothing here; it holds no key and reads back what it has in memory.
  */
 export function shownRecipients(entries: readonly HistoryEntry[]): ReadonlySet<string> {
   const shown = new Set<string>()
   for (const { manifest, records, changed } of entries) {
     if (manifest === null || changed) continue
-    for (const { outcome, verification, openedBy } of records) {
-      if (outcome !== 'passed' || rank(verification.level) < rank('read')) continue
-      // Records of earlier versions do not say which of the keys it was.
+    for (const { outcome, verification, openedBy, canary } of records) {
+      if (outcome !== 'passed' || (rank(verification.level) < rank('read') && canary !== true)) continue
+      // Neither records of earlier versions nor the word of a canary say which of the keys it was.
       for (const one of openedBy ?? manifest.encryption.recipients)
         if (manifest.encryption.recipients.includes(one)) shown.add(one)
     }

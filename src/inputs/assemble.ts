@@ -10,7 +10,6 @@ import type {
   Inputs,
   ListInputs,
   Notify,
-  Opening,
   PlanInputs,
   PruneInputs,
   VerifyInputs
@@ -134,7 +133,10 @@ function assembleVerify(
     command: 'verify',
     ...common,
     project: labelToRead(fields),
-    ...openingOf(fields),
+    identities: fields.identity.identities,
+    canaryWords: fields.identity.canaryWords,
+    passphrase: fields.passphrase,
+    verifyKey: fields['verify-key'],
     backup: fields.backup,
     verify,
     verifyDatabase: databaseAccess(
@@ -187,7 +189,9 @@ function assembleDownload(fields: FieldsOf<'download'>, common: CommonInputs): D
     command: 'download',
     ...common,
     project: labelToRead(fields),
-    ...openingOf(fields),
+    identities: fields.identity,
+    passphrase: fields.passphrase,
+    verifyKey: fields['verify-key'],
     backup: fields.backup
   }
 }
@@ -250,8 +254,4 @@ function assemblePlan(fields: FieldsOf<'plan'>, common: CommonInputs, problems: 
     return undefined
   }
   return { command: 'plan', ...common, project: fields.project, projects: fields.projects }
-}
-
-function openingOf(fields: FieldsOf<'verify' | 'download'>): Opening {
-  return { identities: fields.identity, passphrase: fields.passphrase, verifyKey: fields['verify-key'] }
 }

@@ -161,6 +161,8 @@ export interface BackupInputs extends CommonInputs, Sealing {
 
 export interface VerifyInputs extends ReadingInputs, Opening {
   readonly command: 'verify'
+  /** Words of canaries that somebody opened elsewhere, see `Canary`. */
+  readonly canaryWords: readonly string[]
   readonly backup: BackupChoice | { readonly kind: 'all' }
   readonly verify: Exclude<VerifyMode, 'none'>
   readonly verifyDatabase: DatabaseAccess | undefined

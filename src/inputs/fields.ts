@@ -17,6 +17,7 @@ import {
   parsePassphrase,
   parseRecipients,
   parseRootCertificates,
+  parseShownKeys,
   parseSigningKey,
   parseVerifyKey
 } from './keys.ts'
@@ -257,6 +258,7 @@ const verify = z.object({
   command: z.literal('verify'),
   ...common,
   ...opening,
+  identity: optional('identity', parseShownKeys).transform((shown) => shown ?? { identities: [], canaryWords: [] }),
   ...proof,
   backup: defaulted('backup', parseChoiceOrAll)
 })

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { Decrypter, Encrypter } from 'age-encryption'
+import { isCanaryWord } from '../archive/canary.ts'
 import { fingerprintOf } from '../archive/encryption.ts'
 import { readSigningKey, readVerifyKey, type SigningKey, type VerifyKey } from '../archive/signature.ts'
 import { accepted, type Parse, refused, unlessRefused } from './parsed.ts'
@@ -56,6 +57,11 @@ export const parseIdentities: Parse<readonly string[]> = (text) => {
   const identities = [...new Set(keyLines(text))]
   if (identities.length === 0) return refused('it holds no identity', 'SB006')
   for (const [index, identity] of identities.entries()) {
+    if (isCanaryWord(identity))
+      return refused(
+        `line ${index + 1} is the word of a canary, which opens nothing: \`command: verify\` takes it`,
+        'SB006'
+      )
     if (!/^AGE-SECRET-KEY-[A-Z0-9-]+$/.test(identity) || !isIdentity(identity)) {
       return refused(`line ${index + 1} is no age identity (AGE-SECRET-KEY-1..., as age-keygen writes it)`, 'SB006')
     }
@@ -79,6 +85,22 @@ function isIdentity(text: string): boolean {
   } catch {
     return false
   }
+}
+
+/** What `verify` takes as `identity`: age identities, and words of canaries, which tell that such an identity lies elsewhere. */
+export interface ShownKeys {
+  readonly identities: readonly string[]
+  readonly canaryWords: readonly string[]
+}
+
+/** Identities and words of canaries, one a line. */
+export const parseShownKeys: Parse<ShownKeys> = (text) => {
+  const lines = [...new Set(keyLines(text))]
+  const canaryWords = lines.filter(isCanaryWord)
+  const rest = lines.filter((line) => !isCanaryWord(line))
+  if (canaryWords.length > 0 && rest.length === 0) return accepted({ identities: [], canaryWords })
+  const identities = parseIdentities(rest.join('\n'))
+  return identities.ok ? accepted({ identities: identities.value, canaryWords }) : identities
 }
 
 /** A passphrase to seal with: long enough, not one character again and again. */

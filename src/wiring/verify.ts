@@ -14,6 +14,7 @@ export async function verify(inputs: VerifyInputs, ports: Ports, place: RunPlace
       choice: inputs.backup,
       mode: inputs.verify,
       keys: await keysFor(inputs),
+      canaryWords: inputs.canaryWords,
       compression: await compressionOf(place.context),
       trusted: trustedKeys(inputs.verifyKey),
       maxDownloadBytes: inputs.maxDownloadBytes

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { makeCanary } from '../../src/archive/canary.ts'
 import { describeEncryption, encryptionFor, keysOf } from '../../src/archive/encryption.ts'
 import { type Manifest, renderManifest } from '../../src/archive/manifest.ts'
 import { createPacker } from '../../src/archive/pack.ts'
@@ -96,6 +97,8 @@ test.runIf(hasPrograms).each(['zstd', 'gzip', 'none'] as const)(
     const dump = randomBytes(300_000)
     await packer.add('database.dump', { bytes: Readable.from([dump]) })
     const { id, project, createdAt } = exampleManifest()
+    const canary = makeCanary({ id, project, encryption: describeEncryption(encryption) }, randomBytes)
+    await packer.addUncompressed(canary.name, Buffer.from(canary.text))
     const text = recoveryText({
       id,
       project,
@@ -132,6 +135,8 @@ test.runIf(hasPrograms).each(['zstd', 'gzip', 'none'] as const)(
       env: { PATH: process.env.PATH }
     })
     expect(stdout).toMatch(/^database\.dump\S*: OK$/m)
+    expect(stdout).toMatch(/^canary-\S*\.txt\.age: OK$/m)
+    expect(stdout.endsWith(canary.text)).toBe(true)
     expect((await readFile(join(place, 'database.dump'))).equals(dump)).toBe(true)
     expect(await readFile(join(place, 'contents.json'), 'utf8')).toBe('{"format":1}')
 

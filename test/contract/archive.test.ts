@@ -4,6 +4,7 @@ import { access, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
+import { zstdCompressSync } from 'node:zlib'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Compression } from '../../src/archive/compression.ts'
@@ -271,7 +272,7 @@ describe('F34, F35: the disk', () => {
     }
   })
 
-  test('F41: a folder that is none, and a planted link, are refused', async () => {
+  test('F41, T11: a folder that is none, and a planted link, are refused', async () => {
     await writeFile(join(temp, 'staging'), 'in the way')
     await expect(packerFor(plain, codecs.none()).addPlain('RESTORE.md', Buffer.from('x'))).rejects.toMatchObject({
       code: 'SB311'
@@ -329,14 +330,15 @@ describe('opening a backup that lies somewhere else', () => {
   let opened = 0
   async function open(
     { manifest, bytes }: Stored,
-    identities: readonly string[] | null = [identity]
+    identities: readonly string[] | null = [identity],
+    compression = codecs['zstd of Node']()
   ): Promise<OpenedBackup> {
     opened += 1
     return openBackup({
       manifest,
       dir: join(temp, `fetched-${opened}`),
       keys: identities === null ? null : await keysOf(identities),
-      compression: codecs['zstd of Node'](),
+      compression,
       signal: never,
       fetch: (file: StoredFile) => {
         const found = bytes.get(file.name)
@@ -503,6 +505,47 @@ describe('opening a backup that lies somewhere else', () => {
     const newer = await pack(bytesOf(Buffer.from('{"format":7}')))
     expect(await codeOf((await open(newer)).contents())).toContain('SB504')
   })
+
+  test.runIf(zstd !== null).each(['zstd of Node', 'zstd program'] as const)(
+    'T12: 10 GiB out of a few kilobytes, and brackets without end, end soon and in bounded memory: %s',
+    { timeout: 120_000 },
+    async (codec) => {
+      const stored = await store()
+      const sealed = async (frames: readonly Uint8Array[]): Promise<Stored> => {
+        const dir = join(temp, randomBytes(8).toString('hex'))
+        const packer = createPacker({ dir, encryption: encrypted, compression: codecs.none(), signal: never })
+        // Compressed already: the name says so, as a stranger would write it.
+        await packer.add('contents.json.zst', bytesOf(...frames))
+        const file = packer.staged[0]
+        if (file === undefined) throw new Error('not reached')
+        const files = stored.manifest.files.map((each) =>
+          each.name === file.name ? { name: file.name, bytes: file.bytes, sha256: file.sha256 } : each
+        )
+        return change({ ...stored, manifest: { ...stored.manifest, files } }, file.name, await readFile(file.path))
+      }
+      const frame = (character: string) => zstdCompressSync(Buffer.alloc(64 * 1024 * 1024, character))
+      for (const [words, frames, reason] of [
+        ['spaces', Array<Uint8Array>(160).fill(frame(' ')), 'contents.json is larger than'],
+        ['brackets', Array<Uint8Array>(3).fill(frame('[')), 'nested deeper']
+      ] as const) {
+        const backup = await open(await sealed(frames), [identity], codecs[codec]())
+        const begun = performance.now()
+        let most = 0
+        const before = process.memoryUsage().rss
+        const watch = setInterval(() => {
+          most = Math.max(most, process.memoryUsage().rss - before)
+        }, 20)
+        try {
+          expect(await codeOf(backup.contents()), words).toContain(reason)
+        } finally {
+          clearInterval(watch)
+        }
+        expect(most, words).toBeLessThan(512 * 1024 * 1024)
+        // Two seconds where nothing else runs: tests beside this one are given their share.
+        expect(performance.now() - begun, words).toBeLessThan(30_000)
+      }
+    }
+  )
 
   test('the manifest of such a backup is written and read', async () => {
     const { manifest } = await store()

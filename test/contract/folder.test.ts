@@ -97,7 +97,7 @@ describe('folder: its own faults', () => {
     )
   })
 
-  test('F41: a link planted in place of the project, the backup, its files or the pool is refused', async () => {
+  test('F41, T11: a link planted in place of the project, the backup, its files or the pool is refused', async () => {
     const { ref } = await store(driver)
     await mkdir(join(place, 'target'))
     await symlink(outside, join(place, 'linked'))
@@ -132,7 +132,7 @@ describe('folder: its own faults', () => {
     expect((await readdir(outside)).sort()).toEqual(['manifest.json', 'secret'])
   })
 
-  test('F41: a link planted in the unfinished folder is never written through', async () => {
+  test('F41, T11: a link planted in the unfinished folder is never written through', async () => {
     const ref = newRef()
     await driver.put(ref, 'a.age', volume('x'))
     const [partial = ''] = await readdir(join(place, 'shop'))

@@ -470,7 +470,7 @@ describe('repository: its own faults', () => {
     expect(gitIn(folder, ['ls-tree', '-z', 'backups'])).toBe(before)
   })
 
-  test('F41: links on the branch are no backups and no files of backups', async () => {
+  test('F41, T11: links on the branch are no backups and no files of backups', async () => {
     const { ref } = await store(await open())
     const blob = gitIn(folder, ['hash-object', '-w', '--stdin'], '/etc/passwd').trim()
     const linked = gitIn(folder, ['mktree', '-z'], `120000 blob ${blob}\tmanifest.json\0`).trim()

@@ -53,6 +53,7 @@ for (const major of [15, 17, 18] as const satisfies readonly Major[]) {
       const dir = join(folder, 'shop', id)
       expect((await readdir(dir)).sort()).toEqual([
         'RESTORE.md',
+        run.result?.canary,
         'contents.json.zst.age',
         'database.dump.zst.age',
         'manifest.json',

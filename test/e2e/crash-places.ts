@@ -32,6 +32,10 @@ export interface CrashPlace {
   debris(): Promise<readonly string[]>
   /** Damage of the place itself; nothing when it is whole. */
   damage(): string
+  /** The input `dashboard` for a page that lies in this place; undefined where none does. */
+  readonly dashboard?: string
+  /** Dashboards that lie in it. */
+  pages(): Promise<readonly string[]>
   /** Empties it. */
   reset(): Promise<void>
   close(): Promise<void>
@@ -102,6 +106,7 @@ export async function folderPlace(root: string): Promise<CrashPlace> {
       return [...uncommitted(all), ...hidden, ...empty]
     },
     damage: () => '',
+    pages: () => Promise.resolve([]),
     reset: () => rm(folder, { recursive: true, force: true }),
     close: () => rm(root, { recursive: true, force: true })
   }
@@ -118,6 +123,7 @@ export async function githubPlace(name: Exclude<DestinationName, 'folder'>, root
     name,
     inputs: { destinations: name, token: github.token, retries: '0' },
     env: github.env,
+    ...(name === 'release' ? {} : { dashboard: name }),
     run: async (options) => {
       const done = await crashAtCall(github, { ...options, env: github.env })
       if (github.defects.length > 0) throw new Error(github.defects.join('\n'))
@@ -167,7 +173,7 @@ export async function githubPlace(name: Exclude<DestinationName, 'folder'>, root
   return place
 }
 
-type Parts = Pick<CrashPlace, 'snapshot' | 'debris' | 'damage' | 'reset'>
+type Parts = Pick<CrashPlace, 'snapshot' | 'debris' | 'damage' | 'pages' | 'reset'>
 
 function releasePart(github: Github): Parts {
   const { repository } = github
@@ -197,6 +203,7 @@ function releasePart(github: Github): Parts {
       ])
     },
     damage: () => '',
+    pages: () => Promise.resolve([]),
     reset: () => {
       repository.releases.length = 0
       repository.tags.clear()
@@ -212,13 +219,16 @@ function artifactPart(github: Github): Parts {
       .filter((one) => one.finalized)
       .flatMap(({ name, id, digest, size }): Found[] => {
         const [, project = '', backup = '', file = ''] =
-          /^([a-z0-9-]+)\.(\d{8}T\d{6}Z-[a-z2-7]{8})\.(.+)$/.exec(name) ?? []
+          // A name that this run has used already gets a number behind it.
+          /^([a-z0-9-]+)\.(\d{8}T\d{6}Z-[a-z2-7]{8})\.(.+?)(?:~\d+)?$/.exec(name) ?? []
         return project === '' ? [] : [{ key: `${project}/${backup}`, file, line: `${id} ${digest} ${size}` }]
       })
   return {
     snapshot: () => Promise.resolve(committed(files())),
     debris: () => Promise.resolve(uncommitted(files())),
     damage: () => '',
+    // The service ends an upload only when its size is what was said: a page that shows is whole.
+    pages: () => Promise.resolve([]),
     reset: () => {
       artifacts.length = 0
       return Promise.resolve()
@@ -245,6 +255,13 @@ function repositoryPart(_github: Github, bare: string): Parts {
         ...uncommitted(files()),
         ...refs().filter((ref) => ref !== 'refs/heads/backups' && ref !== 'refs/heads/main')
       ]),
+    pages: () =>
+      Promise.resolve(
+        gitIn(bare, ['for-each-ref', 'refs/heads/backups']) !== '' &&
+          gitIn(bare, ['ls-tree', '--name-only', 'backups']).split('\n').includes('dashboard.html')
+          ? [gitIn(bare, ['show', 'backups:dashboard.html'])]
+          : []
+      ),
     damage: () => gitIn(bare, ['fsck', '--full', '--strict', '--no-dangling', '--no-progress']).trim(),
     reset: () => {
       for (const ref of refs()) gitIn(bare, ['update-ref', '-d', ref])

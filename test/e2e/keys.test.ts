@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fingerprintOf } from '../../src/archive/encryption.ts'
@@ -11,6 +13,7 @@ import { type ActionRun, runAction } from '../kit/action.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 
+const execute = promisify(execFile)
 let server: PostgresServer
 let root: string
 const runs: ActionRun[] = []
@@ -84,6 +87,72 @@ describe('recipients', () => {
     expect(outcome(second)).toEqual(passed)
     expect(second.summary).not.toContain(reminder)
     expect(second.result?.keyShown).toBe(true)
+  })
+
+  test('a canary that the offline key opened with age alone ends the reminder, and nothing else told as a word does', async () => {
+    const place = await newFolder()
+    const first = await backup({ folder: place, recipients: `${dailyRecipient}\n${offlineRecipient}` })
+    expect(outcome(first)).toEqual(passed)
+    expect(first.summary).toContain('## 🔑 <code>shop</code> is backed up')
+    const id = first.outputs['backup-id'] ?? ''
+    const canary = first.result?.canary ?? ''
+    expect(first.summary).toContain(canary)
+    const manifest = parseManifest(await readFile(join(place, 'shop', id, 'manifest.json')))
+    expect(manifest.kind === 'ok' && manifest.manifest.files.map(({ name }) => name)).toContain(canary)
+
+    // On another machine, with nothing but age.
+    const open = async (identity: string) => {
+      const key = join(root, 'key.txt')
+      await writeFile(key, `${identity}\n`, { mode: 0o600 })
+      const opened = await execute('age', ['-d', '-i', key, join(place, 'shop', id, canary)])
+      return opened.stdout
+    }
+    await expect(open(await generateIdentity())).rejects.toThrow('no identity matched')
+    const text = await open(offline)
+    for (const part of [id, fingerprintOf(dailyRecipient), fingerprintOf(offlineRecipient)])
+      expect(text).toContain(part)
+    expect(await open(daily)).toBe(text)
+    const word = /canary-[a-z2-7-]+/.exec(text)?.[0] ?? ''
+
+    const reminded = async () =>
+      (await run({ command: 'check', folder: place })).result?.warnings.filter((warning) =>
+        warning.startsWith(reminder)
+      )
+    expect(await reminded()).toEqual([expect.stringContaining(canary)])
+    const guessed = await run({ command: 'verify', folder: place, identity: 'canary-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa' })
+    expect(outcome(guessed)).toEqual(failed('SB608'))
+    const misplaced = await run({ command: 'download', folder: place, identity: word })
+    expect(outcome(misplaced)).toEqual(failed('SB006'))
+    expect(await reminded()).toHaveLength(1)
+
+    // A later backup makes no difference: the word says which one it is of.
+    await backup({ folder: place, recipients: `${dailyRecipient}\n${offlineRecipient}` })
+    const told = await run({ command: 'verify', folder: place, identity: word })
+    expect(outcome(told)).toEqual(passed)
+    expect(told.result?.backup?.id).toBe(id)
+    expect(told.result?.verified).toBe('checksum')
+    expect(await reminded()).toEqual([])
+    const next = await backup({ folder: place, recipients: `${dailyRecipient}\n${offlineRecipient}` })
+    expect(next.summary).toContain('## ✅ <code>shop</code> is backed up')
+    // With the backup goes what was shown of it.
+    expect(outcome(await run({ command: 'delete', folder: place, backup: id, 'confirm-target': id }))).toEqual(passed)
+    expect(await reminded()).toHaveLength(1)
+  })
+
+  test('a canary that was exchanged is found, and a backup without recipients has none', async () => {
+    const place = await newFolder()
+    const made = await backup({ folder: place, recipients: offlineRecipient })
+    const file = join(place, 'shop', made.outputs['backup-id'] ?? '', made.result?.canary ?? '')
+    const bytes = await readFile(file)
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+    await writeFile(file, bytes)
+    expect(outcome(await run({ command: 'verify', folder: place, verify: 'checksum' }))).toEqual(failed('SB501'))
+    for (const inputs of [{}, { passphrase: 'correct horse battery staple' }]) {
+      const plain = await backup({ folder: await newFolder(), ...inputs })
+      expect(outcome(plain)).toEqual(passed)
+      expect(plain.result?.canary).toBeUndefined()
+      expect(plain.summary).toContain('## ✅ <code>shop</code> is backed up')
+    }
   })
 
   test('may not shrink, give way to a passphrase or be left out unless that is said', async () => {

@@ -129,7 +129,7 @@ describe('a backup', () => {
   })
 })
 
-describe('F19: a pg_dump that lies', () => {
+describe('F19, T20: a pg_dump that lies', () => {
   const real = binDirOf(major)
   const earlier = () => join(root, 'earlier.dump')
   const other = () => join(root, 'other.dump')
@@ -310,7 +310,7 @@ describe('verifying what is stored', () => {
     expect(cut.result?.error?.message).toContain(first)
   })
 
-  test('F67: nothing there is status nothing and fails; only incomplete ones fail, too', async () => {
+  test('F67, T20: nothing there is status nothing and fails; only incomplete ones fail, too', async () => {
     const empty = await newFolder()
     expect(outcome(await verify({ destinations: 'folder', folder: empty, identity }))).toEqual({
       code: 1,

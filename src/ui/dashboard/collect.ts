@@ -236,7 +236,7 @@ function proofsOf(entry: HistoryEntry, copies: readonly HistoryEntry[]): Dashboa
       proof(record.verification, {
         outcome: record.outcome,
         later: true,
-        opened: (record.openedBy ?? []).length > 0,
+        opened: (record.openedBy ?? []).length > 0 || record.canary === true,
         ...(record.error === undefined ? {} : { error: record.error })
       })
     )

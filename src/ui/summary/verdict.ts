@@ -14,7 +14,8 @@ export function headline(result: Result): string {
 }
 
 function markOf(result: Result): string {
-  return result.status === 'complete' && isDryRun(result) ? '🔍' : statusMarks[result.status]
+  if (result.status === 'complete' && isDryRun(result)) return '🔍'
+  return isUnrehearsed(result) ? '🔑' : statusMarks[result.status]
 }
 
 function sentence(result: Result): string {
@@ -74,7 +75,8 @@ function are(what: string): string {
 function backupSentence(result: Result, project: string, title: string): string {
   const stored = result.destinations.some((one) => one.stored)
   if (result.status === 'complete') {
-    return `${project} is backed up, ${result.verified === 'restore' ? 'and proven by restoring it' : provenWords(result)}`
+    const proven = result.verified === 'restore' ? 'and proven by restoring it' : provenWords(result)
+    return `${project} is backed up, ${proven}${isUnrehearsed(result) ? '; nobody has shown a key for it yet' : ''}`
   }
   if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
   if (result.status === 'partial' && stored) {
@@ -215,9 +217,14 @@ function encryptionTile(encryption: NonNullable<Result['backup']>['encryption'])
 }
 
 function keyReminder(result: Result): string {
-  return result.keyShown === false
-    ? '🔑 **Nobody has shown yet that a key opens these backups.** Run <code>command: verify</code> once with <code>identity</code>: until then nobody knows whether the private key that was put away is the right one.'
-    : ''
+  if (result.keyShown !== false) return ''
+  const canary = inertCode(result.canary ?? 'canary-....txt.age')
+  return `🔑 **Nobody has shown yet that a key opens these backups**, so nobody knows whether the private key that was put away is the right one. It takes a minute: fetch ${canary} of this backup to where the key lies, run <code>age -d -i key.txt</code> on it, and give the word that it prints as <code>identity</code> to a run of <code>command: verify</code>. Or let such a run open a backup with the identity itself.`
+}
+
+/** A whole backup of which nobody knows yet whether anybody can open it: it is not called good. */
+function isUnrehearsed(result: Result): boolean {
+  return result.command === 'backup' && result.status === 'complete' && result.keyShown === false
 }
 
 function footnote(result: Result, place: SummaryPlace): string {

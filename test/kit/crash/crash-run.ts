@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { type ActionRun, runAction } from '../action.ts'
 import type { Github } from '../github/server.ts'
 import { cancelOn, type Ending } from './end-run.ts'
+import type { MessageGate } from './message-gate.ts'
 
 /** A moment at which a run can be ended: a change of a file that it makes, or a call that it sends, by number. */
 export interface Point {
@@ -137,13 +138,62 @@ export async function crashAtCall(github: Github, options: CrashRunOptions): Pro
   }
 }
 
-/** Some of the points, evenly spread, the first of them and the endings by chance from `seed`; all of them with CRASH_ALL=1. */
+/** Runs the action, counting the messages that reach a database through the gate. */
+export async function crashAtMessage(messages: MessageGate, options: CrashRunOptions): Promise<CrashedRun> {
+  const { crash } = options
+  const points: Point[] = []
+  let first = Number.POSITIVE_INFINITY
+  let fired = false
+  let ended = false
+  let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
+  let follow: Promise<void> | undefined
+  messages.gate = ({ number: all, phase, what }) => {
+    first = Math.min(first, all)
+    const number = all - first + 1
+    points.push({ number, phase, what })
+    if (fired && crash?.ending === 'SIGKILL') return 'cut'
+    if (crash === undefined || fired || number < crash.point.number || phase !== crash.point.phase) return 'go'
+    fired = true
+    if (child === undefined) return 'cut'
+    if (crash.ending === 'SIGKILL') {
+      child.kill('SIGKILL')
+      return 'cut'
+    }
+    child.kill('SIGINT')
+    follow = cancelOn(child, () => ended)
+    return 'go'
+  }
+  try {
+    const run = await runAction({
+      inputs: options.inputs,
+      env: options.env,
+      temp: options.temp,
+      onStart: (started) => {
+        child = started
+      }
+    })
+    ended = true
+    await follow
+    return { run, points, fired }
+  } finally {
+    messages.gate = undefined
+  }
+}
+
+/**
+ * Some of the points, evenly spread, the first of them and the endings by chance from `seed`; all of them with CRASH_ALL=1, or the k-th of n
+ * shares of all with CRASH_PART=k/n besides.
+ */
 export function choosePoints(points: readonly Point[], most: number, seed: number): Crash[] {
-  if (process.env['CRASH_ALL'] === '1')
-    return points.flatMap((point): Crash[] => [
-      { point, ending: 'SIGKILL' },
-      ...(point.phase === 'before' ? [{ point, ending: 'cancel' } as const] : [])
-    ])
+  if (process.env['CRASH_ALL'] === '1') {
+    const [part = 1, parts = 1] = (process.env['CRASH_PART'] ?? '1/1').split('/').map(Number)
+    return points
+      .flatMap((point): Crash[] => [
+        { point, ending: 'SIGKILL' },
+        ...(point.phase === 'before' ? [{ point, ending: 'cancel' } as const] : [])
+      ])
+      .filter((_, index) => index % parts === part - 1)
+  }
   const next = random(seed)
   const start = next()
   const step = Math.max(points.length / most, 1)

@@ -111,6 +111,9 @@ test('a key is shown by a later verification that opened a backup, and by nothin
   expect(shownBy(record({}))).toEqual([a, b])
   expect(shownBy(record({ openedBy: [a] }, 'checksum'))).toEqual([])
   expect(shownBy(record({ openedBy: [a], outcome: 'failed' }))).toEqual([])
+  // The word of a canary was told: which of the keys it was is not known.
+  expect(shownBy(record({ canary: true }, 'checksum'))).toEqual([a, b])
+  expect(shownBy(record({ canary: true, outcome: 'failed' }, 'checksum'))).toEqual([])
   expect([...shownRecipients([{ ...sealed, records: [record({})], changed: true }])]).toEqual([])
   expect([...shownRecipients([{ ...entry({ unreadable: true }), records: [record({})] }])]).toEqual([])
 

@@ -157,6 +157,7 @@ const complete: Result = {
   url: release.url,
   changes: ['functions: 1 more (63, were 62)', 'policies: changed (118, as before)', 'tables: 1 more (47, were 46)'],
   keyShown: false,
+  canary: 'canary-0123456789abcdef.txt.age',
   retention: [
     ...history
       .filter((one) => one.destination === 'release')
