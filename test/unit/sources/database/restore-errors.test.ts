@@ -48,6 +48,14 @@ describe('errors of a restore into a copy', () => {
     expect(judge({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed).kind).toBe('failed')
   })
 
+  test('a security label is left out where its provider is not loaded, and for no other reason', () => {
+    const command = "SECURITY LABEL FOR pgsodium ON TABLE public.t IS 'x';"
+    const verdict = (message: string, sql = command) => judge({ entry: 7, message, command: sql }, whole).kind
+    expect(verdict('security label provider "pgsodium" is not loaded')).toBe('leftOut')
+    expect(verdict('security label provider "pgsodium" is not loaded', 'CREATE FUNCTION x()')).toBe('failed')
+    expect(verdict('relation "public.t" does not exist')).toBe('failed')
+  })
+
   test('every other error fails, also where something is known to be missing', () => {
     const setting = { ...narrowed, extensionsMissing: true }
     for (const message of [
