@@ -46,4 +46,51 @@ insert into pg_seclabel select o, 'pg_class'::regclass, n, 'pgsodium', 'x' from 
       }))
     )
   })
+
+  const views = `create table t (a int, b text); insert into t select n, 'b' || n from generate_series(1, 3) n;
+create materialized view whole as select a, b from t; create materialized view counted as select b, count(*) from t group by b`
+
+  test('a materialized view that is stale in the source is told, and hinders nothing', async () => {
+    const { proof } = await proven(
+      'stale',
+      `${views}; create materialized view emptied as select a from t; create materialized view timed as select a, clock_timestamp() as at from t;
+create materialized view asked as select now() as at;
+refresh materialized view asked; truncate t; insert into t values (1, 'b1'), (2, 'other'), (3, 'b3'); refresh materialized view counted;
+create materialized view late as select a from t where a > 5; delete from t`
+    )
+    expect(proof).toMatchObject({ level: 'restore', tables: { differing: 0 } })
+    const told = proof.findings.map(({ kind, subject }) => `${kind} ${subject}`)
+    expect(told).toEqual([
+      'notProven materialized view public.asked',
+      'note materialized view public.counted',
+      'note materialized view public.emptied',
+      'note materialized view public.timed',
+      'note materialized view public.whole'
+    ])
+    expect(proof.findings.find(({ subject }) => subject.endsWith('.emptied'))?.detail).toMatch(
+      /^3 rows in the source, 0 in the copy, .*the source's is stale/
+    )
+  })
+
+  test('a materialized view that the copy has emptied, cut short or changed is found', async () => {
+    const { proof } = await proven(
+      'views',
+      views,
+      `set client_min_messages = error; create table kept as table t; truncate t; refresh materialized view counted;
+insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view whole; truncate t; insert into t table kept; drop table kept`
+    )
+    expect(proof.level).toBe('none')
+    expect(proof.findings).toEqual([
+      {
+        kind: 'difference',
+        subject: 'materialized view public.counted',
+        detail: 'it is empty in the copy; 3 rows in the source; its definition gives 3 rows there'
+      },
+      {
+        kind: 'difference',
+        subject: 'materialized view public.whole',
+        detail: 'its content differs, with 3 rows on both sides; its definition gives other content there'
+      }
+    ])
+  })
 })

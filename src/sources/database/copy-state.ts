@@ -16,11 +16,13 @@ import {
   compareSequences,
   compareTables,
   compareVisibleRows,
-  plainName
+  plainName,
+  viewDiffers
 } from './compare.ts'
 import { fingerprintVersion, readGuards, readSwitchedOff } from './guards.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { qualified, quoteLiteral, readable } from './quote.ts'
+import { recomputeView } from './recomputed-views.ts'
 import { readExtensions } from './roles.ts'
 import { readSequenceStates, readSequences } from './sequences.ts'
 import { readTables } from './tables.ts'
@@ -129,7 +131,23 @@ export async function readDatabaseState(
     const summed = sums.get(readable({ schema, name })) ?? { schema, name, rows: null, hash: null }
     return [found.populated === undefined ? summed : { ...summed, populated: found.populated }]
   })
-  return { versionNumber: connection.versionNumber, tables, ...rest }
+  return { versionNumber: connection.versionNumber, tables: await withRecomputed(connection, facts, tables), ...rest }
+}
+
+/** Adds what their definitions give to materialized views that are not as in the source. */
+async function withRecomputed(
+  connection: Connection,
+  facts: Pick<DatabaseFacts, 'tables'>,
+  tables: readonly CopiedTable[]
+): Promise<CopiedTable[]> {
+  const views = new Map(facts.tables.filter((table) => table.kind === 'm').map((table) => [readable(table), table]))
+  const all: CopiedTable[] = []
+  for (const table of tables) {
+    const source = views.get(readable(table))
+    if (source === undefined || !viewDiffers(source, table)) all.push(table)
+    else all.push({ ...table, recomputed: await recomputeView(connection, source, table.hash?.method ?? null) })
+  }
+  return all
 }
 
 /** Tables above this are summed in pieces. Bytes. */
