@@ -93,4 +93,27 @@ insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view w
       }
     ])
   })
+
+  test('rows, policies, triggers and indexes of tables that belong to an extension are named where a dump has no place for them', async () => {
+    await server.query('drop database if exists members with (force)')
+    await server.query('create database members')
+    for (const sql of [
+      'create extension hstore; create table q (a int primary key, b int); create index made on q (b); create policy first on q using (true); create table empty (a int); create table of_config (a int)',
+      'alter extension hstore add table q; alter extension hstore add table empty; alter extension hstore add table of_config; insert into q values (1); insert into of_config values (1)',
+      `update pg_extension set extconfig = array['of_config'::regclass::oid], extcondition = array[''] where extname = 'hstore'`,
+      'create index added on q (b); create function watch() returns trigger language plpgsql as $$ begin return new; end $$; create trigger watched before insert on q for each row execute function watch(); alter table q enable row level security; create policy seen on q using (true)'
+    ])
+      await server.query(sql, [], server.superuser, 'members')
+    const desk = await openDesk()
+    const { facts } = await capture(desk, server, 'members')
+    const listed = await server.run('pg_restore', ['--list', `${desk.folder}/database.dump`])
+    await desk.remove()
+    expect(String(listed.stdout)).not.toMatch(/ (?:TABLE DATA|TRIGGER|INDEX|POLICY) public (?:q|added)/)
+    expect(facts.notCaptured.filter(({ reason }) => reason.includes('hstore')).map(({ what }) => what)).toEqual([
+      'rows of the table public.q',
+      'policy seen on public.q',
+      'trigger watched on public.q',
+      'index public.added on public.q'
+    ])
+  })
 })
