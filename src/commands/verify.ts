@@ -10,6 +10,7 @@ import { type HistoryEntry, newestFirst, rank } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, isFromTheFuture, selectBackup, soleProject } from '../history/select.ts'
 import type { DestinationResult, Result } from '../result.ts'
+import { checksNotRun } from '../sources/database/proof/check-sql.ts'
 import type { Finding } from '../sources/source.ts'
 import { lostObjects } from '../sources/storage/lost-objects.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
@@ -27,6 +28,8 @@ export interface VerifyOptions extends Omit<FetchOptions, 'dir'> {
   readonly mode: 'auto' | 'restore' | 'read' | 'checksum'
   /** Bytes that may be fetched in this run; undefined without a limit. */
   readonly maxDownloadBytes: number | undefined
+  /** Whether there are statements of `check-sql`. */
+  readonly checkSql: boolean
 }
 
 export interface VerifyPorts extends Ports {
@@ -270,8 +273,10 @@ async function proveBackup(
       )
     }
     await checksums()
-    const notProven = locked ? ['it is encrypted and no key was given: it was not opened'] : []
-    return { verification: { ...none, level: 'checksum', at: now(), notProven }, findings: [] }
+    const reasons = locked ? ['it is encrypted and no key was given: it was not opened'] : []
+    const findings = checksNotRun(options.checkSql, reasons[0] ?? '`verify` is `checksum`')
+    const notProven = [...reasons, ...findings.map(({ detail }) => detail)]
+    return { verification: { ...none, level: 'checksum', at: now(), notProven }, findings }
   }
   // Contents first: a key that does not fit and files of another backup are told before anything large is fetched.
   const contents = await opened.contents()

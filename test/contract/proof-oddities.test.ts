@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import { UserError } from '../../src/errors.ts'
 import type { DatabaseProof } from '../../src/sources/database/proof/prove-database.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, openDesk } from './database-capture-setup.ts'
@@ -115,5 +116,22 @@ insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view w
       'trigger watched on public.q',
       'index public.added on public.q'
     ])
+  })
+
+  test('statements of check-sql that found no copy to run on are told, with the reason', async () => {
+    await server.query('drop database if exists unrun with (force)')
+    await server.query('create database unrun')
+    const desk = await openDesk()
+    const { facts } = await capture(desk, server, 'unrun')
+    const checkSql = ['select true']
+    const told = async (options: Parameters<typeof prove>[3]) =>
+      (await prove(desk, facts, major, { checkSql, ...options })).findings.map(({ detail }) => detail)
+    const serverPrograms = () => Promise.reject(new UserError('SB304', 'no server'))
+    expect(await told({ mode: 'read' })).toEqual(['check-sql was not run: `verify` is `read`'])
+    expect(await told({ mode: 'auto', serverPrograms })).toEqual([
+      expect.stringMatching(/^check-sql was not run: .*\(SB304\)$/)
+    ])
+    expect(await told({ mode: 'auto' })).toEqual([])
+    await desk.remove()
   })
 })

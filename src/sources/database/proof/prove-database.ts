@@ -11,6 +11,7 @@ import { cancelled, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { readable } from '../quote.ts'
 import type { WalkedArchive } from './archive-blocks.ts'
+import { checksNotRun } from './check-sql.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
 import { proveCopy } from './prove-copy.ts'
@@ -101,6 +102,8 @@ async function readLevel(
     walked = await walkWhole(openArchive)
   }
   findings.push(...compareToc(walked.toc, facts))
+  const why = notRestored === null ? '`verify` is `read`' : notRestored
+  findings.push(...checksNotRun(options.checkSql.length > 0, why))
   const { differing, proven } = countTables(facts, findings)
   return {
     level: differing > 0 || hasDifference(findings) ? 'none' : 'read',
