@@ -1,3 +1,5 @@
+import { chmod, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { UserError } from '../../src/errors.ts'
@@ -132,6 +134,47 @@ insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view w
       expect.stringMatching(/^check-sql was not run: .*\(SB304\)$/)
     ])
     expect(await told({ mode: 'auto' })).toEqual([])
+    await desk.remove()
+  })
+
+  test('a disk or a server that failed says nothing against the backup: it is read where it may be', async () => {
+    await server.query('drop database if exists machine with (force)')
+    await server.query('create database machine')
+    await server.query('create table t (a int); insert into t values (1)', [], server.superuser, 'machine')
+    const desk = await openDesk()
+    const { facts } = await capture(desk, server, 'machine')
+    const real = clientOf(major).pgRestore
+    const failing = async (does: string) => {
+      const script = path.join(desk.folder, 'pg_restore')
+      await writeFile(
+        script,
+        `#!/bin/sh\ncase "$*" in *--use-list*) cat >/dev/null; ${does};; esac\nexec "${real}" "$@"\n`
+      )
+      await chmod(script, 0o755)
+      return { clientPrograms: async () => clientOf(major, script) }
+    }
+    const says = (message: string) =>
+      `echo 'pg_restore: from TOC entry 7; 0 1 TABLE DATA t x' >&2; echo 'pg_restore: error: ${message}' >&2; exit 1`
+    const cases = [
+      [
+        says('COPY failed for table "t": ERROR:  could not extend file "base/1/2": No space left on device'),
+        /disk .* full/
+      ],
+      [says('could not execute query: server closed the connection unexpectedly'), /ended/]
+    ] as const
+    for (const [does, message] of cases) {
+      const options = await failing(does)
+      await expect(prove(desk, facts, major, { ...options, mode: 'restore' })).rejects.toMatchObject({
+        code: 'SB604',
+        message: expect.stringMatching(message)
+      })
+      expect(await prove(desk, facts, major, { ...options, mode: 'auto' })).toMatchObject({
+        level: 'read',
+        notRestored: expect.stringMatching(message)
+      })
+    }
+    const refused = await failing(says('could not execute query: ERROR:  division by zero'))
+    await expect(prove(desk, facts, major, { ...refused, mode: 'auto' })).rejects.toMatchObject({ code: 'SB602' })
     await desk.remove()
   })
 })

@@ -14,6 +14,7 @@ import type { WalkedArchive } from './archive-blocks.ts'
 import { checksNotRun } from './check-sql.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
+import { faultOfConnection, machineError } from './machine-fault.ts'
 import { proveCopy } from './prove-copy.ts'
 import { type OpenArchive, type PourArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
 
@@ -62,8 +63,10 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       const reason = whyNotRestorable(facts)
       if (reason !== null) throw new UserError('SB604', reason)
       return await restoreLevel({ openArchive, pourArchive }, facts, options)
-    } catch (error) {
+    } catch (thrown) {
       if (context.signal.aborted) throw cancelled(context.signal)
+      const fault = options.given === null && thrown instanceof UserError ? faultOfConnection(thrown) : null
+      const error = fault === null ? thrown : machineError(fault, thrown)
       if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code))
         throw error
       context.log.warning(`The backup is read, not restored: ${error.code}: ${error.message}`)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { machineFault } from '../../../../src/sources/database/proof/machine-fault.ts'
 import {
   judge,
   parseRestoreErrors,
@@ -69,4 +70,25 @@ describe('errors of a restore into a copy', () => {
     }
     expect(judge({ entry: null, message: 'function x() does not exist', command: '' }, setting).kind).toBe('failed')
   })
+})
+
+test.each([
+  ['could not extend file "base/5/16390": No space left on device', 'room'],
+  [
+    'COPY failed for table "t": ERROR:  could not extend file "base/5/1": wrote only 4096 of 8192 bytes at block 7',
+    'room'
+  ],
+  ['could not write to file "pg_wal/xlogtemp.7": No space left on device', 'room'],
+  ['out of memory', 'memory'],
+  ['COPY failed for table "t": ERROR:  out of memory', 'memory'],
+  ['could not execute query: server closed the connection unexpectedly', 'server'],
+  ['could not execute query: FATAL:  terminating connection due to administrator command', 'server'],
+  ['error returned by PQputCopyData: no connection to the server', 'server'],
+  // These may come of the backup, or of what somebody's functions say.
+  ['COPY failed for table "t": ERROR:  invalid input syntax for type integer: "out of memory"', null],
+  ['invalid memory alloc request size 4294967296', null],
+  ['the shop is out of memory', null],
+  ['relation "No space left on device" does not exist', null]
+])('what %j says of the machine: %s', (message, fault) => {
+  expect(machineFault(message)).toBe(fault)
 })
