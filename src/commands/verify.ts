@@ -153,18 +153,23 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
     return finish('failed', new UserError('SB606', 'Nothing was verified: `max-download` is smaller than the backup.'))
   const statuses = checked.map(({ copy }) => copy.manifest?.status ?? 'partial')
   // A backup that does not hold everything stays what it is, however well it is stored.
-  const whole = statuses.find((status) => status === 'complete')
-  const status = whole ?? statuses[0] ?? 'partial'
+  const status = worstStatus(statuses)
   if (status !== 'complete')
     return finish(
       status,
       new UserError(
         'SB215',
-        `What was verified is whole as it was stored, but the backup is ${status}: it does not hold everything that it should.`,
+        `What was verified is whole as it was stored, but ${statuses.length === 1 ? 'the backup' : 'a backup'} is ${status}: it does not hold everything that it should.`,
         { remedy: 'Make a new backup; `command: list` shows whether there is a complete one.' }
       )
     )
   return finish('complete')
+}
+
+/** The status of several backups together: that of the one that holds the least. */
+export function worstStatus(statuses: readonly Manifest['status'][]): Manifest['status'] {
+  if (statuses.length === 0 || statuses.includes('partial')) return 'partial'
+  return statuses.includes('anomalous') ? 'anomalous' : 'complete'
 }
 
 /** The backups meant, each with its copies in all destinations. */
