@@ -177,4 +177,41 @@ insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view w
     await expect(prove(desk, facts, major, { ...refused, mode: 'auto' })).rejects.toMatchObject({ code: 'SB602' })
     await desk.remove()
   })
+
+  test('what roles see is sampled without users, too; a role that cannot be taken on is told', async () => {
+    await server.query('drop database if exists seen with (force)')
+    await server.query('create database seen')
+    for (const role of ['anon', 'authenticated'])
+      await server.query(`do $$ begin if to_regrole('${role}') is null then create role ${role}; end if; end $$`)
+    await server.query(
+      `do $$ begin if to_regrole('keeper') is null then create role keeper login bypassrls in role pg_read_all_data, authenticated; end if; end $$;
+create table t (a int); insert into t values (1), (2); alter table t enable row level security; grant select on t to authenticated; create policy p on t for select using (a = 1)`,
+      [],
+      server.superuser,
+      'seen'
+    )
+    const desk = await openDesk()
+    const { facts } = await capture(desk, server, 'seen', { user: 'keeper' })
+    expect(facts.visibleRows).toEqual([
+      {
+        role: 'anon',
+        user: null,
+        schema: 'public',
+        table: 't',
+        rows: null,
+        failed: 'skipped, as all that anon sees: keeper may not become anon'
+      },
+      { role: 'authenticated', user: null, schema: 'public', table: 't', rows: '1' }
+    ])
+    const proof = await prove(desk, facts, major)
+    expect(proof.level).toBe('restore')
+    expect(proof.findings.filter(({ subject }) => subject.startsWith('rows of'))).toEqual([
+      {
+        kind: 'notProven',
+        subject: 'rows of public.t that anon sees',
+        detail: 'skipped, as all that anon sees: keeper may not become anon'
+      }
+    ])
+    await desk.remove()
+  })
 })
