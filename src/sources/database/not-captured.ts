@@ -27,6 +27,8 @@ from pg_trigger t join pg_constraint k on k.oid = t.tgconstraint join pg_namespa
 where t.tgisinternal and t.tgenabled <> 'O' and ${userSchemas}
 union all select 'password of user mapping ' || usename || ' on ' || quote_ident(srvname), 'the role may not read its options'
 from pg_user_mappings where umoptions is null and umuser <> 0 and not (select rolsuper from pg_roles where rolname = current_user)
+union all select 'setting ' || split_part(setting, '=', 1) || ' of all roles', 'it belongs to the whole server: alter role all set ... brings it back'
+from pg_db_role_setting s, unnest(s.setconfig) setting where s.setdatabase = 0 and s.setrole = 0
 ${unlogged}
 order by 1`)
   const roles = await connection.query<{ login: string }>(
