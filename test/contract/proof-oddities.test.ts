@@ -214,4 +214,34 @@ create table t (a int); insert into t values (1), (2); alter table t enable row 
     ])
     await desk.remove()
   })
+
+  test('an index of the copy that is not valid shows both sides; an extension more is a difference', async () => {
+    const { proof } = await proven(
+      'sides',
+      'create table t (a int); create index i on t (a)',
+      `set client_min_messages = error; create extension hstore; comment on extension hstore is null; update pg_index set indisvalid = false where indexrelid = 'i'::regclass`
+    )
+    expect(proof.findings).toEqual([
+      { kind: 'difference', subject: 'extension hstore', detail: 'it is in the copy, but not in the source' },
+      {
+        kind: 'difference',
+        subject: 'index public.i',
+        detail:
+          'it differs: source: CREATE INDEX i ON public.t USING btree (a); copy: not valid: CREATE INDEX i ON public.t USING btree (a)'
+      }
+    ])
+  })
+
+  test('a setting of all roles is named, without its value', async () => {
+    await server.query(`alter role all set application_name = 'hidden'`)
+    const desk = await openDesk()
+    const { facts } = await capture(desk, server, 'postgres')
+    await desk.remove()
+    await server.query('alter role all reset all')
+    expect(facts.notCaptured).toContainEqual({
+      what: 'setting application_name of all roles',
+      reason: 'it belongs to the whole server: alter role all set ... brings it back'
+    })
+    expect(JSON.stringify(facts.notCaptured)).not.toContain('hidden')
+  })
 })

@@ -19,7 +19,7 @@ import {
   plainName,
   viewDiffers
 } from './compare.ts'
-import { fingerprintVersion, readGuards, readSwitchedOff } from './guards.ts'
+import { fingerprintVersion, readGuards, readInvalidIndexes, readSwitchedOff } from './guards.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { qualified, quoteLiteral, readable } from './quote.ts'
 import { recomputeView } from './recomputed-views.ts'
@@ -90,7 +90,11 @@ export async function readDatabaseState(
       guards:
         facts.guards.length === 0
           ? []
-          : [...(await readGuards(using, facts.server.versionNumber)), ...(await readSwitchedOff(using))],
+          : [
+              ...(await readGuards(using, facts.server.versionNumber)),
+              ...(await readSwitchedOff(using)),
+              ...(await readInvalidIndexes(using))
+            ],
       visibleRows:
         facts.visibleRows.length === 0 || asking === null
           ? []
@@ -222,6 +226,18 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
             }
           ]
         })
+      : []),
+    // Every new database has plpgsql.
+    ...(whole
+      ? state.extensions
+          .filter(({ name }) => name !== 'plpgsql' && facts.extensions.every((extension) => extension.name !== name))
+          .map(
+            ({ name }): Finding => ({
+              kind: 'difference',
+              subject: `extension ${name}`,
+              detail: 'it is in the copy, but not in the source'
+            })
+          )
       : []),
     ...compareTables(facts.tables, state.tables, needs, options),
     ...compareSequences(facts.sequences, state.sequences),
