@@ -3,6 +3,7 @@ import type { PackRecord } from '../archive/contents-storage.ts'
 import type { Verification, VerificationLevel } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
+import { checksNotRun } from '../sources/database/proof/check-sql.ts'
 import { glanceAtArchive } from '../sources/database/proof/glance.ts'
 import type { DatabaseProof, ProveDatabase } from '../sources/database/proof/prove-database.ts'
 import type { Files } from '../sources/source.ts'
@@ -13,6 +14,8 @@ export interface ProveOptions {
   /** `none` and `checksum` only glance at the archive: what is stored is compared with its digest where it is published or fetched. */
   readonly mode: 'auto' | 'restore' | 'read' | 'checksum' | 'none'
   readonly database: ProveDatabase
+  /** Whether there are statements of `check-sql`. */
+  readonly checkSql: boolean
 }
 
 const dumpFile = 'database.dump'
@@ -34,18 +37,22 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
       const findings = subject.files.names.includes(dumpFile)
         ? await glanceAtArchive(() => subject.files.open(dumpFile), factsOf(subject.database))
         : []
-      const verification = told(mode)
-      return { verification: mode === 'none' ? { ...verification, durationMs: 0 } : verification, findings }
+      const unrun = checksNotRun(options.checkSql, `\`verify\` is \`${mode}\``)
+      const verification = told(mode, { notProven: unrun.map(({ detail }) => detail) })
+      return {
+        verification: mode === 'none' ? { ...verification, durationMs: 0 } : verification,
+        findings: [...findings, ...unrun]
+      }
     }
 
     return log.group('Proving', async (): Promise<Proof> => {
       for (const name of subject.files.names) if (name !== dumpFile) await readWhole(subject.files, name)
       if (!subject.files.names.includes(dumpFile)) {
+        const unrun = checksNotRun(options.checkSql, 'there is no database in the backup')
+        const notProven = mode === 'read' ? [] : ['there is no database in the backup to restore']
         return {
-          verification: told('read', {
-            notProven: mode === 'read' ? [] : ['there is no database in the backup to restore']
-          }),
-          findings: []
+          verification: told('read', { notProven: [...notProven, ...unrun.map(({ detail }) => detail)] }),
+          findings: unrun
         }
       }
       const { files } = subject
@@ -97,12 +104,18 @@ function notProvenWords(proof: DatabaseProof): string[] {
   const counts = new Map<string, number>()
   for (const finding of proof.findings) {
     if (finding.kind !== 'notProven') continue
+    if (finding.subject === 'check-sql') {
+      counts.set(finding.detail, 0)
+      continue
+    }
     const words = groups.find(([pattern]) => pattern.test(finding.detail))?.[1] ?? 'not compared'
     counts.set(words, (counts.get(words) ?? 0) + 1)
   }
   return [
     ...(proof.notRestored === null ? [] : [proof.notRestored]),
-    ...[...counts].map(([words, count]) => `${count} ${count === 1 ? 'object' : 'objects'}: ${words}`)
+    ...[...counts].map(([words, count]) =>
+      count === 0 ? words : `${count} ${count === 1 ? 'object' : 'objects'}: ${words}`
+    )
   ]
 }
 

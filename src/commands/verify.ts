@@ -11,6 +11,7 @@ import { type HistoryEntry, newestFirst, rank } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, isFromTheFuture, selectBackup, soleProject } from '../history/select.ts'
 import type { DestinationResult, Result } from '../result.ts'
+import { checksNotRun } from '../sources/database/proof/check-sql.ts'
 import type { Finding } from '../sources/source.ts'
 import { divideByPack, type ObjectsByPack } from '../sources/storage/objects-by-pack.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
@@ -30,6 +31,8 @@ export interface VerifyOptions extends Omit<FetchOptions, 'dir'> {
   readonly canaryWords: readonly string[]
   /** Bytes that may be fetched in this run; undefined without a limit. */
   readonly maxDownloadBytes: number | undefined
+  /** Whether there are statements of `check-sql`. */
+  readonly checkSql: boolean
 }
 
 export interface VerifyPorts extends Ports {
@@ -160,18 +163,23 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
     return finish('failed', new UserError('SB606', 'Nothing was verified: `max-download` is smaller than the backup.'))
   const statuses = checked.map(({ copy }) => copy.manifest?.status ?? 'partial')
   // A backup that does not hold everything stays what it is, however well it is stored.
-  const whole = statuses.find((status) => status === 'complete')
-  const status = whole ?? statuses[0] ?? 'partial'
+  const status = worstStatus(statuses)
   if (status !== 'complete')
     return finish(
       status,
       new UserError(
         'SB215',
-        `What was verified is whole as it was stored, but the backup is ${status}: it does not hold everything that it should.`,
+        `What was verified is whole as it was stored, but ${statuses.length === 1 ? 'the backup' : 'a backup'} is ${status}: it does not hold everything that it should.`,
         { remedy: 'Make a new backup; `command: list` shows whether there is a complete one.' }
       )
     )
   return finish('complete')
+}
+
+/** The status of several backups together: that of the one that holds the least. */
+export function worstStatus(statuses: readonly Manifest['status'][]): Manifest['status'] {
+  if (statuses.length === 0 || statuses.includes('partial')) return 'partial'
+  return statuses.includes('anomalous') ? 'anomalous' : 'complete'
 }
 
 /** The backups meant, each with its copies in all destinations. */
@@ -297,8 +305,10 @@ async function proveBackup(
       )
     }
     await checksums()
-    const notProven = locked ? ['it is encrypted and no key was given: it was not opened'] : []
-    return { verification: { ...none, level: 'checksum', at: now(), notProven }, findings: [] }
+    const reasons = locked ? ['it is encrypted and no key was given: it was not opened'] : []
+    const findings = checksNotRun(options.checkSql, reasons[0] ?? '`verify` is `checksum`')
+    const notProven = [...reasons, ...findings.map(({ detail }) => detail)]
+    return { verification: { ...none, level: 'checksum', at: now(), notProven }, findings }
   }
   // Contents first: a key that does not fit and files of another backup are told before anything large is fetched.
   const contents = await opened.contents()

@@ -36,6 +36,7 @@ export async function proverOf(
   return createProve(
     {
       mode: verify,
+      checkSql: checkSql.length > 0,
       database: databaseProver({
         context,
         mode: verify === 'none' || verify === 'checksum' ? 'read' : verify,

@@ -17,7 +17,8 @@ export async function verify(inputs: VerifyInputs, ports: Ports, place: RunPlace
       canaryWords: inputs.canaryWords,
       compression: await compressionOf(place.context),
       trusted: trustedKeys(inputs.verifyKey),
-      maxDownloadBytes: inputs.maxDownloadBytes
+      maxDownloadBytes: inputs.maxDownloadBytes,
+      checkSql: inputs.checkSql !== undefined
     },
     { ...ports, prove: await proverOf(inputs, place.context) }
   )

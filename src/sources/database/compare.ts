@@ -1,6 +1,7 @@
 import type { DatabaseFacts, Guard, SequenceFacts, TableFacts, VisibleRows } from '../../archive/contents-database.ts'
 import type { Finding } from '../source.ts'
 import { readable } from './quote.ts'
+import type { RecomputedView } from './recomputed-views.ts'
 import { sameDefinition } from './same-definition.ts'
 
 /** What is known about a copy beside its state. */
@@ -93,7 +94,11 @@ function bothSides(source: string, copy: string): string {
 }
 
 /** A table as it was found on the copy. */
-export type CopiedTable = Pick<TableFacts, 'schema' | 'name' | 'rows' | 'hash'> & Partial<Pick<TableFacts, 'populated'>>
+export type CopiedTable = Pick<TableFacts, 'schema' | 'name' | 'rows' | 'hash'> &
+  Partial<Pick<TableFacts, 'populated'>> & {
+    /** What its definition gives on the copy: of materialized views that are not as in the source (`viewDiffers`). */
+    readonly recomputed?: RecomputedView
+  }
 
 /** Compares row counts and content hashes. Tables that are absent from `copy` because of `missing` extensions are `notProven`. */
 export function compareTables(
@@ -148,20 +153,58 @@ export function compareTables(
   })
 }
 
-/** A materialized view is computed anew by a restore: its rows may be newer than the source's, but not gone. */
+/** Whether a materialized view's rows are others than in the source, as far as both sides were taken. */
+export function viewDiffers(
+  table: Pick<TableFacts, 'rows' | 'hash'>,
+  found: Pick<TableFacts, 'rows' | 'hash'>
+): boolean {
+  if (table.rows === null || found.rows === null) return false
+  if (table.rows !== found.rows) return true
+  return table.hash?.method === found.hash?.method && table.hash?.value !== found.hash?.value
+}
+
+/** Words of a definition whose outcome hangs on the order in which rows are read, or that adds numbers whose sum does. */
+const orderly =
+  /\b(?:\w+_agg|\w+_object_agg|row_number|rank|dense_rank|ntile|lag|lead|(?:first|last|nth)_value|limit|fetch|distinct on|sum|avg|stddev\w*|var\w*|corr|covar\w*|regr_\w+|gen_random_uuid|uuid\w*|nextval|tablesample|ctid|tableoid|current_user|session_user)\b/i
+
+/**
+ * A materialized view is computed anew by a restore. Where it is not as in the source it must be what its definition gives there: the source's may not have
+ * been refreshed for long, which is no fault of the copy.
+ */
 function compareView(table: TableFacts, found: CopiedTable, subject: string): Finding[] {
   if (table.populated === true && found.populated === false)
     return [{ kind: 'difference', subject, detail: 'it holds no data in the copy' }]
-  if (table.rows === null || found.rows === null || table.rows === found.rows) return []
-  return found.rows === '0'
-    ? [{ kind: 'difference', subject, detail: `it is empty in the copy; ${table.rows} rows in the source` }]
-    : [
-        {
-          kind: 'note',
-          subject,
-          detail: `${table.rows} rows in the source, ${found.rows} in the copy, where it was computed anew`
-        }
-      ]
+  if (!viewDiffers(table, found)) return []
+  const { recomputed } = found
+  const sides =
+    table.rows === found.rows
+      ? `its content differs, with ${table.rows} rows on both sides`
+      : `${table.rows} rows in the source, ${found.rows} in the copy`
+  if (recomputed === undefined || 'failed' in recomputed) {
+    if (found.rows === '0')
+      return [{ kind: 'difference', subject, detail: `it is empty in the copy; ${table.rows} rows in the source` }]
+    const why = recomputed === undefined ? '' : `; its definition could not be computed anew: ${recomputed.failed}`
+    return [{ kind: recomputed === undefined ? 'note' : 'notProven', subject, detail: `${sides}${why}` }]
+  }
+  const sameRows = recomputed.rows === found.rows
+  if (sameRows && (recomputed.hash === null || found.hash === null || recomputed.hash === found.hash.value))
+    return [
+      {
+        kind: 'note',
+        subject,
+        detail: `${sides}, where it was computed anew: that is what its definition gives; the source's is stale, or hangs on time or order`
+      }
+    ]
+  const unsteady =
+    recomputed.volatile || timely.test(recomputed.definitions) || (sameRows && orderly.test(recomputed.definitions))
+  const gives = sameRows ? 'other content' : `${recomputed.rows} rows`
+  return [
+    {
+      kind: unsteady && found.rows !== '0' ? 'notProven' : 'difference',
+      subject,
+      detail: `${found.rows === '0' ? `it is empty in the copy; ${table.rows} rows in the source` : sides}; its definition gives ${gives} there`
+    }
+  ]
 }
 
 /** Compares sequences: the copy's state must lie between those before and after the dump. */

@@ -17,11 +17,13 @@ import {
   compareSequences,
   compareTables,
   compareVisibleRows,
-  plainName
+  plainName,
+  viewDiffers
 } from './compare.ts'
-import { fingerprintVersion, readGuards, readSwitchedOff } from './guards.ts'
+import { fingerprintVersion, readGuards, readInvalidIndexes, readSwitchedOff } from './guards.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { qualified, quoteLiteral, readable } from './quote.ts'
+import { recomputeView } from './recomputed-views.ts'
 import { readExtensions } from './roles.ts'
 import { readSequenceStates, readSequences } from './sequences.ts'
 import { readTables } from './tables.ts'
@@ -92,7 +94,11 @@ export async function readDatabaseState(
       guards:
         facts.guards.length === 0
           ? []
-          : [...(await readGuards(using, facts.server.versionNumber)), ...(await readSwitchedOff(using))],
+          : [
+              ...(await readGuards(using, facts.server.versionNumber)),
+              ...(await readSwitchedOff(using)),
+              ...(await readInvalidIndexes(using))
+            ],
       visibleRows:
         facts.visibleRows.length === 0 || asking === null
           ? []
@@ -133,7 +139,23 @@ export async function readDatabaseState(
     const summed = sums.get(readable({ schema, name })) ?? { schema, name, rows: null, hash: null }
     return [found.populated === undefined ? summed : { ...summed, populated: found.populated }]
   })
-  return { versionNumber: connection.versionNumber, tables, ...rest }
+  return { versionNumber: connection.versionNumber, tables: await withRecomputed(connection, facts, tables), ...rest }
+}
+
+/** Adds what their definitions give to materialized views that are not as in the source. */
+async function withRecomputed(
+  connection: Connection,
+  facts: Pick<DatabaseFacts, 'tables'>,
+  tables: readonly CopiedTable[]
+): Promise<CopiedTable[]> {
+  const views = new Map(facts.tables.filter((table) => table.kind === 'm').map((table) => [readable(table), table]))
+  const all: CopiedTable[] = []
+  for (const table of tables) {
+    const source = views.get(readable(table))
+    if (source === undefined || !viewDiffers(source, table)) all.push(table)
+    else all.push({ ...table, recomputed: await recomputeView(connection, source, table.hash?.method ?? null) })
+  }
+  return all
 }
 
 /** Tables above this are summed in pieces. Bytes. */
@@ -208,6 +230,18 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
             }
           ]
         })
+      : []),
+    // Every new database has plpgsql.
+    ...(whole
+      ? state.extensions
+          .filter(({ name }) => name !== 'plpgsql' && facts.extensions.every((extension) => extension.name !== name))
+          .map(
+            ({ name }): Finding => ({
+              kind: 'difference',
+              subject: `extension ${name}`,
+              detail: 'it is in the copy, but not in the source'
+            })
+          )
       : []),
     ...compareTables(facts.tables, state.tables, needs, options),
     ...compareSequences(facts.sequences, state.sequences),

@@ -60,6 +60,16 @@ where t.tgisinternal and t.tgenabled <> 'O' and k.contype = 'f' and ${userSchema
   return rows.map(({ name }) => ({ kind: 'switched-off foreign key', name, definition: '' }))
 }
 
+/** Indexes that are not valid: no dump makes one, so that a source's are told as not captured, and a copy's differ from what should be there. */
+export async function readInvalidIndexes(connection: Connection): Promise<Guard[]> {
+  const rows = await connection.query<{ name: string; definition: string }>(`with ${memberships}
+select x.indexrelid::regclass::text as name, pg_get_indexdef(x.indexrelid) as definition
+from pg_index x join pg_class c on c.oid = x.indrelid join pg_namespace n on n.oid = c.relnamespace
+where not (x.indisvalid and x.indisready) and c.relkind <> 'p' and c.relpersistence <> 't' and ${userSchemas}
+  and ${notOfExtension('pg_class', 'c.oid')} order by 1`)
+  return rows.map(({ name, definition }) => ({ kind: 'index', name, definition: `not valid: ${definition}` }))
+}
+
 /** The whole statement; exported for tests of its parts. */
 export function guardsSql(version: GuardVersion): string {
   const queries = [...relationQueries, ...objectQueries].map((query) => query(version))

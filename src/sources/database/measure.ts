@@ -109,7 +109,7 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
   const requests: SumRequest[] = summed.map((table) => ({
     table,
     bytes: table.bytes,
-    method: table.kind === 'm' || tooLarge(table) ? null : method
+    method: tooLarge(table) ? null : method
   }))
   const sums = new Map<HashedTable, TableSum>()
   for (const batch of sumBatches(requests)) {
@@ -123,7 +123,7 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
   return selected.tables.map((table) => {
     const sum = sums.get(table)
     const skipped =
-      table.kind === 'm'
+      table.kind === 'm' && sum === undefined
         ? 'it is computed anew by a restore'
         : table.kind === 'p'
           ? 'its rows are those of its partitions'

@@ -31,7 +31,8 @@ type Name = Pick<VisibleRows, 'schema' | 'table'>
 
 /**
  * Counts the rows that `anon`, and `authenticated` as some users, see of every table with row level security, in the connection's
- * snapshot. Nothing where there are no such roles or the session may not become them. What could not be counted is named.
+ * snapshot; `authenticated` without a user where none can be read. Nothing where there are no such roles. What could not be counted is named: for a role that
+ * the session may not become by one entry that stands for all tables.
  */
 export async function sampleVisibleRows(
   connection: Connection,
@@ -42,9 +43,11 @@ export async function sampleVisibleRows(
   const guarded = tables.filter((table) => table.rowSecurity && (table.kind === 'r' || table.kind === 'p'))
   if (guarded.length === 0) return []
   const mode = connection.versionNumber >= 160000 ? 'SET' : 'MEMBER'
-  const roles = await connection.query<{ name: string }>(
-    `select r.rolname::text as name from pg_roles r where r.rolname in ('anon', 'authenticated') and pg_has_role(r.oid, '${mode}') order by 1`
+  const all = await connection.query<{ name: string; allowed: boolean; asking: string }>(
+    `select r.rolname::text as name, pg_has_role(r.oid, '${mode}') as allowed, current_user::text as asking
+from pg_roles r where r.rolname in ('anon', 'authenticated') order by 1`
   )
+  const roles = all.filter(({ allowed }) => allowed)
   const users = tables.some(
     (table) => table.schema === 'auth' && table.name === 'users' && table.maySelect && table.mayUse
   )
@@ -59,8 +62,14 @@ export async function sampleVisibleRows(
         )
   const deadline = clock.monotonic() + limits.totalMs
   const found: VisibleRows[] = []
+  for (const { name: role, allowed, asking } of all) {
+    const [first] = guarded
+    if (allowed || first === undefined) continue
+    const failed = `skipped, as all that ${role} sees: ${asking} may not become ${role}`
+    found.push({ role, user: null, schema: first.schema, table: first.name, rows: null, failed })
+  }
   for (const { name: role } of roles) {
-    const subjects = role === 'anon' ? [null] : users.map((user) => user.id)
+    const subjects = role === 'anon' || users.length === 0 ? [null] : users.map((user) => user.id)
     for (const user of subjects) {
       const wanted: Name[] = []
       for (const [index, table] of guarded.entries()) {

@@ -24,6 +24,11 @@ export async function runCheckSql(connection: Connection, statements: readonly s
   return findings
 }
 
+/** Says that statements of `check-sql`, where there are any, were not run: they need a restored copy. */
+export function checksNotRun(asked: boolean, why: string): Finding[] {
+  return asked ? [{ kind: 'notProven', subject: 'check-sql', detail: `check-sql was not run: ${why}` }] : []
+}
+
 async function check(connection: Connection, statement: string): Promise<string | null> {
   const query = statement.trim().replace(/;+\s*$/, '')
   await connection.query('begin read only; set local search_path = public, extensions; set local row_security = on')

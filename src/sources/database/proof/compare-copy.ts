@@ -3,7 +3,7 @@ import type { Finding } from '../../source.ts'
 import { compareDatabase, type DatabaseState } from '../copy-state.ts'
 import { readable } from '../quote.ts'
 import type { ArchiveToc } from './archive-toc.ts'
-import type { LeftOut } from './leave-out.ts'
+import { type LeftOut, labelProviders } from './leave-out.ts'
 
 /** What of the facts can be compared with a copy that goes without some objects. */
 export interface Comparable {
@@ -134,6 +134,8 @@ const besideTables =
 function goneReason(subject: string, gone: ReadonlyMap<string, string>): string | undefined {
   const direct = gone.get(subject) ?? gone.get(subject.replace(/^(?:owner of|grants on|options of) /, ''))
   if (direct !== undefined) return direct
+  const provider = /^security label (.*?) on /.exec(subject)?.[1]
+  if (provider !== undefined) return gone.get(labelsOf(provider))
   const table = / on ([^ ].*)$/.exec(subject)?.[1]
   if (table !== undefined && gone.has(`table ${table}`)) return gone.get(`table ${table}`)
   const security = /^row security (.*)$/.exec(subject)?.[1]
@@ -141,6 +143,9 @@ function goneReason(subject: string, gone: ReadonlyMap<string, string>): string 
   const column = /^(?:(?:grants on|options of) )?column (.*)\.[^.]*$/.exec(subject)?.[1]
   return column === undefined ? undefined : gone.get(`table ${column}`)
 }
+
+/** One entry holds all labels of a table and its columns; which object each is on stands in words that the fingerprint does not use. */
+const labelsOf = (provider: string) => `security labels of ${provider}`
 
 /** What was left out, named as the fingerprint names it but without quotes, with the reason. */
 function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
@@ -153,7 +158,8 @@ function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
       : `it needs ${reason}, which the copy's server does not have`
     const name = bare(`${entry.schema}.${entry.tag}`)
     const kind = entry.kind.toLowerCase()
-    if (kind === 'table data') gone.set(`rows of ${name}`, why)
+    if (kind === 'security label') for (const provider of labelProviders(entry)) gone.set(labelsOf(bare(provider)), why)
+    else if (kind === 'table data') gone.set(`rows of ${name}`, why)
     else if (/constraint$/.test(kind) || /^(?:policy|trigger|rule)$/.test(kind)) {
       // The tag is `table name`; a name may hold blanks, so every cut is taken.
       const words = bare(entry.tag).split(' ')

@@ -109,6 +109,8 @@ export async function openGivenPlace(
   context: Asked
 ): Promise<CopyPlace> {
   const control = await opener(given, context)()
+  // A trigger that fires at each login could change the copy. The role is a superuser, which the setting needs.
+  const quiet = control.versionNumber >= 170000 ? [given.options ?? '', '-c event_triggers=off'].join(' ').trim() : null
   const name = `supabase_backup_proof_${Buffer.from(context.randomBytes(6)).toString('hex')}`
   const warnings: string[] = []
   try {
@@ -122,7 +124,7 @@ export async function openGivenPlace(
     await control.close()
     throw error
   }
-  const target = { ...given, database: name }
+  const target = { ...given, database: name, ...(quiet === null ? {} : { options: quiet }) }
   const madeRoles: string[] = []
   let disposing: Promise<void> | undefined
   const remove = async () => {
@@ -148,7 +150,8 @@ export async function openGivenPlace(
     ownSuperuser: null,
     warnings,
     ended: control.broken,
-    connect: opener(target, context),
+    // What asks in other roles' names gets the setting from its role.
+    connect: (as) => opener(as === undefined ? target : { ...given, database: name }, context)(as),
     async empty() {
       await dropDatabase(control, name)
       await createWithLocale(control, facts, name)

@@ -1,4 +1,5 @@
 import type { ArchiveToc, TocEntry } from './archive-toc.ts'
+import { needsProvider } from './restore-errors.ts'
 
 /** Entries that a copy goes without, each with the reason. */
 export type LeftOut = Map<number, string>
@@ -7,6 +8,25 @@ export type LeftOut = Map<number, string>
 export function leaveOutExtensions(toc: ArchiveToc, missing: ReadonlySet<string>): LeftOut {
   const roots = toc.entries.filter((entry) => entry.kind === 'EXTENSION' && missing.has(entry.tag))
   return withDependants(toc, new Map(roots.map((entry) => [entry.id, entry.tag])))
+}
+
+/** Providers of the labels in an entry `SECURITY LABEL`. */
+export function labelProviders({ definition }: Pick<TocEntry, 'definition'>): string[] {
+  return [...definition.matchAll(/^SECURITY LABEL FOR ("(?:[^"]|"")+"|[\w$\u0080-\uffff]+) ON /gm)].map(
+    ([, name = '']) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)
+  )
+}
+
+/** The security labels of providers that are missing. An entry goes as a whole, since it is run as a whole. */
+export function leaveOutLabels(toc: ArchiveToc, missing: ReadonlySet<string>): LeftOut {
+  return new Map(
+    toc.entries
+      .filter((entry) => entry.kind === 'SECURITY LABEL')
+      .flatMap((entry) => {
+        const provider = labelProviders(entry).find((name) => missing.has(name))
+        return provider === undefined ? [] : [[entry.id, needsProvider(provider)] as const]
+      })
+  )
 }
 
 /** Adds all entries that need one of `roots`, directly or through others, with its reason. */

@@ -33,7 +33,9 @@ export async function makeProbe(
     [
       `CREATE ROLE ${name} LOGIN NOINHERIT NOSUPERUSER NOCREATEROLE NOCREATEDB PASSWORD ${quoteLiteral(probe.password)}`,
       `GRANT ${roles.join(', ')} TO ${name}`,
-      `GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${name}`
+      `GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${name}`,
+      // A trigger that fires at its login is not what it is to look at.
+      ...(connection.versionNumber >= 170000 ? [`ALTER ROLE ${name} SET event_triggers = off`] : [])
     ].join('; ')
   )
   return probe

@@ -13,7 +13,7 @@ import { comparableFacts, compareCopy } from './compare-copy.ts'
 import { applyDatabase, compareOwnProperties, giveToOwner } from './copy-database.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
-import { leaveOutExtensions } from './leave-out.ts'
+import { labelProviders, leaveOutExtensions, leaveOutLabels } from './leave-out.ts'
 import { makeProbe, openProbe, type Probe } from './probe.ts'
 import type { OpenArchive, PourArchive } from './read-archive.ts'
 import { restoreCopy } from './restore-copy.ts'
@@ -41,6 +41,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   const roleFindings: Finding[] = []
   const preparing = await place.connect()
   let missing: ReadonlySet<string>
+  let unlabelled: ReadonlySet<string>
   const serverMajor = Math.trunc(preparing.versionNumber / 10_000)
   try {
     const { made, findings } = await createRoles(preparing, facts, place.ownSuperuser)
@@ -48,6 +49,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     roleFindings.push(...findings)
     await giveToOwner(preparing, facts, place.target.database)
     missing = await missingExtensions(preparing, facts)
+    unlabelled = await missingProviders(preparing, toc)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
   } finally {
     await preparing.close()
@@ -60,7 +62,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
       pourArchive: options.pourArchive,
       toc,
       headFile: options.headFile,
-      leftOut: leaveOutExtensions(toc, missing),
+      leftOut: new Map([...leaveOutExtensions(toc, missing), ...leaveOutLabels(toc, unlabelled)]),
       setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
       jobs,
       context
@@ -137,6 +139,24 @@ async function missingExtensions(connection: Connection, facts: DatabaseFacts): 
       missing.add(name)
     } finally {
       if (!connection.broken.aborted) await connection.query('rollback')
+    }
+  }
+  return missing
+}
+
+/** Providers of security labels that the copy's server has not loaded: older Supabase projects have labels of pgsodium. */
+async function missingProviders(connection: Connection, toc: ArchiveToc): Promise<ReadonlySet<string>> {
+  const providers = new Set(
+    toc.entries.filter((entry) => entry.kind === 'SECURITY LABEL').flatMap((entry) => labelProviders(entry))
+  )
+  const missing = new Set<string>()
+  for (const provider of providers) {
+    try {
+      await connection.query(`security label for ${quoteIdentifier(provider)} on role current_user is null`)
+    } catch (error) {
+      // It looks for the provider first; what another one says of this label is no matter here.
+      if (sqlStateOf(error) === undefined) throw error
+      if (sqlStateOf(error) === '22023') missing.add(provider)
     }
   }
   return missing

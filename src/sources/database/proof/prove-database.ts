@@ -11,8 +11,10 @@ import { cancelled, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { readable } from '../quote.ts'
 import type { WalkedArchive } from './archive-blocks.ts'
+import { checksNotRun } from './check-sql.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
+import { faultOfConnection, machineError } from './machine-fault.ts'
 import { proveCopy } from './prove-copy.ts'
 import { type OpenArchive, type PourArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
 
@@ -61,8 +63,10 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       const reason = whyNotRestorable(facts)
       if (reason !== null) throw new UserError('SB604', reason)
       return await restoreLevel({ openArchive, pourArchive }, facts, options)
-    } catch (error) {
+    } catch (thrown) {
       if (context.signal.aborted) throw cancelled(context.signal)
+      const fault = options.given === null && thrown instanceof UserError ? faultOfConnection(thrown) : null
+      const error = fault === null ? thrown : machineError(fault, thrown)
       if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code))
         throw error
       context.log.warning(`The backup is read, not restored: ${error.code}: ${error.message}`)
@@ -101,6 +105,8 @@ async function readLevel(
     walked = await walkWhole(openArchive)
   }
   findings.push(...compareToc(walked.toc, facts))
+  const why = notRestored === null ? '`verify` is `read`' : notRestored
+  findings.push(...checksNotRun(options.checkSql.length > 0, why))
   const { differing, proven } = countTables(facts, findings)
   return {
     level: differing > 0 || hasDifference(findings) ? 'none' : 'read',

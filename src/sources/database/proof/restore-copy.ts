@@ -9,6 +9,7 @@ import { asError, UserError } from '../../../errors.ts'
 import type { ArchiveToc } from './archive-toc.ts'
 import type { CopyPlace } from './copy-place.ts'
 import { type LeftOut, restoreList, withDependants } from './leave-out.ts'
+import { machineError, machineFault } from './machine-fault.ts'
 import { lastWords, type OpenArchive, type PourArchive, walkedStream, walkWhole } from './read-archive.ts'
 import { judge, parseRestoreErrors, type RestoreError, type RestoreSetting } from './restore-errors.ts'
 
@@ -41,7 +42,7 @@ const mostInTransaction = 3000
 /**
  * Restores an archive whole, but for what is left out, into an empty database; it is read once, and followed to its last byte. `leftOut` of the
  * answer is what the copy goes without: that, and what could not be made for a reason on the list of `judge`. Throws UserError SB602 for every
- * other error of a restore by one worker, SB603 when the archive is not whole.
+ * other error of a restore by one worker, SB603 when the archive is not whole, SB604 where the machine or the server failed.
  */
 export async function restoreCopy(options: RestoreCopyOptions): Promise<RestoredCopy> {
   const { leftOut } = options
@@ -66,7 +67,10 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<Restored
   for (const step of steps) {
     const outcome = await step()
     const why = whatFailed(outcome, options.setting)
-    if (why !== null) return { kind: 'unclear', why }
+    if (why === null) continue
+    // With one worker the copy is as large; memory and connections may last then.
+    if (machineFault(why) === 'room') throw machineError('room')
+    return { kind: 'unclear', why }
   }
   return { kind: 'restored', leftOut }
 }
@@ -258,6 +262,12 @@ function leftOutBy({ said, exit }: Outcome, options: RestoreCopyOptions): LeftOu
     const entry = id === null ? undefined : entries.get(id)
     return entry === undefined ? '' : `${entry.kind} ${entry.schema === '' ? '' : `${entry.schema}.`}${entry.tag}: `
   }
+  for (const { message } of errors) {
+    const fault = machineFault(message)
+    if (fault !== null) throw machineError(fault)
+  }
+  // So ends what takes the machine's last memory.
+  if (exit.signal === 'SIGKILL') throw machineError('memory')
   const roots: LeftOut = new Map(options.leftOut)
   const bad: string[] = []
   for (const error of errors) {

@@ -32,6 +32,7 @@ export type Verdict =
  * 3. Where an extension is missing, or the backup was narrowed to a part of the database: objects that need what is not there (`... does
  *    not exist`; never a role). They are named, and what holds rows among them counts as read, not as restored.
  * 4. In the same two cases: a foreign key whose other side's rows are not there. It is named.
+ * 5. A security label whose provider is a library that the copy's server has not loaded. It is named.
  */
 export function judge(error: RestoreError, setting: RestoreSetting): Verdict {
   if (
@@ -63,7 +64,15 @@ export function judge(error: RestoreError, setting: RestoreSetting): Verdict {
   if ((setting.extensionsMissing || setting.narrowed) && / violates foreign key constraint /.test(error.message)) {
     return { kind: 'leftOut', reason: 'the rows that it refers to are not there' }
   }
+  const provider = /^security label provider "(.*)" is not loaded$/.exec(error.message)?.[1]
+  if (provider !== undefined && error.command.startsWith('SECURITY LABEL '))
+    return { kind: 'leftOut', reason: needsProvider(provider) }
   return { kind: 'failed' }
+}
+
+/** Why a copy goes without the security labels of a provider. */
+export function needsProvider(provider: string): string {
+  return `it needs the provider ${provider}, which the copy's server does not have loaded`
 }
 
 /** What pg_restore said: its errors, and how many it counted itself. */

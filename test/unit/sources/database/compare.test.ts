@@ -128,6 +128,27 @@ test.each([
   expect(compareTables([source], [copy], new Map(), options).map((finding) => finding.kind)).toEqual(kinds)
 })
 
+test.each([
+  // What the definition gives decides, not what the source holds.
+  ['0', { rows: '0' }, 'note'],
+  ['0', { rows: '2' }, 'difference'],
+  ['0', { rows: '2', definitions: 'select now()' }, 'difference'],
+  ['3', { rows: '3' }, 'note'],
+  ['3', { rows: '4' }, 'difference'],
+  ['3', { rows: '4', definitions: 'select now()' }, 'notProven'],
+  ['3', { rows: '4', volatile: true }, 'notProven'],
+  ['2', { rows: '2', hash: '9' }, 'difference'],
+  ['2', { rows: '2', hash: '8' }, 'note'],
+  ['2', { rows: '2', hash: '9', definitions: 'select string_agg(x)' }, 'notProven'],
+  ['3', { failed: 'too slow' }, 'notProven'],
+  ['0', { failed: 'too slow' }, 'difference']
+])('a view with %s rows whose definition gives %j: %s', (rows, given, kind) => {
+  const recomputed = 'failed' in given ? given : { hash: null, definitions: 'select', volatile: false, ...given }
+  const copy = { ...table({ kind: 'm', rows, hash: { method: 'record', value: '8' } }), recomputed }
+  const source = table({ kind: 'm', populated: true })
+  expect(compareTables([source], [copy], new Map(), options).map((finding) => finding.kind)).toEqual([kind])
+})
+
 test('a table that is not there is a difference, unless its extension is missing', () => {
   const without = { ...options, missingExtensions: new Set(['vector']) }
   expect(compareTables([table()], [], new Map([['s.t', ['vector']]]), without)[0]?.kind).toBe('notProven')

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { machineFault } from '../../../../src/sources/database/proof/machine-fault.ts'
 import {
   judge,
   parseRestoreErrors,
@@ -48,6 +49,14 @@ describe('errors of a restore into a copy', () => {
     expect(judge({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed).kind).toBe('failed')
   })
 
+  test('a security label is left out where its provider is not loaded, and for no other reason', () => {
+    const command = "SECURITY LABEL FOR pgsodium ON TABLE public.t IS 'x';"
+    const verdict = (message: string, sql = command) => judge({ entry: 7, message, command: sql }, whole).kind
+    expect(verdict('security label provider "pgsodium" is not loaded')).toBe('leftOut')
+    expect(verdict('security label provider "pgsodium" is not loaded', 'CREATE FUNCTION x()')).toBe('failed')
+    expect(verdict('relation "public.t" does not exist')).toBe('failed')
+  })
+
   test('every other error fails, also where something is known to be missing', () => {
     const setting = { ...narrowed, extensionsMissing: true }
     for (const message of [
@@ -61,4 +70,25 @@ describe('errors of a restore into a copy', () => {
     }
     expect(judge({ entry: null, message: 'function x() does not exist', command: '' }, setting).kind).toBe('failed')
   })
+})
+
+test.each([
+  ['could not extend file "base/5/16390": No space left on device', 'room'],
+  [
+    'COPY failed for table "t": ERROR:  could not extend file "base/5/1": wrote only 4096 of 8192 bytes at block 7',
+    'room'
+  ],
+  ['could not write to file "pg_wal/xlogtemp.7": No space left on device', 'room'],
+  ['out of memory', 'memory'],
+  ['COPY failed for table "t": ERROR:  out of memory', 'memory'],
+  ['could not execute query: server closed the connection unexpectedly', 'server'],
+  ['could not execute query: FATAL:  terminating connection due to administrator command', 'server'],
+  ['error returned by PQputCopyData: no connection to the server', 'server'],
+  // These may come of the backup, or of what somebody's functions say.
+  ['COPY failed for table "t": ERROR:  invalid input syntax for type integer: "out of memory"', null],
+  ['invalid memory alloc request size 4294967296', null],
+  ['the shop is out of memory', null],
+  ['relation "No space left on device" does not exist', null]
+])('what %j says of the machine: %s', (message, fault) => {
+  expect(machineFault(message)).toBe(fault)
 })

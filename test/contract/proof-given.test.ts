@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { capture, type Desk, openDesk } from './database-capture-setup.ts'
+import { prove } from './proof-setup.ts'
+
+const major = 17
+
+describe('a given server that is not bare', () => {
+  let server: PostgresServer
+  let given: PostgresServer
+  let desk: Desk
+  beforeAll(async () => {
+    server = await startPostgres({ major })
+    given = await startPostgres({ major, auth: 'scram', password: 'a password' })
+    desk = await openDesk()
+  })
+  afterAll(async () => {
+    await server.stop('immediate')
+    await given.stop('immediate')
+    await desk.remove()
+  })
+
+  const target = () =>
+    ({
+      host: '127.0.0.1',
+      port: given.port,
+      user: given.superuser,
+      password: given.password,
+      database: 'postgres',
+      tls: { mode: 'disable', rootCertificates: null }
+    }) as const
+
+  test('triggers that fire at a login do not change the copy', async () => {
+    await server.query('create database watched')
+    await server.query('create role anon')
+    await server.query(
+      `create table logins (who text); create function seen() returns event_trigger language plpgsql security definer as $$ begin insert into public.logins values (session_user); end $$;
+create table t (a int); alter table t enable row level security; grant select on t to anon; create event trigger at_login on login execute function seen(); alter event trigger at_login enable always`,
+      [],
+      server.superuser,
+      'watched'
+    )
+    const { facts } = await capture(desk, server, 'watched')
+    expect(facts.visibleRows).toHaveLength(1)
+    const proof = await prove(desk, facts, major, { given: target(), checkSql: ['select count(*) = 1 from logins'] })
+    expect(proof.findings).toEqual([])
+    expect(proof.level).toBe('restore')
+  })
+})
