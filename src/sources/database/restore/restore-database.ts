@@ -345,14 +345,24 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
 
   async function settle(change: boolean): Promise<CutRestore | null> {
     const connection = await open()
-    try {
+    const look = async () => {
       await begin(connection)
-      const found = await findMark(connection)
+      const mark = await findMark(connection)
       await connection.query('rollback')
-      if (found === null) return null
-      if (!change || mode !== 'empty') throw cutRestore(found)
-      const { backupId, startedAt } = found
+      return mark
+    }
+    try {
+      const seen = await look()
+      if (seen === null) return null
+      if (!change || mode !== 'empty') throw cutRestore(seen)
       await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
+      // Whoever held the target may have finished meanwhile: what it brought back is no part of a cut restore any more.
+      const found = await look()
+      if (found === null) {
+        await releaseTarget(connection)
+        return null
+      }
+      const { backupId, startedAt } = found
       const findings = await takeBack(connection, found, async () => {
         await begin(connection)
         await holdStill(connection)
