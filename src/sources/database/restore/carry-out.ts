@@ -7,6 +7,7 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
+import { borrowRoles } from './borrowed-roles.ts'
 import { type CheckAfterOptions, type ComparedTables, checkAfter, checkedTables, checkTables } from './check-after.ts'
 import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
@@ -66,6 +67,8 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   }
 
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
+  const owners = [...plan.entries, ...(replaced?.givenBack ?? [])].map((entry) => entry.owner)
+  const borrowed = await borrowRoles(connection, owners, target)
   const makes = plan.entries.length > 0 || mode === 'side-schema'
   const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
   await still(true)
@@ -97,6 +100,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   findings.push(...(await stillOpen(connection, runner, toc, facts)))
   const checked = await check(options, loaded, runner, { whole, largeObjects })
   findings.push(...checked.findings)
+  for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {

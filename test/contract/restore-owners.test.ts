@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import type { DatabaseRestoreOptions } from '../../src/sources/database/restore/restore-database.ts'
+import { loadSupabase } from '../kit/fixture/load.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { capture, type Desk, openDesk } from './database-capture-setup.ts'
+import { restoreOf } from './restore-setup.ts'
+
+const project = `create role app_owner; create role app_reader; create role app_lender; grant app_reader to app_owner; grant app_owner to postgres; create schema app; grant usage, create on schema app to app_owner;
+  create table app.owned (id int primary key, body text); insert into app.owned values (1, 'kept'); alter table app.owned owner to app_owner; create index on app.owned (body);
+  create function app.secdef() returns int language sql security definer as 'select 1'; alter function app.secdef() owner to app_owner; grant execute on function app.secdef() to app_reader;
+  create schema past; grant app_lender to postgres; grant create on schema past to app_lender; create type past.mood as enum ('glad'); alter type past.mood owner to app_lender; revoke create on schema past from app_lender; revoke app_lender from postgres`
+
+const owners = `select x from (select 'table ' || relname || pg_get_userbyid(relowner) as x from pg_class where relnamespace = 'app'::regnamespace and relkind = 'r'
+  union all select 'function ' || proname || pg_get_userbyid(proowner) || proacl::text from pg_proc where pronamespace = 'app'::regnamespace
+  union all select 'type ' || typname || pg_get_userbyid(typowner) from pg_type where typnamespace = 'past'::regnamespace and typtype = 'e'
+  union all select 'schema ' || nspname || coalesce(nspacl::text, 'null') from pg_namespace where nspname = 'app'
+  union all select 'right ' || has_schema_privilege('app_lender', 'past', 'CREATE')) s order by x collate "C"`
+
+describe.each([15, 17] as const)('objects of roles that the restore makes, on %i', (major) => {
+  let server: PostgresServer
+  let desk: Desk
+  let facts: DatabaseFacts
+  let expected: unknown
+  /** Memberships of the fixture's own roles. */
+  let memberships: unknown
+  const as = async (user: string | undefined, database: string, text: string) =>
+    (await server.query(text, [], user, database)).rows
+  const membershipsNow = () =>
+    as(
+      undefined,
+      'postgres',
+      `select pg_get_userbyid(roleid) as role, pg_get_userbyid(member) as member, to_jsonb(m) - '{oid,roleid,member,grantor}'::text[] as options from pg_auth_members m
+       where pg_get_userbyid(roleid) like 'app!_%' escape '!' order by 1, 2, 3`
+    )
+  const restore = (database: string, options: Partial<DatabaseRestoreOptions> = {}) =>
+    restoreOf(desk, facts, server, database, { user: 'postgres', ...options })
+
+  beforeAll(async () => {
+    server = await startPostgres({ major })
+    await loadSupabase(server, { user: false, database: 'source' })
+    await as('postgres', 'source', project)
+    desk = await openDesk()
+    facts = (await capture(desk, server, 'source', { user: 'postgres' })).facts
+    expected = await as(undefined, 'source', owners)
+    memberships = await membershipsNow()
+  })
+  afterAll(async () => {
+    await desk?.remove()
+    await server?.stop()
+  })
+
+  /** A project without anything of the user's, on a server that has none of his roles. */
+  async function fresh(name: string): Promise<void> {
+    for (const database of ['source', 'whole', 'staged', 'kept'])
+      await server.query(`drop database if exists ${database} with (force)`)
+    await server.query('drop role if exists app_owner; drop role if exists app_reader; drop role if exists app_lender')
+    await loadSupabase(server, { user: false, database: name })
+  }
+
+  test('belong to them again, functions that run with their rights included', async () => {
+    for (const [name, options] of [
+      ['whole', {}],
+      ['staged', { largeFrom: 0 }]
+    ] as const) {
+      await fresh(name)
+      const preview = await restore(name, options).preview(false)
+      expect(preview.inStages).toBe(name === 'staged' ? 'size' : null)
+      const restored = await restore(name, options).run()
+      expect(restored.findings.filter(({ kind }) => kind !== 'note')).toEqual([])
+      expect(await as(undefined, name, owners)).toEqual(expected)
+      expect(await membershipsNow()).toEqual(memberships)
+    }
+  })
+
+  test('roles that were there before are taken on for the restore where that may be, else the remedy makes it work', async () => {
+    await fresh('kept')
+    await server.query('create role app_owner; create role app_reader; create role app_lender')
+    const restored = await restore('kept').run()
+    const todo = restored.findings.filter(({ subject }) => subject === 'function app: secdef()')
+    if (major === 15) expect(todo).toEqual([])
+    else {
+      expect(todo).toHaveLength(1)
+      expect(todo[0]?.remedy).toMatch(
+        /^GRANT "?app_owner"? TO "?postgres"? WITH INHERIT TRUE, SET TRUE;\nALTER FUNCTION /
+      )
+      for (const { remedy } of restored.findings.filter(({ kind }) => kind === 'todo'))
+        await as(undefined, 'kept', remedy ?? '')
+    }
+    expect(await as(undefined, 'kept', `${owners} offset 0`)).toEqual(expected)
+    const left = (await membershipsNow()).filter(({ member }) => member === 'postgres')
+    expect(left.length).toBe(major === 15 ? 0 : 2)
+  })
+})
