@@ -17,6 +17,66 @@ const owners = `select x from (select 'table ' || relname || pg_get_userbyid(rel
   union all select 'schema ' || nspname || coalesce(nspacl::text, 'null') from pg_namespace where nspname = 'app'
   union all select 'right ' || has_schema_privilege('app_lender', 'past', 'CREATE')) s order by x collate "C"`
 
+/** Tables that draw their numbers from one sequence, which neither owns. */
+describe('a sequence that several tables draw from', () => {
+  let server: PostgresServer
+  let desk: Desk
+  let facts: DatabaseFacts
+  const sql = async (database: string, text: string) => (await server.query(text, [], undefined, database)).rows
+  const next = async (database: string) => {
+    const [row] = await sql(database, `select nextval('app.shared')::int as next, nextval('app."own Seq"')::int as own`)
+    return row
+  }
+  beforeAll(async () => {
+    server = await startPostgres({ major: 17 })
+    await server.query('create database source')
+    await sql(
+      'source',
+      `create schema app; create sequence app.shared; create sequence app."own Seq";
+       create table app.a (id int primary key default nextval('app.shared'), own bigint default nextval('app."own Seq"'), word text default 'n' || nextval('app.shared'));
+       create table app.b (id bigint primary key default nextval('app.shared')); insert into app.b values (1);
+       insert into app.a (id, own, word) select g, 1, 'w' from generate_series(1, 50) g; select setval('app.shared', 50), setval('app."own Seq"', 1)`
+    )
+    desk = await openDesk()
+    facts = (await capture(desk, server, 'source')).facts
+  })
+  afterAll(async () => {
+    await desk?.remove()
+    await server?.stop()
+  })
+
+  test('goes on behind the rows that came back, whichever way', async () => {
+    const tables = ['app.a']
+    const selection = { schemas: [], excludeSchemas: [], tables, excludeTables: [], excludeTableData: [] }
+    for (const options of [{ mode: 'replace' }, { mode: 'missing-rows' }, { mode: 'replace', type: 'data' }] as const) {
+      await server.query('drop database if exists behind with (force)')
+      await server.query('create database behind template source')
+      await sql('behind', `delete from app.a; select setval('app.shared', 3), setval('app."own Seq"', 1, false)`)
+      const restored = await restoreOf(desk, facts, server, 'behind', { ...options, selection }).run()
+      expect(restored.rows).toBe(50)
+      expect({ ...options, ...(await next('behind')) }).toEqual({ ...options, next: 51, own: 2 })
+    }
+  })
+
+  test('that the role may not set is listed with its SQL', async () => {
+    await server.query('create role clerk login')
+    await server.query('create database others template source')
+    await sql(
+      'others',
+      `grant usage on schema app to clerk; grant usage on sequence app.shared to clerk; grant usage, select, update on sequence app."own Seq" to clerk; alter table app.a owner to clerk;
+       delete from app.a; select setval('app.shared', 3); grant set on parameter session_replication_role to clerk; grant create on database others to clerk`
+    )
+    const selection = { schemas: [], excludeSchemas: [], tables: ['app.a'], excludeTables: [], excludeTableData: [] }
+    const options = { mode: 'missing-rows', selection, user: 'clerk' } as const
+    const restored = await restoreOf(desk, facts, server, 'others', options).run()
+    const [todo, ...more] = restored.findings.filter(({ kind }) => kind === 'todo')
+    expect(more).toEqual([])
+    expect(todo?.subject).toBe('sequence app.shared')
+    await sql('others', todo?.remedy ?? '')
+    expect(await next('others')).toEqual({ next: 51, own: 2 })
+  })
+})
+
 describe.each([15, 17] as const)('objects of roles that the restore makes, on %i', (major) => {
   let server: PostgresServer
   let desk: Desk

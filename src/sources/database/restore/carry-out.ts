@@ -18,6 +18,7 @@ import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-se
 import { readKnownObjects } from './known-objects.ts'
 import type { Lanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } from './load-rows.ts'
+import { advanceSequences } from './missing-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
@@ -88,6 +89,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const loaded = await load(options, side, largeObjects, findings)
   findings.push(...loaded.findings)
+  if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
   await runner.run(passes.after)
   if (replaced !== null) await giveBack(connection, replaced, target.user)
   for (const statement of held.back) await connection.query(statement)
@@ -110,6 +112,19 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
     left: [...plan.left, ...loaded.left, ...checked.unequal],
     findings
   }
+}
+
+/** Sequences that made tables draw from and that stay, since the tables chosen are not all that do. */
+async function advanceOthers(connection: Connection, { entries, rows }: RestorePlan): Promise<Finding[]> {
+  const set = new Set(
+    entries
+      .filter((entry) => entry.kind === 'SEQUENCE SET')
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const findings: Finding[] = []
+  for (const { facts, way } of rows)
+    if (way === 'copy') findings.push(...(await advanceSequences(connection, facts, set)))
+  return findings
 }
 
 /** What is neither definition nor row of a table: jobs, and with `all` the settings of the database and Vault secrets. */
