@@ -77,6 +77,48 @@ describe('a sequence that several tables draw from', () => {
   })
 })
 
+describe('tables that are empty in the backup', () => {
+  let server: PostgresServer
+  let desk: Desk
+  let facts: DatabaseFacts
+  const sql = async (text: string) => (await server.query(text, [], undefined, 'source')).rows
+  beforeAll(async () => {
+    server = await startPostgres({ major: 17 })
+    await server.query('create database source')
+    await sql('create schema app; create table app.nothing (id int primary key); create table app.never (id int)')
+    desk = await openDesk()
+    facts = (await capture(desk, server, 'source')).facts
+    await sql('insert into app.nothing values (1), (2)')
+  })
+  afterAll(async () => {
+    await desk?.remove()
+    await server?.stop()
+  })
+
+  test('are compared: replace would delete what the target holds', async () => {
+    for (const mode of ['replace', 'missing-rows', 'side-schema'] as const)
+      expect((await restoreOf(desk, facts, server, 'source', { mode }).preview(true)).comparison).toEqual(
+        expect.arrayContaining([
+          { table: 'app.never', rowsInBackup: 0, rowsInTarget: 0, missing: 0, extra: 0, differing: 0 },
+          { table: 'app.nothing', rowsInBackup: 0, rowsInTarget: 2, missing: 0, extra: 2, differing: 0 }
+        ])
+      )
+  })
+
+  test('replace with definitions alone is refused while tables hold rows', async () => {
+    const options = { mode: 'replace', type: 'schema' } as const
+    for (const work of [
+      () => restoreOf(desk, facts, server, 'source', options).preview(true),
+      () => restoreOf(desk, facts, server, 'source', options).run()
+    ])
+      await expect(work()).rejects.toMatchObject({ code: 'SB720', message: expect.stringContaining('app.nothing') })
+    expect(await sql('select count(*)::int as rows from app.nothing')).toEqual([{ rows: 2 }])
+    const tables = ['app.never']
+    const selection = { schemas: [], excludeSchemas: [], tables, excludeTables: [], excludeTableData: [] }
+    expect((await restoreOf(desk, facts, server, 'source', { ...options, selection }).run()).rows).toBe(0)
+  })
+})
+
 describe.each([15, 17] as const)('objects of roles that the restore makes, on %i', (major) => {
   let server: PostgresServer
   let desk: Desk
