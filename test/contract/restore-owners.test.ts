@@ -119,6 +119,56 @@ describe('tables that are empty in the backup', () => {
   })
 })
 
+describe('jobs of pg_cron', () => {
+  let server: PostgresServer
+  let desk: Desk
+  let facts: DatabaseFacts
+  beforeAll(async () => {
+    server = await startPostgres({ major: 17 })
+    await loadSupabase(server, { user: false })
+    await server.query(
+      `select cron.schedule('nightly', '0 3 * * *', 'select 1'), cron.schedule('kept', '0 4 * * *', 'select 2'); create table public.notes (id int primary key)`,
+      [],
+      'postgres'
+    )
+    await server.query(
+      `insert into cron.job (schedule, command, username) values ('0 5 * * *', 'select 3', 'postgres')`,
+      [],
+      undefined,
+      'postgres'
+    )
+    desk = await openDesk()
+    facts = (await capture(desk, server, 'postgres', { user: 'postgres' })).facts
+  })
+  afterAll(async () => {
+    await desk?.remove()
+    await server?.stop()
+  })
+
+  test('that are gone come back paused with missing-rows, and those that are there stay', async () => {
+    const jobs = async () =>
+      (await server.query(`select jobname, command, active from cron.job order by command`, [], undefined, 'postgres'))
+        .rows
+    await server.query(`select cron.unschedule('nightly')`, [], 'postgres')
+    const options = { mode: 'missing-rows', user: 'postgres' } as const
+    const restored = await restoreOf(desk, facts, server, 'postgres', options).run()
+    expect(restored.left).toEqual([])
+    const told = restored.findings.filter(({ subject }) => subject.startsWith('cron job '))
+    expect(told.map(({ kind, subject }) => [kind, subject])).toEqual([
+      ['todo', 'cron job nightly'],
+      ['note', 'cron job kept'],
+      ['note', 'cron job select 3']
+    ])
+    expect(await jobs()).toEqual([
+      { jobname: 'nightly', command: 'select 1', active: false },
+      { jobname: 'kept', command: 'select 2', active: true },
+      { jobname: null, command: 'select 3', active: true }
+    ])
+    await server.query(told[0]?.remedy ?? '', [], 'postgres')
+    expect((await jobs())[0]).toMatchObject({ active: true })
+  })
+})
+
 describe.each([15, 17] as const)('objects of roles that the restore makes, on %i', (major) => {
   let server: PostgresServer
   let desk: Desk
