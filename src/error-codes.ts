@@ -697,6 +697,13 @@ const catalogue = {
     remedy:
       'Start a restore with `restore-mode: empty`: it takes back what came in, and begins anew. To keep what is there instead, drop the schema `supabase_backup_unfinished`.'
   },
+  SB720: {
+    title: 'Rows would be lost',
+    cause:
+      '`restore-mode: replace` takes tables away before they come back, and with `type: schema` (or from a backup of that type) they come back empty.',
+    remedy:
+      'Leave `type` out, so that rows come back, too; or use a full backup. Where the tables are meant to be empty, empty them first.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',

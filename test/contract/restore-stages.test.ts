@@ -236,4 +236,42 @@ describe('two restores into one target', () => {
     await client.end()
     expect((await restoreOf(desk, facts, server, 'claimed').run()).rows).toBe(tables * 50)
   })
+
+  test('what one finished while the other waited for it stays', async () => {
+    await fresh('finished')
+    const first = await server.connect(undefined, 'finished')
+    await first.query('select pg_advisory_lock(1396982868, 1); create table public.arrived (id int)')
+    const mark = {
+      format: 1,
+      backupId: '20261121T000000Z-bbbbbbbb',
+      startedAt: '2026-11-22T00:00:00.000Z',
+      made: [{ schema: 'public', name: 'arrived' }],
+      schemas: [],
+      extensions: [],
+      others: [],
+      roles: [],
+      filled: [],
+      largeObjects: []
+    }
+    await first.query(`create schema supabase_backup_unfinished;
+      create table supabase_backup_unfinished.restore as select '${JSON.stringify(mark)}'::text as mark`)
+    const second = restoreOf(desk, facts, server, 'finished').settle(true)
+    await expect
+      .poll(
+        async () =>
+          (
+            await server.query(
+              `select 1 from pg_stat_activity where datname = 'finished' and query like '%pg_try_advisory_lock%' and application_name like 'supabase-backup%'`
+            )
+          ).rowCount,
+        { interval: 5, timeout: 20_000 }
+      )
+      .toBe(1)
+    await first.query(
+      'begin; drop schema supabase_backup_unfinished cascade; commit; select pg_advisory_unlock(1396982868, 1)'
+    )
+    await first.end()
+    expect(await second).toBeNull()
+    expect(await stateOf('finished')).toContain('relation arrivedfalse')
+  })
 })

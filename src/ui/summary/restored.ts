@@ -57,6 +57,7 @@ export function restoreBlock(result: Result): string {
   const data = restored(result)
   if (data === undefined) return ''
   const failed = result.status === 'failed'
+  const done = data.rows !== undefined
   const findings = result.findings ?? []
   const notes = findings.filter((finding) => finding.kind === 'note' || finding.kind === 'notProven')
   return joined([
@@ -67,17 +68,17 @@ export function restoreBlock(result: Result): string {
       differences(result),
       comparison(data),
       details(
-        `${data.dryRun ? 'Would be replaced' : 'Replaced'}: ${data.plan?.dropped.length ?? 0}`,
+        `${data.dryRun ? 'Would be replaced' : done ? 'Replaced' : 'Was to be replaced'}: ${data.plan?.dropped.length ?? 0}`,
         named(data.plan?.dropped ?? [])
       ),
       details(
-        `${data.dryRun ? 'Would be given back afterwards' : 'Given back'}: ${data.plan?.givenBack.length ?? 0}`,
+        `${data.dryRun ? 'Would be given back afterwards' : done ? 'Given back' : 'Was to be given back'}: ${data.plan?.givenBack.length ?? 0}`,
         named(data.plan?.givenBack ?? [])
       )
     ),
     byHand(result),
     details(`Notes: ${notes.length}`, named(notes.map((finding) => `${finding.subject}: ${finding.detail}`))),
-    undo(data, failed)
+    undo(data, result)
   ])
 }
 
@@ -174,12 +175,14 @@ function named(items: readonly string[]): string {
   )
 }
 
-function undo(data: Restored, failed: boolean): string {
+/** How the target can be had back as it was, from the backup that was made of it first. */
+function undo(data: Restored, result: Result): string {
   if (data.safetyBackupId === undefined) return ''
+  const unfinished = result.status === 'failed' && data.rows === undefined
   return section(
-    failed ? 'The target is kept' : 'To undo this restore',
-    failed
-      ? 'The target is as it was. It had been kept before; should it be needed:'
+    unfinished ? 'The target is kept' : 'To undo this restore',
+    unfinished
+      ? afterFailure(data, result.error?.code)
       : 'The target was backed up first. Start another restore with these inputs to have it back:',
     codeBlock(
       'yaml',
@@ -191,4 +194,16 @@ function undo(data: Restored, failed: boolean): string {
       ].join('\n')
     )
   )
+}
+
+/** What is known of a target into which the database did not come back. Nearly always nothing happened to it; where that is not sure, it is not said. */
+function afterFailure(data: Restored, code: string | undefined): string {
+  const takenBack = 'the next restore with <code>restore-mode: empty</code> takes that back before it begins'
+  if (code === 'SB719')
+    return `**The target holds a part of the backup**: ${takenBack}. As it was before, it is kept; afterwards these inputs bring it back:`
+  if (code === 'SB712')
+    return '**Whether the restore came to its end is not known**: the target holds all of it or nothing. As it was before, it is kept; should it be needed:'
+  if (code === 'SB301' && data.mode === 'empty')
+    return `The run was cancelled. The target is as it was, or, where the backup comes in several transactions, holds a part of it: ${takenBack}. It had been kept before; should it be needed:`
+  return 'The target is as it was. It had been kept before; should it be needed:'
 }

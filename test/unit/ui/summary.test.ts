@@ -116,3 +116,43 @@ test('the dashboard is linked on its server, and named where it is a file', () =
   expect(written({ place: `the file ${evil}`, url: null })).not.toContain('<img')
   expect(renderSummary(result({}), place)).not.toContain('on one page')
 })
+
+test('after a failed restore only that is said of the target which is known', () => {
+  const told = (code: string, rest: Record<string, unknown> = {}) =>
+    renderSummary(
+      result({
+        command: 'restore',
+        status: 'failed',
+        error: { code, message: 'It went wrong.', remedy: 'Look.' },
+        restore: {
+          mode: 'empty',
+          dryRun: false,
+          target: ['zyxwvutsrqponmlkjihg'],
+          plan: { objects: 2, tables: 1, rows: 9, dropped: ['table public.t'], givenBack: ['view public.v'] },
+          safetyBackupId: '20261122T161901Z-aaaaaaaa',
+          ...rest
+        }
+      }),
+      place
+    )
+  const asItWas = 'The target is as it was. It had been kept'
+  expect(told('SB708')).toContain(asItWas)
+  expect(told('SB301', { mode: 'replace' })).toContain(asItWas)
+  for (const [code, words] of [
+    ['SB719', 'The target holds a part of the backup'],
+    ['SB712', 'Whether the restore came to its end is not known'],
+    ['SB301', 'or, where the backup comes in several transactions, holds a part of it']
+  ] as const) {
+    const text = told(code)
+    expect(text).not.toContain(asItWas)
+    expect(text).toContain(words)
+    expect(text).toContain('20261122T161901Z-aaaaaaaa')
+  }
+  for (const words of ['Was to be replaced: 1', 'Was to be given back: 1']) expect(told('SB708')).toContain(words)
+  expect(told('SB708')).not.toMatch(/>(?:Replaced|Given back): /)
+  // The database had come back, and something after it failed.
+  const later = told('SB301', { rows: 9, tables: [] })
+  expect(later).toContain('To undo this restore')
+  expect(later).toContain('>Replaced: 1')
+  expect(later).not.toContain('as it was')
+})

@@ -3,6 +3,7 @@ import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import type { ArchiveReader } from './archive-reader.ts'
+import { borrowRoles } from './borrowed-roles.ts'
 import {
   assertEqual,
   type CarryOutOptions,
@@ -78,6 +79,9 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await setAside()
   await leaveMark(connection, await markOf(options, passes.before, all))
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
+  // Of those that this restore made: when it is cut, they go, and their members with them.
+  const owners = plan.entries.map((entry) => entry.owner).filter((name) => !target.roles.has(name))
+  const borrowed = await borrowRoles(connection, owners, target)
   await stages.next()
   const runner = await runnerOf(options, stages)
   await runner.run(passes.first)
@@ -128,6 +132,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
   await removeMark(connection)
   findings.push(...assertEqual(await checkAfter(checkOf(options, rows, both, { whole, largeObjects }))))
+  for (const statement of borrowed) await connection.query(statement)
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
     tables: rows.tables,

@@ -7,6 +7,7 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
+import { borrowRoles } from './borrowed-roles.ts'
 import { type CheckAfterOptions, type ComparedTables, checkAfter, checkedTables, checkTables } from './check-after.ts'
 import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
@@ -17,6 +18,7 @@ import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-se
 import { readKnownObjects } from './known-objects.ts'
 import type { Lanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } from './load-rows.ts'
+import { advanceSequences } from './missing-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
@@ -66,6 +68,8 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   }
 
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
+  const owners = [...plan.entries, ...(replaced?.givenBack ?? [])].map((entry) => entry.owner)
+  const borrowed = await borrowRoles(connection, owners, target)
   const makes = plan.entries.length > 0 || mode === 'side-schema'
   const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
   await still(true)
@@ -85,6 +89,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const loaded = await load(options, side, largeObjects, findings)
   findings.push(...loaded.findings)
+  if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
   await runner.run(passes.after)
   if (replaced !== null) await giveBack(connection, replaced, target.user)
   for (const statement of held.back) await connection.query(statement)
@@ -97,6 +102,7 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   findings.push(...(await stillOpen(connection, runner, toc, facts)))
   const checked = await check(options, loaded, runner, { whole, largeObjects })
   findings.push(...checked.findings)
+  for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
@@ -106,6 +112,19 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
     left: [...plan.left, ...loaded.left, ...checked.unequal],
     findings
   }
+}
+
+/** Sequences that made tables draw from and that stay, since the tables chosen are not all that do. */
+async function advanceOthers(connection: Connection, { entries, rows }: RestorePlan): Promise<Finding[]> {
+  const set = new Set(
+    entries
+      .filter((entry) => entry.kind === 'SEQUENCE SET')
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const findings: Finding[] = []
+  for (const { facts, way } of rows)
+    if (way === 'copy') findings.push(...(await advanceSequences(connection, facts, set)))
+  return findings
 }
 
 /** What is neither definition nor row of a table: jobs, and with `all` the settings of the database and Vault secrets. */

@@ -1,4 +1,4 @@
-import type { ColumnFacts } from '../../../archive/contents-database.ts'
+import type { ColumnFacts, TableFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { UserError } from '../../../errors.ts'
 import { hashMethod, rowHash, sumTables } from '../hashes.ts'
@@ -23,12 +23,14 @@ export interface TableComparison {
 
 /**
  * Compares rows by key. Where count and content hash are equal nothing is read of the archive; else the backup's rows go into a temporary table of the target, which is
- * gone with the transaction that the caller rolls back: nothing of the target changes.
+ * gone with the transaction that the caller rolls back: nothing of the target changes. Of `empty`, tables that hold no rows in the backup, those of the target
+ * are counted.
  */
 export async function compareRows(
   connection: Connection,
   reader: ArchiveReader,
   plans: readonly RowsPlan[],
+  empty: readonly TableFacts[],
   tables: ReadonlyMap<string, CatalogTable>
 ): Promise<TableComparison[]> {
   const results = new Map<string, TableComparison>()
@@ -70,6 +72,15 @@ export async function compareRows(
       results.set(name, { table: name, rowsInBackup, rowsInTarget, missing: null, extra: null, differing: null })
       open.set(plan.entry.id, plan)
     }
+  }
+  for (const facts of empty) {
+    const table = readable(facts)
+    const there = tables.get(table)
+    if (results.has(table) || there === undefined || !there.maySelect) continue
+    const place = { schema: there.schema, name: there.name, columns: [], condition: there.condition }
+    const [sum] = await sumTables(connection, [{ table: place, bytes: there.bytes, method: null }])
+    const rowsInTarget = Number(sum?.rows ?? '0')
+    results.set(table, { table, rowsInBackup: 0, rowsInTarget, missing: 0, extra: rowsInTarget, differing: 0 })
   }
   if (open.size > 0) {
     for await (const block of reader.blocks()) {

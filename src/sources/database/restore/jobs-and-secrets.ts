@@ -52,12 +52,13 @@ export async function scheduleJobs(connection: Connection, user: string): Promis
       })
       continue
     }
-    const [there] =
-      job.name === null
-        ? []
-        : await connection.query('select 1 from cron.job where jobname = $1 and username = $2', [job.name, user])
+    const [there] = await connection.query(
+      `select 1 from cron.job where username = $1 and case when $2::text is null then jobname is null and schedule = $3 and command = $4 else jobname = $2 end`,
+      [user, job.name, job.schedule, job.command]
+    )
     if (there !== undefined) {
-      findings.push({ kind: 'note', subject, detail: 'the target has a job of this name: it was left as it is' })
+      const which = job.name === null ? 'this very job' : 'a job of this name'
+      findings.push({ kind: 'note', subject, detail: `the target has ${which}: it was left as it is` })
       continue
     }
     const error = await attempt(connection, async () => {

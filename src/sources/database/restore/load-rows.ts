@@ -72,7 +72,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
     await options.steps.before(locksOfRows)
     try {
       if (plan.platform) await connection.query('savepoint rows')
-      const loaded = await load(plan, block.chunks, options)
+      const loaded = await load(plan, block.chunks, options, findings)
       if (loaded === 'noKey') {
         left.push(name)
         findings.push({
@@ -136,7 +136,8 @@ function refusedRows(error: unknown): unknown {
 async function load(
   plan: RowsPlan,
   chunks: AsyncIterable<Uint8Array>,
-  options: LoadOptions
+  options: LoadOptions,
+  findings: Finding[]
 ): Promise<LoadedTable | 'noKey' | null> {
   const { connection } = options
   const table = readable(plan.facts)
@@ -146,7 +147,9 @@ async function load(
       return null
     case 'missing': {
       const done = await insertMissing(connection, plan.copied, chunks)
-      return done.kind === 'noKey' ? 'noKey' : { table, rows: done.inserted, inTheWay: done.inTheWay }
+      if (done.kind === 'noKey') return 'noKey'
+      findings.push(...done.findings)
+      return { table, rows: done.inserted, inTheWay: done.inTheWay }
     }
     case 'beside':
       return { table, rows: await copyRows(connection, await options.beside(plan), chunks) }
@@ -154,7 +157,7 @@ async function load(
       return { table, rows: await copyRows(connection, plan.copied, chunks) }
     case 'exchange': {
       const rows = await copyRows(connection, plan.copied, chunks)
-      if (!plan.platform) await advanceSequences(connection, plan.facts)
+      if (!plan.platform) findings.push(...(await advanceSequences(connection, plan.facts)))
       return { table, rows }
     }
   }

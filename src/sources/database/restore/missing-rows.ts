@@ -1,5 +1,6 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { qualified, quoteIdentifier, quoteLiteral } from '../quote.ts'
+import type { Finding } from '../../source.ts'
+import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { readTableKey } from './table-keys.ts'
 
@@ -8,8 +9,11 @@ export type MissingRows =
   | {
       readonly kind: 'done'
       readonly inBackup: number
-      readonly inserted: number /** Not there by key, but another unique key was taken. */
+      readonly inserted: number
+      /** Not there by key, but another unique key was taken. */
       readonly inTheWay: number
+      /** Sequences that could not be set behind the rows. */
+      readonly findings: readonly Finding[]
     }
   | { readonly kind: 'noKey' }
 
@@ -45,7 +49,7 @@ export async function insertMissing(
     `select count(*)::text as rows from ${stage} s where ${absent}`
   )
   const missing = Number(count?.rows ?? '0')
-  if (missing === 0) return { kind: 'done', inBackup, inserted: 0, inTheWay: 0 }
+  if (missing === 0) return { kind: 'done', inBackup, inserted: 0, inTheWay: 0, findings: [] }
   // A deferrable constraint cannot decide about a conflict: there a second unique key that is taken is an error.
   const [later] = await connection.query<{ there: boolean }>(
     `select exists (select from pg_constraint where conrelid = ${quoteLiteral(qualified(place))}::regclass and condeferrable and contype in ('u', 'x', 'p')) as there`
@@ -55,23 +59,49 @@ export async function insertMissing(
   ${later?.there === true ? '' : 'on conflict do nothing'} returning 1)
 select count(*)::text as rows from inserted`)
   const inserted = Number(done?.rows ?? '0')
-  if (inserted > 0) await advanceSequences(connection, place)
-  return { kind: 'done', inBackup, inserted, inTheWay: missing - inserted }
+  const findings = inserted > 0 ? await advanceSequences(connection, place) : []
+  return { kind: 'done', inBackup, inserted, inTheWay: missing - inserted, findings }
 }
 
-/** Sequences behind the columns must not hand out again what came back. */
+/**
+ * Sequences that give a table's columns their numbers, their own or those that a default names, must not hand out again what came back. Those in `set`, by
+ * `schema.name` for people, are left alone. What the role may not set is returned.
+ */
 export async function advanceSequences(
   connection: Connection,
-  table: { readonly schema: string; readonly name: string }
-): Promise<void> {
+  table: { readonly schema: string; readonly name: string },
+  set: ReadonlySet<string> = new Set()
+): Promise<Finding[]> {
+  const place = `${quoteLiteral(qualified(table))}::regclass`
   const rows = await connection.query<{
-    sequence: string
+    schema: string
     name: string
-  }>(`select d.objid::regclass::text as sequence, a.attname::text as name
-from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid join pg_sequence s on s.seqrelid = d.objid
-where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = ${quoteLiteral(qualified(table))}::regclass and d.deptype in ('a', 'i') and s.seqincrement > 0`)
-  for (const { sequence, name } of rows) {
-    await connection.query(`select setval(${quoteLiteral(sequence)}::regclass, m.most) from (select max(${quoteIdentifier(name)})::bigint as most from only ${qualified(table)}) m, ${sequence} s
-where m.most > s.last_value`)
+    column: string
+    limit: string
+    may: boolean
+  }>(`select distinct n.nspname::text as schema, c.relname::text as name, a.attname::text as column, s.seqmax::text as limit, has_sequence_privilege(c.oid, 'SELECT') and has_sequence_privilege(c.oid, 'UPDATE') as may
+from (select objid as sequence, refobjsubid as number from pg_depend
+    where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass and refobjid = ${place} and deptype in ('a', 'i')
+  union all select e.refobjid, d.adnum from pg_attrdef d join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid and e.refclassid = 'pg_class'::regclass
+    where d.adrelid = ${place} and pg_get_expr(d.adbin, d.adrelid) ~ '^nextval\\(''([^'']|'''')+''::regclass\\)(::[a-z]+)?$') found
+join pg_sequence s on s.seqrelid = found.sequence join pg_class c on c.oid = s.seqrelid join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = ${place} and a.attnum = found.number join pg_type t on t.oid = a.atttypid
+where s.seqincrement > 0 and coalesce(nullif(t.typbasetype, 0), t.oid) in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype) order by 1, 2, 3`)
+  const findings: Finding[] = []
+  for (const { schema, name, column, limit, may } of rows) {
+    const sequence = { schema, name }
+    if (set.has(readable(sequence))) continue
+    const highest = `(select max(${quoteIdentifier(column)})::bigint as most from only ${qualified(table)}) m`
+    const statement = `select setval(${quoteLiteral(qualified(sequence))}::regclass, m.most) from ${highest}, ${qualified(sequence)} s
+where m.most <= ${limit} and (m.most > s.last_value or (m.most = s.last_value and not s.is_called))`
+    if (may) await connection.query(statement)
+    else
+      findings.push({
+        kind: 'todo',
+        subject: `sequence ${readable(sequence)}`,
+        detail: `it may hand out numbers again that came back in ${readable(table)}: the role may not set it`,
+        remedy: `${statement};`
+      })
   }
+  return findings
 }

@@ -291,7 +291,7 @@ function planRows(
     }
     if (ofPlatform && !made.has(name)) {
       if (ownRows.has(name)) continue
-      if (name === 'cron.job' && mode !== 'missing-rows') {
+      if (name === 'cron.job') {
         if (held !== '0') add('jobs')
         continue
       }

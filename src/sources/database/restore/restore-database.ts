@@ -10,7 +10,7 @@ import { compareGuards } from '../compare.ts'
 import { fingerprintVersion, readGuards } from '../guards.ts'
 import { readPlatform } from '../platform.ts'
 import type { ArchiveToc } from '../proof/archive-toc.ts'
-import { listed, readable } from '../quote.ts'
+import { listed, qualified, readable } from '../quote.ts'
 import { sessionSettings } from '../snapshot.ts'
 import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
@@ -162,6 +162,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         `The tables ${listed(replaced.endangered)} use what would be replaced and would lose columns with it.`
       )
     }
+    if (replaced !== null && facts.selection.type === 'schema') await assertNothingLost(connection, replaced)
     const plan = planRestore({
       mode,
       toc,
@@ -239,6 +240,10 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
               connection,
               reader,
               plan.rows.filter((rows) => rows.way !== 'jobs'),
+              [...chosen.tables]
+                .filter(([name, table]) => chosen.withRows.has(name) && table.kind === 'r' && table.rows === '0')
+                .map(([, table]) => table)
+                .filter(({ schema, extension }) => extension === undefined && !plan.platform.has(schema)),
               prepared.tables
             )
           : undefined
@@ -345,14 +350,24 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
 
   async function settle(change: boolean): Promise<CutRestore | null> {
     const connection = await open()
-    try {
+    const look = async () => {
       await begin(connection)
-      const found = await findMark(connection)
+      const mark = await findMark(connection)
       await connection.query('rollback')
-      if (found === null) return null
-      if (!change || mode !== 'empty') throw cutRestore(found)
-      const { backupId, startedAt } = found
+      return mark
+    }
+    try {
+      const seen = await look()
+      if (seen === null) return null
+      if (!change || mode !== 'empty') throw cutRestore(seen)
       await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
+      // Whoever held the target may have finished meanwhile: what it brought back is no part of a cut restore any more.
+      const found = await look()
+      if (found === null) {
+        await releaseTarget(connection)
+        return null
+      }
+      const { backupId, startedAt } = found
       const findings = await takeBack(connection, found, async () => {
         await begin(connection)
         await holdStill(connection)
@@ -415,6 +430,24 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+/** Throws SB720 where tables that would come back empty hold rows. */
+async function assertNothingLost(connection: Connection, { roots }: Replaced): Promise<void> {
+  const full: string[] = []
+  for (const { kind, schema, tag } of roots) {
+    if (kind !== 'TABLE') continue
+    const name = { schema, name: tag }
+    const [row] = await connection.query<{ some: boolean }>(
+      `select exists (select from only ${qualified(name)}) as some`
+    )
+    if (row?.some === true) full.push(readable(name))
+  }
+  if (full.length === 0) return
+  throw new UserError(
+    'SB720',
+    `The rows that the target holds in ${listed(full)} would be gone: only definitions come back.`
+  )
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */

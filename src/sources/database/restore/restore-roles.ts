@@ -50,17 +50,51 @@ export async function restoreRoles(
         remedy: `ALTER ROLE ${name} PASSWORD '...';`
       })
   }
-  const key = (membership: MembershipFacts) => JSON.stringify([membership.role, membership.member])
-  const there = new Set((await readMemberships(connection)).map(key))
-  for (const membership of facts.memberships) {
-    if (there.has(key(membership)) || (isReservedRole(membership.member) && !made.has(membership.role))) continue
+  const held = byPair(await readMemberships(connection))
+  for (const [pair, membership] of byPair(facts.memberships)) {
+    const there = held.get(pair)
+    if (there !== undefined && covers(there, membership)) continue
+    if (isReservedRole(membership.member) && !made.has(membership.role)) continue
     if (!made.has(membership.member) && !made.has(membership.role)) continue
+    // Who has the right to pass a role on cannot be given it once more by himself.
+    const admin = membership.admin && there?.admin !== true
     await tried(
       `membership of ${membership.member} in ${membership.role}`,
-      `GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${membershipOptions(membership, target.versionNumber)}`
+      `GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${membershipOptions({ ...membership, admin }, target.versionNumber)}`
     )
   }
   return findings
+}
+
+/** Memberships by role and member: what several grantors gave counts together, as it does at the server. */
+function byPair(memberships: readonly MembershipFacts[]): Map<string, MembershipFacts> {
+  const pairs = new Map<string, MembershipFacts>()
+  for (const membership of memberships) {
+    const pair = JSON.stringify([membership.role, membership.member])
+    const other = pairs.get(pair)
+    const either = (one: boolean | null, two: boolean | null) => (one === null ? two : one || two === true)
+    pairs.set(
+      pair,
+      other === undefined
+        ? membership
+        : {
+            ...other,
+            admin: other.admin || membership.admin,
+            inherit: either(other.inherit, membership.inherit),
+            set: either(other.set, membership.set)
+          }
+    )
+  }
+  return pairs
+}
+
+/** Whether a membership that is there gives all that another one does. Servers before 16 know no options but the right to pass it on: null, which gives the rest. */
+function covers(there: MembershipFacts, wanted: MembershipFacts): boolean {
+  return (
+    (there.admin || !wanted.admin) &&
+    (there.inherit !== false || wanted.inherit === false) &&
+    (there.set !== false || wanted.set === false)
+  )
 }
 
 /** Nothing that only some may give: Supabase refuses the clauses even where they take away what nobody has. */

@@ -4,6 +4,8 @@ import { asError, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { quoteIdentifier } from '../quote.ts'
+import { isReservedRole } from '../roles-sql.ts'
+import { fullMembership } from './borrowed-roles.ts'
 import {
   definitionOf,
   describeEntry,
@@ -62,6 +64,9 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   const findings: Finding[] = []
   const byEntry = new Map<number, Finding>()
   const done = new Set<number>()
+  /** Schemas with owners that may not make anything there (yet: grants come later). Only who may can be given an object. */
+  const lent = new Set<string>()
+  const pairOf = ({ schema, owner }: TocEntry) => JSON.stringify([schema, owner])
 
   function sqlOf(entry: TocEntry): string {
     let sql = definitionOf(entry)
@@ -83,7 +88,32 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       const oids = entry.kind === 'BLOB' ? [entry.tag].filter((tag) => /^\d+$/.test(tag)) : objectNumbers(entry)
       return oids.map((oid) => `ALTER LARGE OBJECT ${oid} OWNER TO ${quoteIdentifier(entry.owner)};`).join('\n')
     }
-    return ownerStatement(entry)
+    const statement = ownerStatement(entry)
+    if (statement === null || !lent.has(pairOf(entry))) return statement
+    const [schema, owner] = [quoteIdentifier(entry.schema), quoteIdentifier(entry.owner)]
+    return `GRANT CREATE ON SCHEMA ${schema} TO ${owner};\n${statement}\nREVOKE CREATE ON SCHEMA ${schema} FROM ${owner};`
+  }
+
+  /** Gives an object to its owner; where he lacks that right he gets it for this one statement. Null, or the first refusal. */
+  async function giveToOwner(entry: TocEntry): Promise<unknown> {
+    const owner = ownerOf(entry)
+    const refusal = owner === null ? null : await refusalOf(connection, owner)
+    const pair = pairOf(entry)
+    if (sqlStateOf(refusal) !== '42501' || entry.schema === '' || platform.has(entry.schema) || lent.has(pair))
+      return refusal
+    lent.add(pair)
+    if ((await refusalOf(connection, ownerOf(entry) ?? '')) === null) return null
+    lent.delete(pair)
+    return refusal
+  }
+
+  /** The owner's statement for people, after what it takes to be allowed to run it. */
+  function ownerRemedy(entry: TocEntry, refusal: unknown): string {
+    const statement = ownerStatement(entry) ?? ownerOf(entry) ?? ''
+    const lacksRole = /\bSET ROLE\b|\bmember of role\b/.test(asError(refusal).message)
+    return lacksRole && !isReservedRole(entry.owner)
+      ? `${fullMembership(entry.owner, user, connection.versionNumber)};\n${statement}`
+      : statement
   }
 
   /** Why a refusal is listed and not failed on; null where the restore must not go on. */
@@ -144,15 +174,14 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       return
     }
     done.add(entry.id)
-    const owner = ownerOf(entry)
-    const notOwned = owner === null ? null : await refusalOf(connection, owner)
-    if (notOwned === null || owner === null) return
+    const notOwned = await giveToOwner(entry)
+    if (notOwned === null) return
     otherOwner.add(entry.id)
     findings.push({
       kind: 'todo',
       subject: describeEntry(entry),
       detail: `it belongs to ${user} now, not to ${entry.owner}: ${asError(notOwned).message}`,
-      remedy: owner
+      remedy: ownerRemedy(entry, notOwned)
     })
   }
 
