@@ -11,6 +11,7 @@ import { dumpError } from '../dump-errors.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
 import { withDependants } from '../proof/leave-out.ts'
 import { quoteIdentifier, readable } from '../quote.ts'
+import { withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
 import { type KnownObjects, readKnownObjects } from './known-objects.ts'
@@ -29,7 +30,7 @@ export interface Replaced {
   readonly extras: readonly TocEntry[]
   /** The target's own objects without those that go. */
   readonly known: KnownObjects
-  /** Tables that would lose a column or themselves; the restore must not begin. */
+  /** Tables and composite types that would lose a column or themselves; the restore must not begin. */
   readonly endangered: readonly string[]
   readonly entries: ReadonlyMap<number, TocEntry>
 }
@@ -62,8 +63,21 @@ export async function dumpDefinitions(
 }
 
 const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
-/** What a choice of whole schemas also takes away when the backup does not know it. */
-const others = new Set(['FUNCTION', 'PROCEDURE', 'AGGREGATE', 'TYPE', 'DOMAIN', 'SEQUENCE'])
+/** What a choice of whole schemas also takes away when the backup does not know it, or knows it otherwise and nothing can make it so where it stands. */
+const others = new Set([
+  'AGGREGATE',
+  'COLLATION',
+  'DOMAIN',
+  'FUNCTION',
+  'OPERATOR',
+  'OPERATOR CLASS',
+  'OPERATOR FAMILY',
+  'PROCEDURE',
+  'SEQUENCE',
+  'TEXT SEARCH CONFIGURATION',
+  'TEXT SEARCH DICTIONARY',
+  'TYPE'
+])
 const attached = new Set([
   'ACL',
   'CHECK CONSTRAINT',
@@ -97,7 +111,7 @@ export function planReplacing(
   byTables: boolean
 ): Replaced {
   const own = (schema: string) => schema !== '' && target.schemas.get(schema)?.platform !== true
-  const name = (entry: TocEntry) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+  const name = nameOf
   const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
   const wanted = new Set(
     backup.entries
@@ -105,6 +119,7 @@ export function planReplacing(
       .map(relation)
   )
   const inBackup = new Set(backup.entries.map(name))
+  const differs = differing(now, backup)
   const excluded = (entry: TocEntry) =>
     !byTables && !chosen.whole && relations.has(entry.kind) && inBackup.has(name(entry)) && !wanted.has(relation(entry))
   const roots = now.entries.filter((entry) => {
@@ -113,7 +128,7 @@ export function planReplacing(
     if (!chosen.hasSchema(entry.schema) || excluded(entry)) return false
     if (relations.has(entry.kind)) return true
     if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
-    return others.has(entry.kind) && !inBackup.has(name(entry))
+    return others.has(entry.kind) && (!inBackup.has(name(entry)) || differs.has(name(entry)))
   })
   const schemas = byTables
     ? []
@@ -125,8 +140,17 @@ export function planReplacing(
           chosen.whole &&
           !inBackup.has(name(entry))
       )
+  const first = [...roots, ...schemas].map((entry) => entry.id)
+  const lost = withDependants(now, new Map(first.map((id) => [id, ''])))
+  // One that uses what goes would stay, without the attribute.
+  if (!byTables)
+    roots.push(
+      ...now.entries.filter(
+        (entry) =>
+          isComposite(entry) && lost.has(entry.id) && !first.includes(entry.id) && chosen.hasSchema(entry.schema)
+      )
+    )
   const rootIds = new Set([...roots, ...schemas].map((entry) => entry.id))
-  const lost = withDependants(now, new Map([...rootIds].map((id) => [id, ''])))
   const entries = new Map(now.entries.map((entry) => [entry.id, entry]))
 
   const gone = new Set(rootIds)
@@ -145,7 +169,8 @@ export function planReplacing(
     else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
     // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
     else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)
-    else if (entry.kind === 'TABLE') endangered.push(readable({ schema: entry.schema, name: entry.tag }))
+    else if (entry.kind === 'TABLE' || isComposite(entry))
+      endangered.push(readable({ schema: entry.schema, name: entry.tag }))
     else givenBack.push(entry)
   }
   const extras = now.entries.filter(
@@ -163,10 +188,41 @@ export function planReplacing(
     roots: [...schemas, ...roots],
     givenBack,
     extras,
-    known: { has: (entry) => !dropped.has(`${entry.kind}\0${entry.schema}\0${entry.tag}`) && known.has(entry) },
+    known: { has: (entry) => !dropped.has(nameOf(entry)) && known.has(entry) },
     endangered,
     entries
   }
+}
+
+const isComposite = ({ kind, definition }: TocEntry) => kind === 'TYPE' && /^CREATE TYPE [^(']* AS \(/.test(definition)
+
+type Named = Pick<TocEntry, 'kind' | 'schema' | 'tag'>
+const nameOf = (entry: Named) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+
+/** Names of what is defined otherwise than in the backup. Operators of one name are one: their operands are no part of it. */
+function differing(now: ArchiveToc, backup: ArchiveToc): Set<string> {
+  const forms = (toc: ArchiveToc) =>
+    new Map(
+      [...Map.groupBy(toc.entries, nameOf)].map(([name, entries]) => [
+        name,
+        entries.map(fixedForm).toSorted().join('\0')
+      ])
+    )
+  const before = forms(backup)
+  return new Set(
+    [...forms(now)].filter(([name, form]) => before.has(name) && before.get(name) !== form).map(([name]) => name)
+  )
+}
+
+/**
+ * What of a definition `OR REPLACE` cannot change. Of functions it is the head (names and defaults of parameters, the result), which pg_dump writes before
+ * the language, and whether it is a window function; of anything else everything. Source: PostgreSQL, bin/pg_dump/pg_dump.c, dumpFunc.
+ */
+function fixedForm({ kind, definition }: TocEntry): string {
+  if (kind !== 'FUNCTION' && kind !== 'PROCEDURE') return withElementCasts(definition)
+  const head = definition.indexOf('\n    LANGUAGE ')
+  if (head === -1) return definition
+  return `${definition.slice(0, head)}${/^\n {4}LANGUAGE (?:"(?:[^"]|"")*"|\S+)( WINDOW)?/.exec(definition.slice(head))?.[1] ?? ''}`
 }
 
 /**
@@ -195,10 +251,7 @@ export async function dropReplaced(
   for (const entry of roots) {
     const object = objectOf(entry)
     if (object === null) continue
-    const error = await refusalOf(
-      connection,
-      `DROP ${object.replace(/^(FOREIGN TABLE|MATERIALIZED VIEW|[A-Z]+) /, '$1 IF EXISTS ')} CASCADE`
-    )
+    const error = await refusalOf(connection, `DROP ${entry.kind} IF EXISTS${object.slice(entry.kind.length)} CASCADE`)
     if (error !== null)
       throw new UserError('SB708', `${describeEntry(entry)} could not be replaced: ${asError(error).message}`, {
         cause: error

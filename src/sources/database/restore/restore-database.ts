@@ -159,7 +159,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     if (replaced !== null && replaced.endangered.length > 0) {
       throw new UserError(
         'SB713',
-        `The tables ${listed(replaced.endangered)} use what would be replaced and would lose columns with it.`
+        `${listed(replaced.endangered)} would lose columns or go altogether with what would be replaced.`
       )
     }
     const plan = planRestore({

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import type { DatabaseRestored } from '../../src/sources/database/restore/carry-out.ts'
+import type { DatabaseRestore, DatabaseRestoreOptions } from '../../src/sources/database/restore/restore-database.ts'
+import { loadSupabase } from '../kit/fixture/load.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
+import { capture, type Desk, openDesk } from './database-capture-setup.ts'
+import { restoreOf } from './restore-setup.ts'
+
+/** `restore-mode: replace` as the platform's own `postgres`, which is no superuser, on copies of the source that changed since. */
+let server: PostgresServer
+let desk: Desk
+let facts: DatabaseFacts
+const sql = async (database: string, text: string) => (await server.query(text, [], 'postgres', database)).rows
+
+beforeAll(async () => {
+  server = await startPostgres({ major: 17 })
+  await loadSupabase(server, { user: false, database: 'source' })
+  await sql(
+    'source',
+    `create schema app; grant usage on schema app to anon; create schema other;
+     create type app.mood as enum ('glad', 'sad'); create domain app.positive as int constraint positive check (value > 0); create type app.pair as (first int, second app.mood);
+     create collation app.plain (locale = 'C'); create text search configuration app.words (copy = pg_catalog.simple);
+     create function app.plus(integer, integer) returns integer language sql immutable as 'select $1 + $2';
+     create operator app.### (leftarg = integer, rightarg = integer, function = app.plus);
+     create function app.f(x int) returns int language sql immutable as 'select x'; revoke all on function app.f(int) from public; grant execute on function app.f(int) to authenticated;
+     create function app.open() returns int language sql as 'select 1';
+     create function app.moods(app.mood) returns app.positive language sql as 'select 1';
+     create table app.notes (id bigint generated always as identity primary key, mood app.mood, rank app.positive, pair app.pair, twice int generated always as (app.f(2)) stored);
+     insert into app.notes (mood, rank) select 'glad', g from generate_series(1, 5) g;
+     create view app.seen as select id, app.f(rank) as f from app.notes`
+  )
+  desk = await openDesk()
+  facts = (await capture(desk, server, 'source', { user: 'postgres' })).facts
+})
+afterAll(async () => {
+  await desk?.remove()
+  await server?.stop()
+})
+
+/** A copy of the source as a database of its own. */
+async function copy(name: string, change: string): Promise<void> {
+  await server.query(`create database ${name} template source owner postgres`)
+  await sql(name, change)
+}
+
+const everything = { schemas: [], excludeSchemas: [], tables: [], excludeTables: [], excludeTableData: [] }
+const replacing = (
+  database: string,
+  options: Partial<DatabaseRestoreOptions> & { readonly user?: string } = {}
+): DatabaseRestore => restoreOf(desk, facts, server, database, { mode: 'replace', user: 'postgres', ...options })
+const replace = (database: string, options?: Parameters<typeof replacing>[1]): Promise<DatabaseRestored> =>
+  replacing(database, options).run()
+const ofSchema = (...schemas: string[]) => ({ ...everything, schemas })
+/** What is left to do by hand, but for settings: a copy of a database has none. */
+const open = ({ findings }: Pick<DatabaseRestored, 'findings'>) =>
+  findings
+    .filter(({ kind, subject }) => kind === 'todo' && !subject.startsWith('setting '))
+    .map(({ subject }) => subject)
+
+describe('after an ordinary migration', () => {
+  test.each([
+    ['a label of an enumeration', `alter type app.mood add value 'cross'`],
+    [
+      'a check of a domain',
+      `alter domain app.positive drop constraint positive; alter domain app.positive add constraint positive check (value > -5)`
+    ],
+    ['an attribute of a composite type', `alter type app.pair add attribute third int cascade`],
+    ['a mapping of a text search configuration', `alter text search configuration app.words drop mapping for email`],
+    ['a collation', `drop collation app.plain; create collation app.plain (locale = 'POSIX')`],
+    [
+      'an operator',
+      `drop operator app.### (integer, integer); create operator app.### (leftarg = integer, rightarg = integer, function = app.plus, commutator = operator(app.###))`
+    ],
+    [
+      'the result of a function',
+      `drop function app.moods(app.mood); create function app.moods(app.mood) returns text language sql as $$ select 'x' $$`
+    ],
+    [
+      'the name of a parameter that views and columns use',
+      `drop function app.f(int) cascade; create function app.f(y int) returns int language sql immutable as 'select y'; create view other.uses_f as select app.f(1)`
+    ]
+  ])('%s is as it was', async (what, change) => {
+    const name = `migrated_${what.replaceAll(/\W/g, '_')}`.slice(0, 60)
+    await copy(name, change)
+    const restored = await replace(name)
+    expect(open(restored).filter((subject) => !subject.startsWith('table storage.'))).toEqual([])
+    expect(await sql(name, 'select count(*)::int as n, max(f) as most from app.seen')).toEqual([{ n: 5, most: 5 }])
+  })
+
+  test('a choice of schemas gives others back what used them', async () => {
+    await copy(
+      'by_schema',
+      `alter type app.mood add value 'cross'; create view other.moods as select app.moods('glad') as one; create function other.same(app.mood) returns app.mood language sql as 'select $1'`
+    )
+    await replace('by_schema', { selection: ofSchema('app') })
+    expect(
+      await sql(
+        'by_schema',
+        `select enum_range(null::app.mood)::text as all, (select one from other.moods) as one, other.same('sad')::text as same`
+      )
+    ).toEqual([{ all: '{glad,sad}', one: 1, same: 'sad' }])
+  })
+})
