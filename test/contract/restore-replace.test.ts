@@ -11,6 +11,7 @@ import { restoreOf } from './restore-setup.ts'
 let server: PostgresServer
 let desk: Desk
 let facts: DatabaseFacts
+const admin = async (database: string, text: string) => (await server.query(text, [], undefined, database)).rows
 const sql = async (database: string, text: string) => (await server.query(text, [], 'postgres', database)).rows
 
 beforeAll(async () => {
@@ -28,6 +29,7 @@ beforeAll(async () => {
      create function app.moods(app.mood) returns app.positive language sql as 'select 1';
      create table app.notes (id bigint generated always as identity primary key, mood app.mood, rank app.positive, pair app.pair, twice int generated always as (app.f(2)) stored);
      insert into app.notes (mood, rank) select 'glad', g from generate_series(1, 5) g;
+     select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
   desk = await openDesk()
@@ -84,7 +86,7 @@ describe('after an ordinary migration', () => {
     const name = `migrated_${what.replaceAll(/\W/g, '_')}`.slice(0, 60)
     await copy(name, change)
     const restored = await replace(name)
-    expect(open(restored).filter((subject) => !subject.startsWith('table storage.'))).toEqual([])
+    expect(open(restored)).toEqual([])
     expect(await sql(name, 'select count(*)::int as n, max(f) as most from app.seen')).toEqual([{ n: 5, most: 5 }])
   })
 
@@ -100,5 +102,42 @@ describe('after an ordinary migration', () => {
         `select enum_range(null::app.mood)::text as all, (select one from other.moods) as one, other.same('sad')::text as same`
       )
     ).toEqual([{ all: '{glad,sad}', one: 1, same: 'sad' }])
+  })
+})
+
+describe('what the role may not take away', () => {
+  test('rows of the platform and large objects of others stay, are listed, and nothing else is held up', async () => {
+    await copy('refused', `update app.notes set rank = 99; select lo_put(900001, 0, 'else')`)
+    await admin(
+      'refused',
+      `insert into storage.buckets_vectors (id) values ('vectors'); alter large object 900002 owner to supabase_admin; select lo_from_bytea(900003, 'new'::bytea)`
+    )
+    const restored = await replace('refused')
+    expect(open(restored)).toEqual(['large objects', 'table storage.buckets_vectors'])
+    expect(restored.findings.find(({ subject }) => subject === 'large objects')?.detail).toContain('900002, 900003')
+    expect(restored.left).toEqual([])
+    expect(
+      await admin('refused', `select convert_from(lo_get(900001), 'UTF8') as mine, max(rank) as most from app.notes`)
+    ).toEqual([{ mine: 'mine', most: 5 }])
+  })
+
+  test('does not keep the remains of a restore that was cut from being taken back', async () => {
+    await copy(
+      'cut_before',
+      `create schema supabase_backup_unfinished; create table supabase_backup_unfinished.restore (mark text not null);
+       insert into supabase_backup_unfinished.restore values ('${JSON.stringify({ format: 1, backupId: '20261122T000000Z-aaaaaaaa', startedAt: '2026-11-22T00:00:00.000Z', made: [{ schema: 'app', name: 'seen' }], schemas: [], extensions: [], others: [], roles: [], filled: [{ schema: 'storage', name: 'buckets_vectors' }], largeObjects: [900001] })}')`
+    )
+    await admin(
+      'cut_before',
+      `insert into storage.buckets_vectors (id) values ('vectors'); alter large object 900002 owner to supabase_admin`
+    )
+    const settled = await restoreOf(desk, facts, server, 'cut_before', { user: 'postgres' }).settle(true)
+    expect(settled?.findings.map(({ subject }) => subject)).toEqual(['table storage.buckets_vectors', 'large objects'])
+    expect(
+      await sql(
+        'cut_before',
+        `select to_regclass('app.seen') as seen, to_regnamespace('supabase_backup_unfinished') as mark`
+      )
+    ).toEqual([{ seen: null, mark: null }])
   })
 })

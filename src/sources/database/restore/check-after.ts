@@ -153,6 +153,8 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
     if (isOfPlatform(finding.subject, platform)) return []
     if (isListed(finding.subject, listed)) return []
+    // Those of others stay as they were, and are listed.
+    if (!options.largeObjects && finding.subject.startsWith('large objects of ')) return []
     if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
     if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))

@@ -61,6 +61,21 @@ export function objectNumbers(entry: Pick<TocEntry, 'definition'>): string[] {
   return entry.definition.split('\n').filter((line) => /^\d{1,10}$/.test(line))
 }
 
+/** Entries without large objects that stay as they are, and what is said of those alone. */
+export function withoutObjects(entries: readonly TocEntry[], kept: ReadonlySet<string>): TocEntry[] {
+  if (kept.size === 0) return [...entries]
+  const gone = new Set<number>()
+  return entries.flatMap((entry) => {
+    if (entry.needs.some((id) => gone.has(id))) return []
+    if (entry.kind === 'BLOB METADATA') {
+      const oids = objectNumbers(entry).filter((oid) => !kept.has(oid))
+      if (oids.length > 0) return [{ ...entry, definition: oids.join('\n') }]
+    } else if (entry.kind !== 'BLOB' || !kept.has(entry.tag)) return [entry]
+    gone.add(entry.id)
+    return []
+  })
+}
+
 /** A grant for the large objects of one entry, said of each of them. Names stand in quotes where they could hold the words. */
 export function forEachObject(definition: string, oids: readonly string[]): string {
   return splitStatements(definition)

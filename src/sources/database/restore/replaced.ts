@@ -10,7 +10,7 @@ import type { Finding } from '../../source.ts'
 import { dumpError } from '../dump-errors.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
 import { withDependants } from '../proof/leave-out.ts'
-import { quoteIdentifier, readable } from '../quote.ts'
+import { listed, quoteIdentifier, readable } from '../quote.ts'
 import { withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
@@ -225,16 +225,30 @@ function fixedForm({ kind, definition }: TocEntry): string {
   return `${definition.slice(0, head)}${/^\n {4}LANGUAGE (?:"(?:[^"]|"")*"|\S+)( WINDOW)?/.exec(definition.slice(head))?.[1] ?? ''}`
 }
 
+/** What dropping left. */
+export interface Dropped {
+  readonly findings: readonly Finding[]
+  /** Numbers of large objects of others, which stay as they are. */
+  readonly keptObjects: ReadonlySet<string>
+}
+
 /**
- * Drops the roots, and with `largeObjects` all large objects, in the open transaction. What the role may not take from the platform's tables is listed.
+ * Drops the roots, and with `largeObjects` all large objects that the role may, in the open transaction. What it may not take from the platform's tables or
+ * from others is listed.
  */
 export async function dropReplaced(
   connection: Connection,
   replaced: Replaced,
   largeObjects: boolean
-): Promise<Finding[]> {
-  if (largeObjects) await connection.query('select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata')
+): Promise<Dropped> {
   const findings: Finding[] = []
+  const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
+  if (keptObjects.size > 0)
+    findings.push({
+      kind: 'todo',
+      subject: 'large objects',
+      detail: `${keptObjects.size} of other owners stay as they are: ${listed([...keptObjects])}`
+    })
   for (const entry of replaced.extras) {
     const error = await refusalOf(connection, entry.dropStatement)
     if (error === null) continue
@@ -257,7 +271,18 @@ export async function dropReplaced(
         cause: error
       })
   }
-  return findings
+  return { findings, keptObjects }
+}
+
+/** Unlinks all large objects but those of others, whose numbers it returns. */
+async function unlinkOwn(connection: Connection): Promise<Set<string>> {
+  await connection.query(
+    `select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where pg_catalog.pg_has_role(lomowner, 'USAGE')`
+  )
+  const rows = await connection.query<{ oid: string }>(
+    'select oid::text as oid from pg_catalog.pg_largeobject_metadata order by pg_largeobject_metadata.oid'
+  )
+  return new Set(rows.map(({ oid }) => oid))
 }
 
 /** What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. */
