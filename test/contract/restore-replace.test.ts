@@ -32,6 +32,14 @@ beforeAll(async () => {
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
+  await sql(
+    'source',
+    `create function public.on_user() returns trigger language plpgsql as $$ begin return new; end $$; create trigger on_user after insert on auth.users for each row execute function public.on_user()`
+  )
+  await admin(
+    'source',
+    `create policy mine on storage.objects for select to authenticated using (owner_id = auth.uid()::text)`
+  )
   desk = await openDesk()
   facts = (await capture(desk, server, 'source', { user: 'postgres' })).facts
 })
@@ -139,5 +147,54 @@ describe('what the role may not take away', () => {
         `select to_regclass('app.seen') as seen, to_regnamespace('supabase_backup_unfinished') as mark`
       )
     ).toEqual([{ seen: null, mark: null }])
+  })
+})
+
+describe('what users have hung on tables of the platform', () => {
+  const changed = 'alter policy mine on storage.objects using (true); alter table auth.users disable trigger on_user'
+  const state = (name: string) =>
+    admin(
+      name,
+      `select (select tgenabled::text from pg_trigger where tgname = 'on_user') as trigger, (select pg_get_expr(polqual, polrelid) from pg_policy where polname = 'mine') as policy`
+    )
+  const before = { trigger: 'O', policy: '(owner_id = (uid())::text)' }
+
+  test('is as it was where the role may exchange it, and listed with its SQL where not', async () => {
+    await copy('hung', 'select 1')
+    await admin('hung', changed)
+    const restored = await replace('hung')
+    expect(open(restored)).toEqual(['policy storage: objects mine'])
+    expect(await state('hung')).toEqual([{ ...before, policy: 'true' }])
+    await admin(
+      'hung',
+      restored.findings.find(({ subject }) => subject === 'policy storage: objects mine')?.remedy ?? ''
+    )
+    expect(await state('hung')).toEqual([before])
+    await admin('hung', changed)
+    expect(open(await replace('hung', { user: server.superuser }))).toEqual([])
+    expect(await state('hung')).toEqual([before])
+  })
+
+  test('is shown before, and listed where only an empty target is filled', async () => {
+    await copy(
+      'hung_before',
+      'drop schema app cascade; drop schema other; select lo_unlink(oid) from pg_largeobject_metadata'
+    )
+    await admin('hung_before', changed)
+    const preview = await replacing('hung_before').preview(true)
+    expect(preview.findings.map(({ subject }) => subject)).toEqual(
+      expect.arrayContaining(['policy mine on storage.objects', 'trigger on_user on auth.users'])
+    )
+    await admin(
+      'hung_before',
+      'drop function public.on_user() cascade; create function auth.other() returns trigger language plpgsql as $$ begin return new; end $$; create trigger on_user after insert on auth.users for each row execute function auth.other()'
+    )
+    const restored = await replace('hung_before', { mode: 'empty' })
+    expect(open(restored)).toEqual(
+      expect.arrayContaining(['policy mine on storage.objects', 'trigger on_user on auth.users'])
+    )
+    for (const { remedy, subject } of restored.findings)
+      if (/ mine on | on_user on /.test(subject)) await admin('hung_before', remedy ?? '')
+    expect(await state('hung_before')).toEqual([before])
   })
 })

@@ -301,6 +301,7 @@ export function checkOf(
     facts,
     rows: plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id)),
     entries: plan.entries,
+    ofBackup: reader.toc.entries,
     whole,
     largeObjects,
     listed: reader.toc.entries.filter((entry) => runner.refused.has(entry.id) || runner.otherOwner.has(entry.id)),

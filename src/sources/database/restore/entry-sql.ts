@@ -106,6 +106,13 @@ export function orReplace(definition: string): string {
   return definition.replace(/^CREATE (FUNCTION|PROCEDURE|AGGREGATE|VIEW) /, 'CREATE OR REPLACE $1 ')
 }
 
+/** A trigger or policy in the place of another of its name. Who may make a trigger may exchange it, but not drop it. */
+export function anew(entry: Pick<TocEntry, 'definition' | 'dropStatement'>): string {
+  if (entry.definition.startsWith('CREATE TRIGGER '))
+    return entry.definition.replace('CREATE TRIGGER ', 'CREATE OR REPLACE TRIGGER ')
+  return `${entry.dropStatement}${entry.definition}`
+}
+
 /** `trigger "on_user" on auth.users` and the like: an entry for people. */
 export function describeEntry(entry: Pick<TocEntry, 'kind' | 'schema' | 'tag'>): string {
   const kind = entry.kind.toLowerCase()

@@ -6,7 +6,7 @@ import { readable } from '../quote.ts'
 import type { CatalogTable } from '../tables.ts'
 import type { Chosen } from './choose.ts'
 import { type CopiedColumns, parseCopyStatement } from './copy-statement.ts'
-import { describeEntry, orReplace } from './entry-sql.ts'
+import { anew, describeEntry, orReplace } from './entry-sql.ts'
 import type { KnownObjects } from './known-objects.ts'
 import type { TargetState } from './target.ts'
 
@@ -54,6 +54,8 @@ export interface PlanOptions {
   readonly byTables: boolean
   readonly target: TargetState
   readonly known: KnownObjects
+  /** Ids of triggers and policies on tables of the platform that take the place of others of their names. */
+  readonly changed?: ReadonlySet<number>
   /** Tables of the target. */
   readonly tables: ReadonlyMap<string, CatalogTable>
   /** Versions of the platform's schemas in the target, as `DatabaseFacts.platformVersions`. */
@@ -110,8 +112,10 @@ export function planRestore(options: PlanOptions): RestorePlan {
     for (const entry of toc.entries) {
       if (!chosen.entries.has(entry.id) || never.test(entry.kind) || leftOut.has(entry.id)) continue
       const wanted = isWanted(entry, { options, platform, running, sameVersions, ids })
-      if (!wanted && !isExchanged(entry, options, platform)) continue
-      run.push(wanted ? entry : { ...entry, definition: orReplace(entry.definition) })
+      const changed = options.changed?.has(entry.id) === true
+      if (!wanted && !changed && !isExchanged(entry, options, platform)) continue
+      const definition = changed ? anew(entry) : orReplace(entry.definition)
+      run.push(wanted ? entry : { ...entry, definition })
       running.add(entry.id)
     }
     const lost = [...leftOut].flatMap(([id, extension]) => {
@@ -254,6 +258,12 @@ function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, p
 export function callsOwnSchema(entry: TocEntry): boolean {
   const called = /EXECUTE (?:FUNCTION|PROCEDURE) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)\.[^;]*;/.exec(entry.definition)?.[1]
   return called === entry.schema
+}
+
+/** What a user has hung on a table of the platform: triggers and policies. Those of pg_cron's tables are its own. */
+export function isOnPlatform(entry: TocEntry, isPlatform: (schema: string) => boolean): boolean {
+  if (entry.schema === 'cron' || !isPlatform(entry.schema)) return false
+  return entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))
 }
 
 interface RowsOf {

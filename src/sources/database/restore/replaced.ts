@@ -11,11 +11,11 @@ import { dumpError } from '../dump-errors.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
 import { withDependants } from '../proof/leave-out.ts'
 import { listed, quoteIdentifier, readable } from '../quote.ts'
-import { withElementCasts } from '../same-definition.ts'
+import { sameDefinition, withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
 import { type KnownObjects, readKnownObjects } from './known-objects.ts'
-import { callsOwnSchema } from './plan.ts'
+import { isOnPlatform } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { entryRunner } from './run-entries.ts'
 import type { TargetState } from './target.ts'
@@ -28,6 +28,8 @@ export interface Replaced {
   readonly givenBack: readonly TocEntry[]
   /** Triggers and policies on tables of the platform that the backup does not know. */
   readonly extras: readonly TocEntry[]
+  /** Ids in the backup of triggers and policies on tables of the platform that are others in the target. */
+  readonly changed: ReadonlySet<number>
   /** The target's own objects without those that go. */
   readonly known: KnownObjects
   /** Tables and composite types that would lose a column or themselves; the restore must not begin. */
@@ -177,17 +179,27 @@ export function planReplacing(
     (entry) =>
       !byTables &&
       chosen.whole &&
-      entry.schema !== 'cron' &&
-      target.schemas.get(entry.schema)?.platform === true &&
-      (entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))) &&
+      isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true) &&
       !lost.has(entry.id) &&
       !inBackup.has(name(entry))
   )
+  const staying = new Map(now.entries.filter((entry) => !lost.has(entry.id)).map((entry) => [name(entry), entry]))
+  const changed = backup.entries.filter((entry) => {
+    if (!isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true)) return false
+    const other = staying.get(name(entry))
+    return (
+      other !== undefined &&
+      chosen.entries.has(entry.id) &&
+      !chosen.needed.has(entry.id) &&
+      !sameDefinition(entry.definition, other.definition)
+    )
+  })
   const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).map(name))
   return {
     roots: [...schemas, ...roots],
     givenBack,
     extras,
+    changed: new Set(changed.map((entry) => entry.id)),
     known: { has: (entry) => !dropped.has(nameOf(entry)) && known.has(entry) },
     endangered,
     entries

@@ -16,7 +16,7 @@ import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
 import { carryOutInStages } from './carry-out-in-stages.ts'
-import { chosenGuards, holdsAlready, isOfPlatform } from './check-after.ts'
+import { chosenGuards, comparable, entriesOnPlatform, holdsAlready, isOfPlatform } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { describeEntry } from './entry-sql.ts'
@@ -170,6 +170,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       byTables: options.selection.tables.length > 0,
       target,
       known: replaced?.known ?? known,
+      ...(replaced === null ? {} : { changed: replaced.changed }),
       tables,
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
@@ -375,10 +376,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       { facts, whole: chosen.whole, entries: toc.entries.filter((entry) => chosen.entries.has(entry.id)) },
       await readGuards(connection, facts.server.versionNumber)
     )
+    const onPlatform = entriesOnPlatform(toc.entries, plan.platform)
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
     return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor, sameFingerprint })
-      .filter((finding) => finding.kind === 'difference' && !isOfPlatform(finding.subject, plan.platform))
+      .filter(
+        ({ kind, subject }) =>
+          kind === 'difference' && (!isOfPlatform(subject, plan.platform) || onPlatform.has(comparable(subject)))
+      )
       .map((finding) => ({
         ...finding,
         kind: 'note' as const,
