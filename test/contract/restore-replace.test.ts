@@ -26,6 +26,7 @@ beforeAll(async () => {
      create operator app.### (leftarg = integer, rightarg = integer, function = app.plus);
      create function app.f(x int) returns int language sql immutable as 'select x'; revoke all on function app.f(int) from public; grant execute on function app.f(int) to authenticated;
      create function app.open() returns int language sql as 'select 1';
+     create function app.secret() returns int language sql as 'select 2'; revoke all on function app.secret() from public; create type app.plain_type as enum ('x');
      create function app.moods(app.mood) returns app.positive language sql as 'select 1';
      create table app.notes (id bigint generated always as identity primary key, mood app.mood, rank app.positive, pair app.pair, twice int generated always as (app.f(2)) stored);
      insert into app.notes (mood, rank) select 'glad', g from generate_series(1, 5) g;
@@ -196,5 +197,44 @@ describe('what users have hung on tables of the platform', () => {
     for (const { remedy, subject } of restored.findings)
       if (/ mine on | on_user on /.test(subject)) await admin('hung_before', remedy ?? '')
     expect(await state('hung_before')).toEqual([before])
+  })
+})
+
+describe('grants of what stays', () => {
+  const wider = `revoke usage on schema app from anon; grant create on schema app to authenticated with grant option; grant create on schema public to anon; grant execute on function app.f(int) to anon;
+    revoke all on function app.open() from public; grant execute on function app.secret() to public; revoke usage on type app.plain_type from public`
+  const state = (name: string) =>
+    sql(
+      name,
+      `select (select jsonb_object_agg(nspname, (select array_agg(a::text order by a::text) from aclexplode(nspacl) a)) from pg_namespace where nspname in ('app', 'public')) as schemas,
+      (select jsonb_object_agg(proname, (select array_agg(a::text order by a::text) from aclexplode(coalesce(proacl, acldefault('f', proowner))) a)) from pg_proc where pronamespace = 'app'::regnamespace) as functions,
+      (select array_agg(a::text order by a::text) from pg_type, aclexplode(coalesce(typacl, acldefault('T', typowner))) a where typname = 'plain_type') as types`
+    )
+
+  test('are those of the backup', async () => {
+    await copy('granted', wider)
+    const before = await state('source')
+    expect(await state('granted')).not.toEqual(before)
+    expect(open(await replace('granted'))).toEqual([])
+    expect(await state('granted')).toEqual(before)
+    await sql('granted', wider)
+    await replace('granted', { user: server.superuser })
+    expect(await state('granted')).toEqual(before)
+    await sql('granted', wider)
+    await replace('granted', { selection: ofSchema('app', 'public') })
+    expect(await state('granted')).toEqual(before)
+  })
+
+  test('are listed with their SQL where the owner is another', async () => {
+    await copy('granted_by_other', 'create role grants_alone')
+    await admin(
+      'granted_by_other',
+      'alter schema app owner to supabase_admin; revoke usage on schema app from anon; grant all on schema app to postgres'
+    )
+    const restored = await replace('granted_by_other')
+    expect(restored.findings.find(({ subject }) => subject === 'grants on schema app')?.remedy).toBe(
+      'GRANT USAGE ON SCHEMA app TO anon;'
+    )
+    await server.query('drop role grants_alone')
   })
 })

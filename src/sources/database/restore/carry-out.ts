@@ -15,6 +15,7 @@ import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges }
 import { withoutObjects } from './entry-sql.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
+import { resetGrants } from './kept-grants.ts'
 import { readKnownObjects } from './known-objects.ts'
 import {
   emptyTables,
@@ -102,6 +103,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   await runner.run(passes.after)
   if (replaced !== null) await giveBack(connection, replaced, target.user)
   for (const statement of held.back) await connection.query(statement)
+  await resetGrants(connection, plan.regranted)
   await runner.run(passes.grants)
   await runner.run(passes.last)
   if (whole) await runner.run(passes.defaults)

@@ -165,7 +165,7 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
     if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
     if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))
-      return [{ ...finding, kind: 'todo' as const }]
+      return [withGrants({ ...finding, kind: 'todo' as const }, options.ofBackup)]
     return [finding]
   })
 }
@@ -211,6 +211,16 @@ function nameOf(entry: TocEntry): string {
     return `${rest.join(' ')} on ${entry.schema}.${table}`
   }
   return entry.schema === '' ? tag : `${entry.schema}.${tag}`
+}
+
+/** Grants that are others get the statements that the backup has for them. */
+function withGrants(finding: Finding, entries: readonly TocEntry[]): Finding {
+  if (!finding.subject.startsWith('grants on ')) return finding
+  const subject = normal(finding.subject)
+  const grants = entries.filter((entry) => entry.kind === 'ACL' && subject.endsWith(` ${normal(nameOf(entry))}`))
+  return grants.length === 0
+    ? finding
+    : { ...finding, remedy: grants.map(({ definition }) => definition.trim()).join('\n') }
 }
 
 /** What a user has hung on tables of the platform, by a finding's subject as `comparable` has it: that is not the platform's affair. */

@@ -30,6 +30,8 @@ export interface RestorePlan {
   /** Entries to run, in the order of the archive. */
   readonly entries: readonly TocEntry[]
   readonly rows: readonly RowsPlan[]
+  /** Objects that stay, and whose grants become those of the backup. */
+  readonly regranted: readonly TocEntry[]
   /** Told whatever comes of it: what is left to do by hand, what is left alone. */
   readonly findings: readonly Finding[]
   /** Reasons to stop before anything is written. */
@@ -106,18 +108,27 @@ export function planRestore(options: PlanOptions): RestorePlan {
   const leftOut = definitions ? leaveOutExtensions(toc, missing) : new Map<number, string>()
   const run: TocEntry[] = []
   const running = new Set<number>()
+  const regranted: TocEntry[] = []
   if (definitions) {
     const ids = new Set(toc.entries.map((entry) => entry.id))
     const sameVersions = new Set([...platform].filter((schema) => sameVersion(schema, facts, options)))
+    const grantsChange = new Set<number>()
     for (const entry of toc.entries) {
       if (!chosen.entries.has(entry.id) || never.test(entry.kind) || leftOut.has(entry.id)) continue
-      const wanted = isWanted(entry, { options, platform, running, sameVersions, ids })
+      if (isRegranted(entry, options, platform)) {
+        regranted.push(entry)
+        grantsChange.add(entry.id)
+      }
+      const wanted =
+        isWanted(entry, { options, platform, running, sameVersions, ids }) ||
+        (entry.kind === 'ACL' && entry.needs.some((id) => grantsChange.has(id)))
       const changed = options.changed?.has(entry.id) === true
       if (!wanted && !changed && !isExchanged(entry, options, platform)) continue
       const definition = changed ? anew(entry) : orReplace(entry.definition)
       run.push(wanted ? entry : { ...entry, definition })
       running.add(entry.id)
     }
+    regranted.push(...regrantedPublic(options))
     const lost = [...leftOut].flatMap(([id, extension]) => {
       const entry = toc.entries.find((one) => one.id === id)
       return entry === undefined || !chosen.entries.has(id) ? [] : [{ entry, extension }]
@@ -148,7 +159,7 @@ export function planRestore(options: PlanOptions): RestorePlan {
   findings.push(...versionsThatDiffer(options))
   const left: string[] = []
   const rows = planRows(options, { platform, running, definitions, findings, obstacles, left })
-  return { entries: run, rows, findings, obstacles, platform, left }
+  return { entries: run, rows, regranted, findings, obstacles, platform, left }
 }
 
 /** States of sequences that are in the target: rows without them would get their numbers twice. */
@@ -252,6 +263,32 @@ function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, p
     !platform.has(entry.schema) &&
     !chosen.needed.has(entry.id)
   )
+}
+
+/** What the target has of chosen schemas and keeps: grants are all that `replace` changes about it. */
+function isRegranted(
+  entry: TocEntry,
+  { mode, chosen, byTables, known }: PlanOptions,
+  platform: ReadonlySet<string>
+): boolean {
+  if (mode !== 'replace' || byTables || chosen.needed.has(entry.id) || !known.has(entry)) return false
+  if (entry.kind !== 'SCHEMA')
+    return /^(?:FUNCTION|PROCEDURE|TYPE|DOMAIN)$/.test(entry.kind) && !platform.has(entry.schema)
+  return !platform.has(entry.tag)
+}
+
+/**
+ * The schema `public`, which is no entry of its own as long as it belongs to the owner of the database. Programs before 15 tell its grants from another
+ * beginning.
+ */
+function regrantedPublic({ mode, chosen, byTables, toc, known }: PlanOptions): TocEntry[] {
+  if (mode !== 'replace' || byTables || Number.parseInt(toc.dumpVersion, 10) < 15) return []
+  const grants = toc.entries.find((entry) => entry.kind === 'ACL' && entry.tag === 'SCHEMA public')
+  if (grants === undefined || !chosen.entries.has(grants.id)) return []
+  const schema = { ...grants, kind: 'SCHEMA', tag: 'public' }
+  return known.has(schema) && !toc.entries.some((entry) => entry.kind === 'SCHEMA' && entry.tag === 'public')
+    ? [schema]
+    : []
 }
 
 /** The platform's triggers call functions of their own schema; a user cannot make any there. */
