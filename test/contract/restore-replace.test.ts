@@ -30,6 +30,9 @@ beforeAll(async () => {
      create function app.moods(app.mood) returns app.positive language sql as 'select 1';
      create table app.notes (id bigint generated always as identity primary key, mood app.mood, rank app.positive, pair app.pair, twice int generated always as (app.f(2)) stored);
      insert into app.notes (mood, rank) select 'glad', g from generate_series(1, 5) g;
+     create table app.days (day date not null, v int, note text, unique (note, day), primary key (day, v)) partition by range (day); create index on app.days (v);
+     create table app.january partition of app.days for values from ('2026-01-01') to ('2026-02-01'); create table app.february partition of app.days for values from ('2026-02-01') to ('2026-03-01');
+     insert into app.days (day, v) values ('2026-01-05', 1), ('2026-02-05', 2), ('2026-02-06', 3);
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
@@ -62,6 +65,7 @@ const replacing = (
 ): DatabaseRestore => restoreOf(desk, facts, server, database, { mode: 'replace', user: 'postgres', ...options })
 const replace = (database: string, options?: Parameters<typeof replacing>[1]): Promise<DatabaseRestored> =>
   replacing(database, options).run()
+const ofTables = (...tables: string[]) => ({ ...everything, tables })
 const ofSchema = (...schemas: string[]) => ({ ...everything, schemas })
 /** What is left to do by hand, but for settings: a copy of a database has none. */
 const open = ({ findings }: Pick<DatabaseRestored, 'findings'>) =>
@@ -236,5 +240,48 @@ describe('grants of what stays', () => {
       'GRANT USAGE ON SCHEMA app TO anon;'
     )
     await server.query('drop role grants_alone')
+  })
+})
+
+describe('partitions', () => {
+  const state = (name: string) =>
+    sql(
+      name,
+      `select (select array_agg(inhrelid::regclass::text order by inhrelid::regclass::text) from pg_inherits where inhparent = 'app.days'::regclass) as partitions, (select array_agg(v order by v) from app.days) as rows,
+      (select array_agg(indexrelid::regclass::text || coalesce(' of ' || inhparent::regclass::text, '') order by indexrelid::regclass::text) from pg_index left join pg_inherits on inhrelid = indexrelid where indrelid = 'app.february'::regclass) as indexes`
+    )
+
+  test('one comes back into its place, alone', async () => {
+    const before = await state('source')
+    await copy('one_part', `delete from app.february where v = 3; insert into app.january values ('2026-01-20', 7)`)
+    await replace('one_part', { selection: ofTables('app.february') })
+    const rows = [1, 2, 3, 7]
+    expect(await state('one_part')).toEqual([{ ...before[0], rows }])
+    await sql('one_part', 'drop table app.february')
+    await replace('one_part', { selection: ofTables('app.february') })
+    expect(await state('one_part')).toEqual([{ ...before[0], rows }])
+  })
+
+  test('those that came since go with their table, and it is said how many rows they hold', async () => {
+    await copy(
+      'new_part',
+      `create table app.march partition of app.days for values from ('2026-03-01') to ('2026-04-01'); insert into app.days (day, v) values ('2026-03-05', 9), ('2026-03-06', 9)`
+    )
+    const selection = ofTables('app.days')
+    expect((await replacing('new_part', { selection }).preview(false)).dropped).toContain(
+      'table app: march (2 rows, not in the backup)'
+    )
+    await replace('new_part', { selection })
+    expect(await state('new_part')).toEqual(await state('source'))
+  })
+
+  test('where one is gone, missing rows of the others come back', async () => {
+    await copy('lost_part', 'drop table app.february; delete from app.january')
+    const restored = await replace('lost_part', { mode: 'missing-rows', selection: ofTables('app.days') })
+    expect(restored.left).toEqual(['app.february'])
+    expect(restored.findings.find(({ subject }) => subject === 'table app.february')?.remedy).toBe(
+      'restore-mode: replace, tables: app.february'
+    )
+    expect(await sql('lost_part', 'select array_agg(v) as rows from app.days')).toEqual([{ rows: [1] }])
   })
 })

@@ -1,5 +1,6 @@
 import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
+import { plainName } from '../compare.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { leaveOutExtensions } from '../proof/leave-out.ts'
 import { readable } from '../quote.ts'
@@ -386,7 +387,9 @@ function planRows(
       if (held !== '0') add('copy')
       continue
     }
-    if (there === undefined && chosen.whole && facts.selection.type !== 'data') {
+    // Its parent may be there: rows of the other partitions come back all the same.
+    const partition = table.partitionOf !== undefined && tables.has(plainName(table.partitionOf))
+    if (there === undefined && (chosen.whole || partition) && facts.selection.type !== 'data') {
       if (held !== '0') {
         left.push(name)
         findings.push({

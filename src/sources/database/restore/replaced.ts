@@ -132,6 +132,11 @@ export function planReplacing(
     if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
     return others.has(entry.kind) && (!inBackup.has(name(entry)) || differs.has(name(entry)))
   })
+  // Partitions go with their table: those that came since are no other table's.
+  for (let parents = roots; parents.length > 0; ) {
+    parents = partitionsOf(now, parents).filter((entry) => !inBackup.has(name(entry)) && !roots.includes(entry))
+    roots.push(...parents)
+  }
   const schemas = byTables
     ? []
     : now.entries.filter(
@@ -207,6 +212,18 @@ export function planReplacing(
 }
 
 const isComposite = ({ kind, definition }: TocEntry) => kind === 'TYPE' && /^CREATE TYPE [^(']* AS \(/.test(definition)
+
+function partitionsOf(toc: ArchiveToc, parents: readonly TocEntry[]): TocEntry[] {
+  const ids = new Set(parents.map((entry) => entry.id))
+  const isIt = (attach: TocEntry, entry: TocEntry) => entry.schema === attach.schema && entry.tag === attach.tag
+  const attaching = toc.entries.filter(({ kind, needs }) => kind === 'TABLE ATTACH' && needs.some((id) => ids.has(id)))
+  return toc.entries.filter(
+    (entry) =>
+      /^(?:FOREIGN )?TABLE$/.test(entry.kind) &&
+      !ids.has(entry.id) &&
+      attaching.some((attach) => attach.needs.includes(entry.id) && isIt(attach, entry))
+  )
+}
 
 type Named = Pick<TocEntry, 'kind' | 'schema' | 'tag'>
 const nameOf = (entry: Named) => `${entry.kind}\0${entry.schema}\0${entry.tag}`

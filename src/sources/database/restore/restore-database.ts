@@ -9,8 +9,8 @@ import type { Files, Finding } from '../../source.ts'
 import { compareGuards } from '../compare.ts'
 import { fingerprintVersion, readGuards } from '../guards.ts'
 import { readPlatform } from '../platform.ts'
-import type { ArchiveToc } from '../proof/archive-toc.ts'
-import { listed, readable } from '../quote.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import { listed, qualified, readable } from '../quote.ts'
 import { sessionSettings } from '../snapshot.ts'
 import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
@@ -250,7 +250,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           tables: plan.rows.length,
           rows: plan.rows.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
           inStages: prepared.inStages,
-          dropped: replaced?.roots.map(describeEntry) ?? [],
+          dropped: replaced === null ? [] : await describeDropped(connection, replaced.roots, toc),
           givenBack:
             replaced?.givenBack
               .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
@@ -420,6 +420,27 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+/** What goes, in words; tables that the backup does not know with their rows, which nothing brings back. */
+async function describeDropped(
+  connection: Connection,
+  roots: readonly TocEntry[],
+  backup: ArchiveToc
+): Promise<string[]> {
+  const known = new Set(backup.entries.filter(({ kind }) => kind === 'TABLE').map(describeEntry))
+  const words: string[] = []
+  for (const entry of roots) {
+    const text = describeEntry(entry)
+    if (entry.kind !== 'TABLE' || known.has(text)) {
+      words.push(text)
+      continue
+    }
+    const name = qualified({ schema: entry.schema, name: entry.tag })
+    const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from only ${name}`)
+    words.push(`${text} (${row?.rows ?? '0'} rows, not in the backup)`)
+  }
+  return words
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */
