@@ -33,6 +33,10 @@ beforeAll(async () => {
      create table app.days (day date not null, v int, note text, unique (note, day), primary key (day, v)) partition by range (day); create index on app.days (v);
      create table app.january partition of app.days for values from ('2026-01-01') to ('2026-02-01'); create table app.february partition of app.days for values from ('2026-02-01') to ('2026-03-01');
      insert into app.days (day, v) values ('2026-01-05', 1), ('2026-02-05', 2), ('2026-02-06', 3);
+     create table app.parent (id int primary key); insert into app.parent values (1), (2); create table app.child (id int primary key, parent int references app.parent); insert into app.child values (1, 1);
+     create view other.parents as select * from app.parent; grant select on other.parents to anon; create view other.of_view as select id from other.parents; create materialized view other.counted as select count(*) as n from app.parent; create index on other.counted (n);
+     create function other.all_parents() returns setof app.parent language sql as 'select * from app.parent';
+     create table other.guarded (id int); alter table other.guarded enable row level security; create policy by_parent on other.guarded using (exists (select from app.parent p where p.id = guarded.id));
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
@@ -283,5 +287,47 @@ describe('partitions', () => {
       'restore-mode: replace, tables: app.february'
     )
     expect(await sql('lost_part', 'select array_agg(v) as rows from app.days')).toEqual([{ rows: [1] }])
+  })
+})
+
+describe('a table that was dropped with everything that used it', () => {
+  const state = (name: string) =>
+    sql(
+      name,
+      `select (select count(*)::int from pg_constraint where conrelid = 'app.child'::regclass and contype = 'f') as keys, has_table_privilege('anon', 'other.parents', 'select') as view,
+      (select count(*)::int from other.of_view) as upon, (select n::int from other.counted) as counted, (select count(*)::int from pg_indexes where tablename = 'counted') as indexes, (select count(*)::int from other.all_parents()) as function,
+      (select count(*)::int from pg_policy where polname = 'by_parent') as policies`
+    )
+
+  test('comes back with that', async () => {
+    await copy('cascaded', 'drop table app.parent cascade')
+    const selection = ofTables('app.parent')
+    expect((await replacing('cascaded', { selection }).preview(false)).givenBack).toContain('view other: parents')
+    const restored = await replace('cascaded', { selection })
+    expect(open(restored)).toEqual([])
+    expect(await state('cascaded')).toEqual([
+      { keys: 1, view: true, upon: 2, counted: 2, indexes: 1, function: 2, policies: 1 }
+    ])
+    expect(restored.findings.map(({ subject }) => subject)).toContain('fk constraint app: child child_parent_fkey')
+  })
+
+  test('comes back without what the target contradicts by now, which is listed with its SQL', async () => {
+    await copy('cascaded_since', 'drop table app.parent cascade; insert into app.child values (2, 7)')
+    const restored = await replace('cascaded_since', { selection: ofTables('app.parent') })
+    expect(open(restored)).toEqual(['fk constraint app: child child_parent_fkey'])
+    expect(restored.findings.find(({ kind }) => kind === 'todo')?.remedy).toContain(
+      'FOREIGN KEY (parent) REFERENCES app.parent(id)'
+    )
+  })
+
+  test('and that it still has leaves alone what was taken from it on purpose', async () => {
+    await copy('on_purpose', 'drop view other.parents cascade; alter table app.child drop constraint child_parent_fkey')
+    await replace('on_purpose', { selection: ofTables('app.parent') })
+    expect(
+      await sql(
+        'on_purpose',
+        `select to_regclass('other.parents') as view, (select count(*)::int from pg_constraint where conrelid = 'app.child'::regclass and contype = 'f') as keys`
+      )
+    ).toEqual([{ view: null, keys: 0 }])
   })
 })

@@ -30,6 +30,7 @@ import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
 import { restoreRoles } from './restore-roles.ts'
+import { bringReturning } from './returning.ts'
 import { type EntryRunner, entryRunner } from './run-entries.ts'
 import { makeSideTable, sideSchemaName } from './side-table.ts'
 import { oneStep, type Steps } from './stages.ts'
@@ -102,6 +103,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   findings.push(...loaded.findings)
   await runner.run(passes.after)
   if (replaced !== null) await giveBack(connection, replaced, target.user)
+  findings.push(...(await bringReturning(connection, plan.returning, target.user)))
   for (const statement of held.back) await connection.query(statement)
   await resetGrants(connection, plan.regranted)
   await runner.run(passes.grants)

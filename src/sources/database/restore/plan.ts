@@ -9,6 +9,7 @@ import type { Chosen } from './choose.ts'
 import { type CopiedColumns, parseCopyStatement } from './copy-statement.ts'
 import { anew, describeEntry, orReplace } from './entry-sql.ts'
 import type { KnownObjects } from './known-objects.ts'
+import { planReturning } from './returning.ts'
 import type { TargetState } from './target.ts'
 
 export type RestoreMode = 'empty' | 'replace' | 'missing-rows' | 'side-schema'
@@ -33,6 +34,8 @@ export interface RestorePlan {
   readonly rows: readonly RowsPlan[]
   /** Objects that stay, and whose grants become those of the backup. */
   readonly regranted: readonly TocEntry[]
+  /** Objects that nobody chose, and that come back with those they went with. */
+  readonly returning: readonly TocEntry[]
   /** Told whatever comes of it: what is left to do by hand, what is left alone. */
   readonly findings: readonly Finding[]
   /** Reasons to stop before anything is written. */
@@ -57,6 +60,8 @@ export interface PlanOptions {
   readonly byTables: boolean
   readonly target: TargetState
   readonly known: KnownObjects
+  /** The same before anything is dropped; left out where nothing is. */
+  readonly before?: KnownObjects
   /** Ids of triggers and policies on tables of the platform that take the place of others of their names. */
   readonly changed?: ReadonlySet<number>
   /** Tables of the target. */
@@ -160,7 +165,12 @@ export function planRestore(options: PlanOptions): RestorePlan {
   findings.push(...versionsThatDiffer(options))
   const left: string[] = []
   const rows = planRows(options, { platform, running, definitions, findings, obstacles, left })
-  return { entries: run, rows, regranted, findings, obstacles, platform, left }
+  const { before } = options
+  const returning =
+    definitions && mode === 'replace' && before !== undefined && !chosen.whole
+      ? planReturning(toc.entries, chosen, running, before, platform)
+      : []
+  return { entries: run, rows, regranted, returning, findings, obstacles, platform, left }
 }
 
 /** States of sequences that are in the target: rows without them would get their numbers twice. */

@@ -170,7 +170,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       byTables: options.selection.tables.length > 0,
       target,
       known: replaced?.known ?? known,
-      ...(replaced === null ? {} : { changed: replaced.changed }),
+      ...(replaced === null ? {} : { before: known, changed: replaced.changed }),
       tables,
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
@@ -251,10 +251,9 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           rows: plan.rows.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
           inStages: prepared.inStages,
           dropped: replaced === null ? [] : await describeDropped(connection, replaced.roots, toc),
-          givenBack:
-            replaced?.givenBack
-              .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
-              .map(describeEntry) ?? [],
+          givenBack: [...(replaced?.givenBack ?? []), ...plan.returning]
+            .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
+            .map(describeEntry),
           findings: [
             ...plan.findings,
             ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, chosen, toc, plan) : [])

@@ -89,7 +89,8 @@ describe('F68: a plan is refused before anything is written', () => {
     obstacles: [],
     platform: new Set(),
     left: [],
-    regranted: []
+    regranted: [],
+    returning: []
   }
   const gate = (facts: Partial<RestorePlan>, state: Partial<TargetState> = {}) =>
     refusal(() => assertPlan({ ...plan, ...facts }, { ...target, ...state }))
