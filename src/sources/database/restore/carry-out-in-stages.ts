@@ -23,7 +23,7 @@ import {
 } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
 import { type LaneSession, type Lanes, openLanes } from './lanes.ts'
-import { emptyTables, holdTriggers, type Loaded } from './load-rows.ts'
+import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import { restoreRoles } from './restore-roles.ts'
 import { locksOfRows, locksPerStage, stagesOf } from './stages.ts'
@@ -179,8 +179,9 @@ async function loadPlatform(
   if (rows.length === 0) return { tables: [], refused: new Set(), left: [], findings: [] }
   const held = await holdTriggers(connection, rows)
   findings.push(...held.findings)
-  await emptyTables(connection, rows)
-  const loaded = await load({ ...options, plan: { ...plan, rows } }, null, false, findings)
+  const emptied = await emptyTables(connection, rows)
+  const open = rows.filter(({ entry }) => !emptied.refused.has(entry.id))
+  const loaded = together([emptied, await load({ ...options, plan: { ...plan, rows: open } }, null, false, findings)])
   for (const statement of held.back) await connection.query(statement)
   const touched = rows.filter(({ entry, way }) => way === 'exchange' && !loaded.refused.has(entry.id))
   assertEqual(
@@ -223,15 +224,6 @@ async function markOf(options: StagedOptions, before: readonly TocEntry[], all: 
       .filter((rows) => rows.way === 'exchange')
       .map((rows) => ({ schema: rows.facts.schema, name: rows.facts.name })),
     largeObjects: objects.map((row) => row.oid)
-  }
-}
-
-function together(parts: readonly Loaded[]): Loaded {
-  return {
-    tables: parts.flatMap((part) => part.tables),
-    refused: parts.reduce((set, part) => union(set, part.refused), new Set<number>()),
-    left: parts.flatMap((part) => part.left),
-    findings: parts.flatMap((part) => part.findings)
   }
 }
 

@@ -13,16 +13,26 @@ import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { restoreDatabaseSettings } from './database-settings.ts'
 import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
+import { withoutObjects } from './entry-sql.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
+import { resetGrants } from './kept-grants.ts'
 import { readKnownObjects } from './known-objects.ts'
-import type { Lanes } from './lanes.ts'
-import { emptyTables, holdTriggers, type Loaded, type LoadedTable, loadRows } from './load-rows.ts'
+import {
+  emptyTables,
+  holdTriggers,
+  type Loaded,
+  type LoadedTable,
+  type LoadOptions,
+  loadRows,
+  together
+} from './load-rows.ts'
 import { advanceSequences } from './missing-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
 import { restoreRoles } from './restore-roles.ts'
+import { bringReturning } from './returning.ts'
 import { type EntryRunner, entryRunner } from './run-entries.ts'
 import { makeSideTable, sideSchemaName } from './side-table.ts'
 import { oneStep, type Steps } from './stages.ts'
@@ -55,10 +65,10 @@ export interface DatabaseRestored {
  * Carries a plan out in the open transaction, and compares the outcome with the backup before that ends. Throws SB708 where the target refuses what the
  * backup cannot be brought back without, SB709 where it is not what the backup says afterwards: the caller must take the transaction back then.
  */
-export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestored> {
-  const { connection, context, facts, mode, target, plan, chosen, replaced, reader } = options
+export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored> {
+  const { connection, context, facts, mode, target, chosen, replaced, reader } = given
   const { toc } = reader
-  const findings: Finding[] = [...plan.findings]
+  const findings: Finding[] = [...given.plan.findings]
   const definitions = mode === 'empty' || mode === 'replace'
   const all = chosen.whole && definitions && facts.selection.type !== 'data'
   const whole = all && !isNarrowed(facts)
@@ -68,12 +78,16 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   }
 
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
-  const owners = [...plan.entries, ...(replaced?.givenBack ?? [])].map((entry) => entry.owner)
+  const owners = [...given.plan.entries, ...(replaced?.givenBack ?? [])].map((entry) => entry.owner)
   const borrowed = await borrowRoles(connection, owners, target)
-  const makes = plan.entries.length > 0 || mode === 'side-schema'
+  const makes = given.plan.entries.length > 0 || mode === 'side-schema'
   const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
   await still(true)
-  if (replaced !== null) findings.push(...(await dropReplaced(connection, replaced, whole)))
+  const dropped = replaced === null ? null : await dropReplaced(connection, replaced, whole)
+  findings.push(...(dropped?.findings ?? []))
+  const keptObjects = dropped?.keptObjects ?? new Set<string>()
+  const plan = { ...given.plan, entries: withoutObjects(given.plan.entries, keptObjects) }
+  const options = { ...given, plan }
   const runner = await runnerOf(options)
   const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
   await still(false)
@@ -85,14 +99,18 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   if (side !== null) await connection.query(`create schema ${quoteIdentifier(side)}`)
   const held = await holdTriggers(connection, plan.rows)
   findings.push(...held.findings)
-  await emptyTables(connection, plan.rows)
+  const emptied = await emptyTables(connection, plan.rows)
+  const rows = plan.rows.filter(({ entry }) => !emptied.refused.has(entry.id))
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
-  const loaded = await load(options, side, largeObjects, findings)
+  const brought = await load({ ...options, plan: { ...plan, rows } }, side, largeObjects, findings, { keptObjects })
+  const loaded = together([emptied, brought])
   findings.push(...loaded.findings)
   if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
   await runner.run(passes.after)
   if (replaced !== null) await giveBack(connection, replaced, target.user)
+  findings.push(...(await bringReturning(connection, plan.returning, target.user)))
   for (const statement of held.back) await connection.query(statement)
+  await resetGrants(connection, plan.regranted)
   await runner.run(passes.grants)
   await runner.run(passes.last)
   if (whole) await runner.run(passes.defaults)
@@ -100,7 +118,8 @@ export async function carryOut(options: CarryOutOptions): Promise<DatabaseRestor
   await still(false)
   findings.push(...(await restoreBeside(options, loaded.refused, all)))
   findings.push(...(await stillOpen(connection, runner, toc, facts)))
-  const checked = await check(options, loaded, runner, { whole, largeObjects })
+  const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
+  const checked = await check(options, loaded, runner, compared)
   findings.push(...checked.findings)
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
@@ -154,7 +173,7 @@ export async function runnerOf(
     connection,
     user: target.user,
     superuser: target.superuser,
-    entries: new Map(reader.toc.entries.map((entry) => [entry.id, entry])),
+    entries: new Map([...reader.toc.entries, ...plan.entries].map((entry) => [entry.id, entry])),
     platform: plan.platform,
     isThere: (entry) => known.has(entry),
     steps,
@@ -170,7 +189,7 @@ export async function load(
   side: string | null,
   largeObjects: boolean,
   findings: Finding[],
-  { steps = oneStep, lanes }: { readonly steps?: Steps; readonly lanes?: Lanes } = {}
+  more: Pick<LoadOptions, 'lanes' | 'keptObjects'> & { readonly steps?: Steps } = {}
 ): Promise<Loaded> {
   const { connection, reader, plan, context } = options
   return loadRows({
@@ -178,8 +197,8 @@ export async function load(
     reader,
     rows: plan.rows,
     largeObjects,
-    steps,
-    ...(lanes === undefined ? {} : { lanes }),
+    steps: oneStep,
+    ...more,
     beside: (rows) => besideOf(options, rows, side ?? '', findings),
     jobs: (rows, chunks) => stageJobs(connection, rows, chunks),
     onRows: (table, rows) => context.log.progress(() => `database: ${rows} rows of ${table}`)
@@ -305,6 +324,7 @@ export function checkOf(
     facts,
     rows: plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id)),
     entries: plan.entries,
+    ofBackup: reader.toc.entries,
     whole,
     largeObjects,
     listed: reader.toc.entries.filter((entry) => runner.refused.has(entry.id) || runner.otherOwner.has(entry.id)),

@@ -14,7 +14,8 @@ import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
 import { fingerprintVersion } from '../guards.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
-import type { RowsPlan } from './plan.ts'
+import { anew } from './entry-sql.ts'
+import { isOnPlatform, type RowsPlan } from './plan.ts'
 
 export interface CheckAfterOptions {
   readonly connection: Connection
@@ -24,6 +25,8 @@ export interface CheckAfterOptions {
   readonly rows: readonly RowsPlan[]
   /** Entries that ran. */
   readonly entries: readonly TocEntry[]
+  /** All entries of the backup. */
+  readonly ofBackup: readonly TocEntry[]
   /** Everything of the backup was brought back: what is there besides must not be. */
   readonly whole: boolean
   readonly largeObjects: boolean
@@ -128,6 +131,7 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   )
   const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${nameOf(entry)}`)))
   const listed = listedNames(options)
+  const onPlatform = entriesOnPlatform(options.ofBackup, platform)
   const expected: DatabaseFacts = {
     ...facts,
     tables: [],
@@ -152,12 +156,17 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   ]
   return findings.flatMap((finding) => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
-    if (isOfPlatform(finding.subject, platform)) return []
     if (isListed(finding.subject, listed)) return []
+    if (isOfPlatform(finding.subject, platform)) {
+      const entry = onPlatform.get(comparable(finding.subject))
+      return entry === undefined ? [] : [{ ...finding, kind: 'todo' as const, remedy: anew(entry).trim() }]
+    }
+    // Those of others stay as they were, and are listed.
+    if (!options.largeObjects && finding.subject.startsWith('large objects of ')) return []
     if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
     if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))
-      return [{ ...finding, kind: 'todo' as const }]
+      return [withGrants({ ...finding, kind: 'todo' as const }, options.ofBackup)]
     return [finding]
   })
 }
@@ -204,6 +213,31 @@ function nameOf(entry: TocEntry): string {
   }
   return entry.schema === '' ? tag : `${entry.schema}.${tag}`
 }
+
+/** Grants that are others get the statements that the backup has for them. */
+function withGrants(finding: Finding, entries: readonly TocEntry[]): Finding {
+  if (!finding.subject.startsWith('grants on ')) return finding
+  const subject = normal(finding.subject)
+  const grants = entries.filter((entry) => entry.kind === 'ACL' && subject.endsWith(` ${normal(nameOf(entry))}`))
+  return grants.length === 0
+    ? finding
+    : { ...finding, remedy: grants.map(({ definition }) => definition.trim()).join('\n') }
+}
+
+/** What a user has hung on tables of the platform, by a finding's subject as `comparable` has it: that is not the platform's affair. */
+export function entriesOnPlatform(
+  entries: readonly TocEntry[],
+  platform: ReadonlySet<string>
+): ReadonlyMap<string, TocEntry> {
+  return new Map(
+    entries
+      .filter((entry) => isOnPlatform(entry, (schema) => platform.has(schema)))
+      .map((entry) => [comparable(`${entry.kind.toLowerCase()} ${nameOf(entry)}`), entry])
+  )
+}
+
+/** A subject without what is written in several ways. */
+export const comparable = (subject: string) => normal(subject)
 
 function normal(name: string): string {
   return name.replaceAll('"', '').replaceAll(', ', ',')

@@ -214,14 +214,19 @@ function tableChosen(
   const tables = entry.needs
     .map((id) => byId.get(id))
     .filter((need) => need !== undefined && holdsRows.has(need.kind) && isOn(entry, need))
+    // A partition alone comes back into its place: its parent need not be chosen.
+    .filter((need) => entry.kind !== 'TABLE ATTACH' || (need?.schema === entry.schema && need.tag === entry.tag))
   return tables.every((table) => table === undefined || hasTable(table.schema, table.tag))
 }
 
 function isAttached(entry: TocEntry, chosen: ReadonlySet<number>, byId: ReadonlyMap<number, TocEntry>): boolean {
   if (!attachedKinds.has(entry.kind)) return false
+  // The index of the partition, and not that of its parent.
+  const own = (need: TocEntry) =>
+    entry.kind !== 'INDEX ATTACH' || need.tag === entry.tag || need.tag.endsWith(` ${entry.tag}`)
   return entry.needs.some((id) => {
     const need = byId.get(id)
-    return need !== undefined && chosen.has(id) && isOn(entry, need)
+    return need !== undefined && chosen.has(id) && isOn(entry, need) && own(need)
   })
 }
 
@@ -238,5 +243,5 @@ export function isOn(
 function mayPull(entry: TocEntry, need: TocEntry): boolean {
   if (need.kind === 'TABLE DATA' || need.kind === 'INDEX' || need.kind === 'CONSTRAINT') return false
   if (!holdsRows.has(need.kind)) return true
-  return holdsRows.has(entry.kind)
+  return holdsRows.has(entry.kind) || entry.kind === 'TABLE ATTACH'
 }

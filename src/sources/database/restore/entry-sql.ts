@@ -61,6 +61,21 @@ export function objectNumbers(entry: Pick<TocEntry, 'definition'>): string[] {
   return entry.definition.split('\n').filter((line) => /^\d{1,10}$/.test(line))
 }
 
+/** Entries without large objects that stay as they are, and what is said of those alone. */
+export function withoutObjects(entries: readonly TocEntry[], kept: ReadonlySet<string>): TocEntry[] {
+  if (kept.size === 0) return [...entries]
+  const gone = new Set<number>()
+  return entries.flatMap((entry) => {
+    if (entry.needs.some((id) => gone.has(id))) return []
+    if (entry.kind === 'BLOB METADATA') {
+      const oids = objectNumbers(entry).filter((oid) => !kept.has(oid))
+      if (oids.length > 0) return [{ ...entry, definition: oids.join('\n') }]
+    } else if (entry.kind !== 'BLOB' || !kept.has(entry.tag)) return [entry]
+    gone.add(entry.id)
+    return []
+  })
+}
+
 /** A grant for the large objects of one entry, said of each of them. Names stand in quotes where they could hold the words. */
 export function forEachObject(definition: string, oids: readonly string[]): string {
   return splitStatements(definition)
@@ -89,6 +104,13 @@ export function withoutSessionAuthorization(definition: string): string {
 /** A function's definition that takes the place of one that is there, so that what uses it stays. */
 export function orReplace(definition: string): string {
   return definition.replace(/^CREATE (FUNCTION|PROCEDURE|AGGREGATE|VIEW) /, 'CREATE OR REPLACE $1 ')
+}
+
+/** A trigger or policy in the place of another of its name. Who may make a trigger may exchange it, but not drop it. */
+export function anew(entry: Pick<TocEntry, 'definition' | 'dropStatement'>): string {
+  if (entry.definition.startsWith('CREATE TRIGGER '))
+    return entry.definition.replace('CREATE TRIGGER ', 'CREATE OR REPLACE TRIGGER ')
+  return `${entry.dropStatement}${entry.definition}`
 }
 
 /** `trigger "on_user" on auth.users` and the like: an entry for people. */

@@ -26,6 +26,8 @@ export interface LoadOptions {
   readonly rows: readonly RowsPlan[]
   /** Whether large objects are brought back. */
   readonly largeObjects: boolean
+  /** Numbers of large objects that stay as they are. */
+  readonly keptObjects?: ReadonlySet<string>
   /** Makes the table that rows go into beside the live one; resolves with its name. */
   readonly beside: (plan: RowsPlan) => Promise<CopiedColumns>
   /** Called with the rows of `cron.job`. */
@@ -56,7 +58,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
   const inLanes = new Map<CopiedColumns, RowsPlan>()
   for await (const block of reader.blocks()) {
     if (block.kind === 'largeObjects') {
-      if (options.largeObjects) await writeLargeObjects(connection, block)
+      if (options.largeObjects) await writeLargeObjects(connection, block, options.keptObjects)
       continue
     }
     const plan = plans.get(block.entry.id)
@@ -156,6 +158,8 @@ async function load(
     case 'copy':
       return { table, rows: await copyRows(connection, plan.copied, chunks) }
     case 'exchange': {
+      // Emptied already: the role may have no right to write there.
+      if (plan.platform && plan.facts.rows === '0') return { table, rows: 0 }
       const rows = await copyRows(connection, plan.copied, chunks)
       if (!plan.platform) findings.push(...(await advanceSequences(connection, plan.facts)))
       return { table, rows }
@@ -166,9 +170,11 @@ async function load(
 /** The objects themselves were made before, by their entries. */
 async function writeLargeObjects(
   connection: Connection,
-  block: Extract<ArchiveBlock, { kind: 'largeObjects' }>
+  block: Extract<ArchiveBlock, { kind: 'largeObjects' }>,
+  kept: ReadonlySet<string> = new Set()
 ): Promise<void> {
   for await (const object of block.objects) {
+    if (kept.has(String(object.oid))) continue
     let at = 0
     for await (const chunk of object.chunks) {
       await connection.query(`select pg_catalog.lo_put($1, $2, $3)`, [object.oid, at, Buffer.from(chunk)])
@@ -177,15 +183,49 @@ async function writeLargeObjects(
   }
 }
 
-/** Deletes what tables hold whose rows are exchanged. Where the platform guards its tables against it, that is asked to stand back. */
-export async function emptyTables(connection: Connection, plans: readonly RowsPlan[]): Promise<void> {
+/**
+ * Deletes what tables hold whose rows are exchanged. Where the platform guards its tables against it, that is asked to stand back; what it refuses all the
+ * same is returned as not brought back, and nothing may be put beside it.
+ */
+export async function emptyTables(connection: Connection, plans: readonly RowsPlan[]): Promise<Loaded> {
   const exchanged = plans.filter((plan) => plan.way === 'exchange')
-  if (exchanged.length === 0) return
+  const refused = new Set<number>()
+  const left: string[] = []
+  const findings: Finding[] = []
+  const emptied = { tables: [], refused, left, findings }
+  if (exchanged.length === 0) return emptied
   await connection.query(`select pg_catalog.set_config('storage.allow_delete_query', 'true', true)`)
   for (const plan of exchanged) {
     const name = qualified(plan.facts)
     const [there] = await connection.query<{ some: boolean }>(`select exists (select from only ${name}) as some`)
-    if (there?.some === true) await connection.query(`delete from only ${name}`)
+    if (there?.some !== true) continue
+    const statement = `delete from only ${name}`
+    if (!plan.platform) {
+      await connection.query(statement)
+      continue
+    }
+    const error = await refusalOf(connection, statement)
+    if (error === null) continue
+    if (sqlStateOf(error) !== '42501') throw error
+    refused.add(plan.entry.id)
+    const rows = plan.facts.rows ?? '0'
+    if (rows !== '0') left.push(readable(plan.facts))
+    findings.push({
+      kind: 'todo',
+      subject: `table ${readable(plan.facts)}`,
+      detail: `it holds what the target had, and not the ${rows} rows of the backup: ${asError(error).message}`
+    })
+  }
+  return emptied
+}
+
+/** What came of several parts of a restore. */
+export function together(parts: readonly Loaded[]): Loaded {
+  return {
+    tables: parts.flatMap((part) => part.tables),
+    refused: new Set(parts.flatMap((part) => [...part.refused])),
+    left: parts.flatMap((part) => part.left),
+    findings: parts.flatMap((part) => part.findings)
   }
 }
 

@@ -29,7 +29,7 @@ export interface Passes {
   /** Schemas and extensions: what the platform does after an extension (grants by its own event triggers) must happen. */
   readonly first: TocEntry[]
   readonly before: TocEntry[]
-  readonly after: TocEntry[]
+  after: TocEntry[]
   readonly grants: TocEntry[]
   readonly last: TocEntry[]
   readonly defaults: TocEntry[]
@@ -39,9 +39,16 @@ export interface Passes {
 export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes {
   const data = toc.entries.findIndex((entry) => entry.section === 3)
   const behind = new Set(data === -1 ? [] : toc.entries.slice(data).map((entry) => entry.id))
+  const running = new Set(entries.map((entry) => entry.id))
+  const tables = new Set(toc.entries.filter((entry) => entry.kind === 'TABLE').map((entry) => entry.id))
+  /** A partition of a table that stays: its indexes must be there before, else the server makes some of its own. */
+  const isLate = (entry: TocEntry) =>
+    entry.kind === 'TABLE ATTACH' && entry.needs.some((id) => tables.has(id) && !running.has(id))
+  const late: TocEntry[] = []
   const passes: Passes = { first: [], before: [], after: [], grants: [], last: [], defaults: [] }
   for (const entry of entries) {
-    if (entry.kind === 'DEFAULT ACL') passes.defaults.push(entry)
+    if (isLate(entry)) late.push(entry)
+    else if (entry.kind === 'DEFAULT ACL') passes.defaults.push(entry)
     else if (entry.kind === 'ACL') passes.grants.push(entry)
     else if (
       /^(?:EVENT TRIGGER|MATERIALIZED VIEW DATA)$/.test(entry.kind) ||
@@ -51,6 +58,11 @@ export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes 
     else if (behind.has(entry.id) && entry.kind !== 'BLOB METADATA') passes.after.push(entry)
     else if (/^(?:SCHEMA|EXTENSION)$/.test(entry.kind)) passes.first.push(entry)
     else passes.before.push(entry)
+  }
+  if (late.length > 0) {
+    const isIndex = ({ kind }: TocEntry) => kind === 'INDEX' || kind === 'CONSTRAINT'
+    const { after } = passes
+    passes.after = [...after.filter(isIndex), ...late, ...after.filter((entry) => !isIndex(entry))]
   }
   return passes
 }

@@ -1,13 +1,15 @@
 import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
+import { plainName } from '../compare.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { leaveOutExtensions } from '../proof/leave-out.ts'
 import { readable } from '../quote.ts'
 import type { CatalogTable } from '../tables.ts'
 import type { Chosen } from './choose.ts'
 import { type CopiedColumns, parseCopyStatement } from './copy-statement.ts'
-import { describeEntry, orReplace } from './entry-sql.ts'
+import { anew, describeEntry, orReplace } from './entry-sql.ts'
 import type { KnownObjects } from './known-objects.ts'
+import { planReturning } from './returning.ts'
 import type { TargetState } from './target.ts'
 
 export type RestoreMode = 'empty' | 'replace' | 'missing-rows' | 'side-schema'
@@ -30,6 +32,10 @@ export interface RestorePlan {
   /** Entries to run, in the order of the archive. */
   readonly entries: readonly TocEntry[]
   readonly rows: readonly RowsPlan[]
+  /** Objects that stay, and whose grants become those of the backup. */
+  readonly regranted: readonly TocEntry[]
+  /** Objects that nobody chose, and that come back with those they went with. */
+  readonly returning: readonly TocEntry[]
   /** Told whatever comes of it: what is left to do by hand, what is left alone. */
   readonly findings: readonly Finding[]
   /** Reasons to stop before anything is written. */
@@ -54,6 +60,10 @@ export interface PlanOptions {
   readonly byTables: boolean
   readonly target: TargetState
   readonly known: KnownObjects
+  /** The same before anything is dropped; left out where nothing is. */
+  readonly before?: KnownObjects
+  /** Ids of triggers and policies on tables of the platform that take the place of others of their names. */
+  readonly changed?: ReadonlySet<number>
   /** Tables of the target. */
   readonly tables: ReadonlyMap<string, CatalogTable>
   /** Versions of the platform's schemas in the target, as `DatabaseFacts.platformVersions`. */
@@ -104,16 +114,27 @@ export function planRestore(options: PlanOptions): RestorePlan {
   const leftOut = definitions ? leaveOutExtensions(toc, missing) : new Map<number, string>()
   const run: TocEntry[] = []
   const running = new Set<number>()
+  const regranted: TocEntry[] = []
   if (definitions) {
     const ids = new Set(toc.entries.map((entry) => entry.id))
     const sameVersions = new Set([...platform].filter((schema) => sameVersion(schema, facts, options)))
+    const grantsChange = new Set<number>()
     for (const entry of toc.entries) {
       if (!chosen.entries.has(entry.id) || never.test(entry.kind) || leftOut.has(entry.id)) continue
-      const wanted = isWanted(entry, { options, platform, running, sameVersions, ids })
-      if (!wanted && !isExchanged(entry, options, platform)) continue
-      run.push(wanted ? entry : { ...entry, definition: orReplace(entry.definition) })
+      if (isRegranted(entry, options, platform)) {
+        regranted.push(entry)
+        grantsChange.add(entry.id)
+      }
+      const wanted =
+        isWanted(entry, { options, platform, running, sameVersions, ids }) ||
+        (entry.kind === 'ACL' && entry.needs.some((id) => grantsChange.has(id)))
+      const changed = options.changed?.has(entry.id) === true
+      if (!wanted && !changed && !isExchanged(entry, options, platform)) continue
+      const definition = changed ? anew(entry) : orReplace(entry.definition)
+      run.push(wanted ? entry : { ...entry, definition })
       running.add(entry.id)
     }
+    regranted.push(...regrantedPublic(options))
     const lost = [...leftOut].flatMap(([id, extension]) => {
       const entry = toc.entries.find((one) => one.id === id)
       return entry === undefined || !chosen.entries.has(id) ? [] : [{ entry, extension }]
@@ -144,7 +165,12 @@ export function planRestore(options: PlanOptions): RestorePlan {
   findings.push(...versionsThatDiffer(options))
   const left: string[] = []
   const rows = planRows(options, { platform, running, definitions, findings, obstacles, left })
-  return { entries: run, rows, findings, obstacles, platform, left }
+  const { before } = options
+  const returning =
+    definitions && mode === 'replace' && before !== undefined && !chosen.whole
+      ? planReturning(toc.entries, chosen, running, before, platform)
+      : []
+  return { entries: run, rows, regranted, returning, findings, obstacles, platform, left }
 }
 
 /** States of sequences that are in the target: rows without them would get their numbers twice. */
@@ -250,10 +276,42 @@ function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, p
   )
 }
 
+/** What the target has of chosen schemas and keeps: grants are all that `replace` changes about it. */
+function isRegranted(
+  entry: TocEntry,
+  { mode, chosen, byTables, known }: PlanOptions,
+  platform: ReadonlySet<string>
+): boolean {
+  if (mode !== 'replace' || byTables || chosen.needed.has(entry.id) || !known.has(entry)) return false
+  if (entry.kind !== 'SCHEMA')
+    return /^(?:FUNCTION|PROCEDURE|TYPE|DOMAIN)$/.test(entry.kind) && !platform.has(entry.schema)
+  return !platform.has(entry.tag)
+}
+
+/**
+ * The schema `public`, which is no entry of its own as long as it belongs to the owner of the database. Programs before 15 tell its grants from another
+ * beginning.
+ */
+function regrantedPublic({ mode, chosen, byTables, toc, known }: PlanOptions): TocEntry[] {
+  if (mode !== 'replace' || byTables || Number.parseInt(toc.dumpVersion, 10) < 15) return []
+  const grants = toc.entries.find((entry) => entry.kind === 'ACL' && entry.tag === 'SCHEMA public')
+  if (grants === undefined || !chosen.entries.has(grants.id)) return []
+  const schema = { ...grants, kind: 'SCHEMA', tag: 'public' }
+  return known.has(schema) && !toc.entries.some((entry) => entry.kind === 'SCHEMA' && entry.tag === 'public')
+    ? [schema]
+    : []
+}
+
 /** The platform's triggers call functions of their own schema; a user cannot make any there. */
 export function callsOwnSchema(entry: TocEntry): boolean {
   const called = /EXECUTE (?:FUNCTION|PROCEDURE) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)\.[^;]*;/.exec(entry.definition)?.[1]
   return called === entry.schema
+}
+
+/** What a user has hung on a table of the platform: triggers and policies. Those of pg_cron's tables are its own. */
+export function isOnPlatform(entry: TocEntry, isPlatform: (schema: string) => boolean): boolean {
+  if (entry.schema === 'cron' || !isPlatform(entry.schema)) return false
+  return entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))
 }
 
 interface RowsOf {
@@ -339,7 +397,9 @@ function planRows(
       if (held !== '0') add('copy')
       continue
     }
-    if (there === undefined && chosen.whole && facts.selection.type !== 'data') {
+    // Its parent may be there: rows of the other partitions come back all the same.
+    const partition = table.partitionOf !== undefined && tables.has(plainName(table.partitionOf))
+    if (there === undefined && (chosen.whole || partition) && facts.selection.type !== 'data') {
       if (held !== '0') {
         left.push(name)
         findings.push({

@@ -10,11 +10,12 @@ import type { Finding } from '../../source.ts'
 import { dumpError } from '../dump-errors.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../proof/archive-toc.ts'
 import { withDependants } from '../proof/leave-out.ts'
-import { quoteIdentifier, readable } from '../quote.ts'
+import { listed, quoteIdentifier, readable } from '../quote.ts'
+import { sameDefinition, withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
 import { type KnownObjects, readKnownObjects } from './known-objects.ts'
-import { callsOwnSchema } from './plan.ts'
+import { isOnPlatform } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { entryRunner } from './run-entries.ts'
 import type { TargetState } from './target.ts'
@@ -27,9 +28,11 @@ export interface Replaced {
   readonly givenBack: readonly TocEntry[]
   /** Triggers and policies on tables of the platform that the backup does not know. */
   readonly extras: readonly TocEntry[]
+  /** Ids in the backup of triggers and policies on tables of the platform that are others in the target. */
+  readonly changed: ReadonlySet<number>
   /** The target's own objects without those that go. */
   readonly known: KnownObjects
-  /** Tables that would lose a column or themselves; the restore must not begin. */
+  /** Tables and composite types that would lose a column or themselves; the restore must not begin. */
   readonly endangered: readonly string[]
   readonly entries: ReadonlyMap<number, TocEntry>
 }
@@ -62,8 +65,21 @@ export async function dumpDefinitions(
 }
 
 const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
-/** What a choice of whole schemas also takes away when the backup does not know it. */
-const others = new Set(['FUNCTION', 'PROCEDURE', 'AGGREGATE', 'TYPE', 'DOMAIN', 'SEQUENCE'])
+/** What a choice of whole schemas also takes away when the backup does not know it, or knows it otherwise and nothing can make it so where it stands. */
+const others = new Set([
+  'AGGREGATE',
+  'COLLATION',
+  'DOMAIN',
+  'FUNCTION',
+  'OPERATOR',
+  'OPERATOR CLASS',
+  'OPERATOR FAMILY',
+  'PROCEDURE',
+  'SEQUENCE',
+  'TEXT SEARCH CONFIGURATION',
+  'TEXT SEARCH DICTIONARY',
+  'TYPE'
+])
 const attached = new Set([
   'ACL',
   'CHECK CONSTRAINT',
@@ -97,7 +113,7 @@ export function planReplacing(
   byTables: boolean
 ): Replaced {
   const own = (schema: string) => schema !== '' && target.schemas.get(schema)?.platform !== true
-  const name = (entry: TocEntry) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+  const name = nameOf
   const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
   const wanted = new Set(
     backup.entries
@@ -105,6 +121,7 @@ export function planReplacing(
       .map(relation)
   )
   const inBackup = new Set(backup.entries.map(name))
+  const differs = differing(now, backup)
   const excluded = (entry: TocEntry) =>
     !byTables && !chosen.whole && relations.has(entry.kind) && inBackup.has(name(entry)) && !wanted.has(relation(entry))
   const roots = now.entries.filter((entry) => {
@@ -113,8 +130,13 @@ export function planReplacing(
     if (!chosen.hasSchema(entry.schema) || excluded(entry)) return false
     if (relations.has(entry.kind)) return true
     if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
-    return others.has(entry.kind) && !inBackup.has(name(entry))
+    return others.has(entry.kind) && (!inBackup.has(name(entry)) || differs.has(name(entry)))
   })
+  // Partitions go with their table: those that came since are no other table's.
+  for (let parents = roots; parents.length > 0; ) {
+    parents = partitionsOf(now, parents).filter((entry) => !inBackup.has(name(entry)) && !roots.includes(entry))
+    roots.push(...parents)
+  }
   const schemas = byTables
     ? []
     : now.entries.filter(
@@ -125,8 +147,17 @@ export function planReplacing(
           chosen.whole &&
           !inBackup.has(name(entry))
       )
+  const first = [...roots, ...schemas].map((entry) => entry.id)
+  const lost = withDependants(now, new Map(first.map((id) => [id, ''])))
+  // One that uses what goes would stay, without the attribute.
+  if (!byTables)
+    roots.push(
+      ...now.entries.filter(
+        (entry) =>
+          isComposite(entry) && lost.has(entry.id) && !first.includes(entry.id) && chosen.hasSchema(entry.schema)
+      )
+    )
   const rootIds = new Set([...roots, ...schemas].map((entry) => entry.id))
-  const lost = withDependants(now, new Map([...rootIds].map((id) => [id, ''])))
   const entries = new Map(now.entries.map((entry) => [entry.id, entry]))
 
   const gone = new Set(rootIds)
@@ -145,40 +176,108 @@ export function planReplacing(
     else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
     // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
     else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)
-    else if (entry.kind === 'TABLE') endangered.push(readable({ schema: entry.schema, name: entry.tag }))
+    else if (entry.kind === 'TABLE' || isComposite(entry))
+      endangered.push(readable({ schema: entry.schema, name: entry.tag }))
     else givenBack.push(entry)
   }
   const extras = now.entries.filter(
     (entry) =>
       !byTables &&
       chosen.whole &&
-      entry.schema !== 'cron' &&
-      target.schemas.get(entry.schema)?.platform === true &&
-      (entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))) &&
+      isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true) &&
       !lost.has(entry.id) &&
       !inBackup.has(name(entry))
   )
+  const staying = new Map(now.entries.filter((entry) => !lost.has(entry.id)).map((entry) => [name(entry), entry]))
+  const changed = backup.entries.filter((entry) => {
+    if (!isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true)) return false
+    const other = staying.get(name(entry))
+    return (
+      other !== undefined &&
+      chosen.entries.has(entry.id) &&
+      !chosen.needed.has(entry.id) &&
+      !sameDefinition(entry.definition, other.definition)
+    )
+  })
   const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).map(name))
   return {
     roots: [...schemas, ...roots],
     givenBack,
     extras,
-    known: { has: (entry) => !dropped.has(`${entry.kind}\0${entry.schema}\0${entry.tag}`) && known.has(entry) },
+    changed: new Set(changed.map((entry) => entry.id)),
+    known: { has: (entry) => !dropped.has(nameOf(entry)) && known.has(entry) },
     endangered,
     entries
   }
 }
 
+const isComposite = ({ kind, definition }: TocEntry) => kind === 'TYPE' && /^CREATE TYPE [^(']* AS \(/.test(definition)
+
+function partitionsOf(toc: ArchiveToc, parents: readonly TocEntry[]): TocEntry[] {
+  const ids = new Set(parents.map((entry) => entry.id))
+  const isIt = (attach: TocEntry, entry: TocEntry) => entry.schema === attach.schema && entry.tag === attach.tag
+  const attaching = toc.entries.filter(({ kind, needs }) => kind === 'TABLE ATTACH' && needs.some((id) => ids.has(id)))
+  return toc.entries.filter(
+    (entry) =>
+      /^(?:FOREIGN )?TABLE$/.test(entry.kind) &&
+      !ids.has(entry.id) &&
+      attaching.some((attach) => attach.needs.includes(entry.id) && isIt(attach, entry))
+  )
+}
+
+type Named = Pick<TocEntry, 'kind' | 'schema' | 'tag'>
+const nameOf = (entry: Named) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+
+/** Names of what is defined otherwise than in the backup. Operators of one name are one: their operands are no part of it. */
+function differing(now: ArchiveToc, backup: ArchiveToc): Set<string> {
+  const forms = (toc: ArchiveToc) =>
+    new Map(
+      [...Map.groupBy(toc.entries, nameOf)].map(([name, entries]) => [
+        name,
+        entries.map(fixedForm).toSorted().join('\0')
+      ])
+    )
+  const before = forms(backup)
+  return new Set(
+    [...forms(now)].filter(([name, form]) => before.has(name) && before.get(name) !== form).map(([name]) => name)
+  )
+}
+
 /**
- * Drops the roots, and with `largeObjects` all large objects, in the open transaction. What the role may not take from the platform's tables is listed.
+ * What of a definition `OR REPLACE` cannot change. Of functions it is the head (names and defaults of parameters, the result), which pg_dump writes before
+ * the language, and whether it is a window function; of anything else everything. Source: PostgreSQL, bin/pg_dump/pg_dump.c, dumpFunc.
+ */
+function fixedForm({ kind, definition }: TocEntry): string {
+  if (kind !== 'FUNCTION' && kind !== 'PROCEDURE') return withElementCasts(definition)
+  const head = definition.indexOf('\n    LANGUAGE ')
+  if (head === -1) return definition
+  return `${definition.slice(0, head)}${/^\n {4}LANGUAGE (?:"(?:[^"]|"")*"|\S+)( WINDOW)?/.exec(definition.slice(head))?.[1] ?? ''}`
+}
+
+/** What dropping left. */
+export interface Dropped {
+  readonly findings: readonly Finding[]
+  /** Numbers of large objects of others, which stay as they are. */
+  readonly keptObjects: ReadonlySet<string>
+}
+
+/**
+ * Drops the roots, and with `largeObjects` all large objects that the role may, in the open transaction. What it may not take from the platform's tables or
+ * from others is listed.
  */
 export async function dropReplaced(
   connection: Connection,
   replaced: Replaced,
   largeObjects: boolean
-): Promise<Finding[]> {
-  if (largeObjects) await connection.query('select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata')
+): Promise<Dropped> {
   const findings: Finding[] = []
+  const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
+  if (keptObjects.size > 0)
+    findings.push({
+      kind: 'todo',
+      subject: 'large objects',
+      detail: `${keptObjects.size} of other owners stay as they are: ${listed([...keptObjects])}`
+    })
   for (const entry of replaced.extras) {
     const error = await refusalOf(connection, entry.dropStatement)
     if (error === null) continue
@@ -195,16 +294,24 @@ export async function dropReplaced(
   for (const entry of roots) {
     const object = objectOf(entry)
     if (object === null) continue
-    const error = await refusalOf(
-      connection,
-      `DROP ${object.replace(/^(FOREIGN TABLE|MATERIALIZED VIEW|[A-Z]+) /, '$1 IF EXISTS ')} CASCADE`
-    )
+    const error = await refusalOf(connection, `DROP ${entry.kind} IF EXISTS${object.slice(entry.kind.length)} CASCADE`)
     if (error !== null)
       throw new UserError('SB708', `${describeEntry(entry)} could not be replaced: ${asError(error).message}`, {
         cause: error
       })
   }
-  return findings
+  return { findings, keptObjects }
+}
+
+/** Unlinks all large objects but those of others, whose numbers it returns. */
+async function unlinkOwn(connection: Connection): Promise<Set<string>> {
+  await connection.query(
+    `select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where pg_catalog.pg_has_role(lomowner, 'USAGE')`
+  )
+  const rows = await connection.query<{ oid: string }>(
+    'select oid::text as oid from pg_catalog.pg_largeobject_metadata order by pg_largeobject_metadata.oid'
+  )
+  return new Set(rows.map(({ oid }) => oid))
 }
 
 /** What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. */

@@ -9,14 +9,14 @@ import type { Files, Finding } from '../../source.ts'
 import { compareGuards } from '../compare.ts'
 import { fingerprintVersion, readGuards } from '../guards.ts'
 import { readPlatform } from '../platform.ts'
-import type { ArchiveToc } from '../proof/archive-toc.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { listed, qualified, readable } from '../quote.ts'
 import { sessionSettings } from '../snapshot.ts'
 import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
 import { carryOutInStages } from './carry-out-in-stages.ts'
-import { chosenGuards, holdsAlready, isOfPlatform } from './check-after.ts'
+import { chosenGuards, comparable, entriesOnPlatform, holdsAlready, isOfPlatform } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { describeEntry } from './entry-sql.ts'
@@ -159,7 +159,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     if (replaced !== null && replaced.endangered.length > 0) {
       throw new UserError(
         'SB713',
-        `The tables ${listed(replaced.endangered)} use what would be replaced and would lose columns with it.`
+        `${listed(replaced.endangered)} would lose columns or go altogether with what would be replaced.`
       )
     }
     if (replaced !== null && facts.selection.type === 'schema') await assertNothingLost(connection, replaced)
@@ -171,6 +171,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       byTables: options.selection.tables.length > 0,
       target,
       known: replaced?.known ?? known,
+      ...(replaced === null ? {} : { before: known, changed: replaced.changed }),
       tables,
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
@@ -254,11 +255,10 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           tables: plan.rows.length,
           rows: plan.rows.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
           inStages: prepared.inStages,
-          dropped: replaced?.roots.map(describeEntry) ?? [],
-          givenBack:
-            replaced?.givenBack
-              .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
-              .map(describeEntry) ?? [],
+          dropped: replaced === null ? [] : await describeDropped(connection, replaced.roots, toc),
+          givenBack: [...(replaced?.givenBack ?? []), ...plan.returning]
+            .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
+            .map(describeEntry),
           findings: [
             ...plan.findings,
             ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, chosen, toc, plan) : [])
@@ -390,10 +390,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       { facts, whole: chosen.whole, entries: toc.entries.filter((entry) => chosen.entries.has(entry.id)) },
       await readGuards(connection, facts.server.versionNumber)
     )
+    const onPlatform = entriesOnPlatform(toc.entries, plan.platform)
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
     return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor, sameFingerprint })
-      .filter((finding) => finding.kind === 'difference' && !isOfPlatform(finding.subject, plan.platform))
+      .filter(
+        ({ kind, subject }) =>
+          kind === 'difference' && (!isOfPlatform(subject, plan.platform) || onPlatform.has(comparable(subject)))
+      )
       .map((finding) => ({
         ...finding,
         kind: 'note' as const,
@@ -448,6 +452,27 @@ async function assertNothingLost(connection: Connection, { roots }: Replaced): P
     'SB720',
     `The rows that the target holds in ${listed(full)} would be gone: only definitions come back.`
   )
+}
+
+/** What goes, in words; tables that the backup does not know with their rows, which nothing brings back. */
+async function describeDropped(
+  connection: Connection,
+  roots: readonly TocEntry[],
+  backup: ArchiveToc
+): Promise<string[]> {
+  const known = new Set(backup.entries.filter(({ kind }) => kind === 'TABLE').map(describeEntry))
+  const words: string[] = []
+  for (const entry of roots) {
+    const text = describeEntry(entry)
+    if (entry.kind !== 'TABLE' || known.has(text)) {
+      words.push(text)
+      continue
+    }
+    const name = qualified({ schema: entry.schema, name: entry.tag })
+    const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from only ${name}`)
+    words.push(`${text} (${row?.rows ?? '0'} rows, not in the backup)`)
+  }
+  return words
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
-import { qualified, quoteIdentifier } from '../quote.ts'
+import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import { refusalOf } from './refusal.ts'
 
 /**
@@ -64,7 +64,8 @@ export async function removeMark(connection: Connection): Promise<void> {
 
 /**
  * Takes away what a restore left, in several transactions; may be cut and started again. `begin` opens a transaction with its settings, in which neither
- * triggers nor event triggers fire. What the mark does not name stays; roles that could not be dropped are returned.
+ * triggers nor event triggers fire. What the mark does not name stays; what could not be taken back and harms nothing (roles, rows and
+ * large objects that the role may not touch) is returned.
  */
 export async function takeBack(
   connection: Connection,
@@ -95,16 +96,26 @@ export async function takeBack(
     await inTransaction(async () => {
       await connection.query(`drop extension if exists ${quoteIdentifier(extension)} cascade`)
     })
+  const findings: Finding[] = []
   await inTransaction(async () => {
     await connection.query(`select pg_catalog.set_config('storage.allow_delete_query', 'true', true)`)
-    for (const table of unfinished.filled) await connection.query(`delete from only ${qualified(table)}`)
+    for (const table of unfinished.filled) {
+      const sql = `delete from only ${qualified(table)}`
+      const error = await refusalOf(connection, sql)
+      if (error !== null)
+        findings.push({
+          kind: 'todo',
+          subject: `table ${readable(table)}`,
+          detail: asError(error).message,
+          remedy: `${sql};`
+        })
+    }
   })
   await unlinkObjects(connection, unfinished, inTransaction)
   for (const other of unfinished.others)
     await inTransaction(async () => {
       await connection.query(`drop ${other.kind} if exists ${quoteIdentifier(other.name)} cascade`)
     })
-  const findings: Finding[] = []
   await inTransaction(async () => {
     for (const role of unfinished.roles) {
       const sql = `drop role if exists ${quoteIdentifier(role)}`
@@ -112,10 +123,21 @@ export async function takeBack(
       if (error !== null)
         findings.push({ kind: 'todo', subject: `role ${role}`, detail: asError(error).message, remedy: `${sql};` })
     }
+    const [others] = await connection.query<{ count: string }>(
+      `select count(*)::text as count from pg_catalog.pg_largeobject_metadata where ${madeSince(unfinished)}`
+    )
+    if (others !== undefined && others.count !== '0')
+      findings.push({
+        kind: 'todo',
+        subject: 'large objects',
+        detail: `${others.count} of other owners are still there`
+      })
     await removeMark(connection)
   })
   return findings
 }
+
+const madeSince = ({ largeObjects }: Unfinished) => `oid <> all (array[${largeObjects.join(', ')}]::oid[])`
 
 async function unlinkObjects(
   connection: Connection,
@@ -126,7 +148,7 @@ async function unlinkObjects(
     await inTransaction(async () => {
       const [row] = await connection.query<{ count: string }>(
         `select count(pg_catalog.lo_unlink(o.oid))::text as count from (select oid from pg_catalog.pg_largeobject_metadata
-where oid <> all (array[${unfinished.largeObjects.join(', ')}]::oid[]) limit ${batch}) o`
+where oid <> all (array[${unfinished.largeObjects.join(', ')}]::oid[]) and pg_catalog.pg_has_role(lomowner, 'USAGE') limit ${batch}) o`
       )
       more = row !== undefined && row.count !== '0'
     })

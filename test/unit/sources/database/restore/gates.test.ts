@@ -82,7 +82,16 @@ describe('F68: a target is refused before anything is written', () => {
 })
 
 describe('F68: a plan is refused before anything is written', () => {
-  const plan: RestorePlan = { entries: [], rows: [], findings: [], obstacles: [], platform: new Set(), left: [] }
+  const plan: RestorePlan = {
+    entries: [],
+    rows: [],
+    findings: [],
+    obstacles: [],
+    platform: new Set(),
+    left: [],
+    regranted: [],
+    returning: []
+  }
   const gate = (facts: Partial<RestorePlan>, state: Partial<TargetState> = {}) =>
     refusal(() => assertPlan({ ...plan, ...facts }, { ...target, ...state }))
   const schema = [{ kind: 'SCHEMA' } as Partial<TocEntry> as TocEntry]
