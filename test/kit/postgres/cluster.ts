@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { access, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -20,9 +20,10 @@ export function serverUser(): ServerUser | undefined {
   return { uid: Number(line[1]), gid: Number(line[2]) }
 }
 
-/** A folder for temporary files that the server's user can enter, too. */
+/** A folder for temporary files that the server's user can enter, too; in memory where the tests' own lie there (scripts/test). */
 export function temporaryFolder(): string {
-  return process.getuid?.() === 0 ? '/tmp' : tmpdir()
+  const own = tmpdir()
+  return process.getuid?.() !== 0 || (statSync(own).mode & 0o001) !== 0 ? own : '/tmp'
 }
 
 /**
