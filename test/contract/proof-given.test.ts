@@ -46,4 +46,24 @@ create table t (a int); alter table t enable row level security; grant select on
     expect(proof.findings).toEqual([])
     expect(proof.level).toBe('restore')
   })
+
+  test('the schemas of the platform do not make it refuse; what a user made or stores does', async () => {
+    await server.query('create database plain')
+    const { facts } = await capture(desk, server, 'plain')
+    await given.query(
+      'create schema auth; create table auth.users (id int); create schema extensions; create function extensions.x() returns int language sql as $$ select 1 $$; create schema storage; create table storage.objects (id int)'
+    )
+    expect((await prove(desk, facts, major, { given: target() })).level).toBe('restore')
+    await given.query('create schema shop')
+    await expect(prove(desk, facts, major, { given: target() })).rejects.toMatchObject({
+      code: 'SB605',
+      message: expect.stringContaining('schema shop')
+    })
+    await given.query('drop schema shop; insert into auth.users values (1)')
+    await expect(prove(desk, facts, major, { given: target() })).rejects.toMatchObject({
+      code: 'SB605',
+      message: expect.stringContaining('auth.users has rows')
+    })
+    await given.query('drop schema auth, extensions, storage cascade')
+  })
 })
