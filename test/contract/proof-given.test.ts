@@ -66,4 +66,23 @@ create table t (a int); alter table t enable row level security; grant select on
     })
     await given.query('drop schema auth, extensions, storage cascade')
   })
+
+  test('roles that are there already are compared, and named where they differ; they stay as they are', async () => {
+    await server.query('create database roled')
+    await server.query('create role same; create role other nologin; create role above; grant above to other')
+    await server.query('create role reader; grant above to reader')
+    await given.query(
+      `create role same; create role other login; create role below; grant below to other; alter role other set work_mem = '1MB'`
+    )
+    const { facts } = await capture(desk, server, 'roled')
+    const proof = await prove(desk, facts, major, { given: target() })
+    expect(proof.level).toBe('restore')
+    expect(proof.findings.map(({ kind, subject, detail }) => `${kind} ${subject}: ${detail}`).toSorted()).toEqual([
+      "notProven membership of other in below: the copy's server had the role other already: it is in the copy, but not in the source",
+      "notProven role other: the copy's server had the role other already: source: login false; copy: login true",
+      expect.stringMatching(/^notProven setting work_mem of role other: the copy's server had the role other already: /)
+    ])
+    const { rows } = await given.query(`select rolcanlogin from pg_roles where rolname = 'other'`)
+    expect(rows).toEqual([{ rolcanlogin: true }])
+  })
 })
