@@ -96,6 +96,7 @@ const groups: readonly (readonly [RegExp, string])[] = [
   [/counted, not hashed|hashed in the same way/, 'counted, but their content not compared'],
   [/^skipped|not counted/, 'samples of what roles see that were skipped'],
   [/worded differently/, 'worded differently by another major version'],
+  [/had the role/, 'roles that the server of `verify-database-url` had already, and that differ'],
   [/refuses|granted/, 'settings or memberships of roles that the copy cannot have']
 ]
 

@@ -46,4 +46,43 @@ create table t (a int); alter table t enable row level security; grant select on
     expect(proof.findings).toEqual([])
     expect(proof.level).toBe('restore')
   })
+
+  test('the schemas of the platform do not make it refuse; what a user made or stores does', async () => {
+    await server.query('create database plain')
+    const { facts } = await capture(desk, server, 'plain')
+    await given.query(
+      'create schema auth; create table auth.users (id int); create schema extensions; create function extensions.x() returns int language sql as $$ select 1 $$; create schema storage; create table storage.objects (id int)'
+    )
+    expect((await prove(desk, facts, major, { given: target() })).level).toBe('restore')
+    await given.query('create schema shop')
+    await expect(prove(desk, facts, major, { given: target() })).rejects.toMatchObject({
+      code: 'SB605',
+      message: expect.stringContaining('schema shop')
+    })
+    await given.query('drop schema shop; insert into auth.users values (1)')
+    await expect(prove(desk, facts, major, { given: target() })).rejects.toMatchObject({
+      code: 'SB605',
+      message: expect.stringContaining('auth.users has rows')
+    })
+    await given.query('drop schema auth, extensions, storage cascade')
+  })
+
+  test('roles that are there already are compared, and named where they differ; they stay as they are', async () => {
+    await server.query('create database roled')
+    await server.query('create role same; create role other nologin; create role above; grant above to other')
+    await server.query('create role reader; grant above to reader')
+    await given.query(
+      `create role same; create role other login; create role below; grant below to other; alter role other set work_mem = '1MB'`
+    )
+    const { facts } = await capture(desk, server, 'roled')
+    const proof = await prove(desk, facts, major, { given: target() })
+    expect(proof.level).toBe('restore')
+    expect(proof.findings.map(({ kind, subject, detail }) => `${kind} ${subject}: ${detail}`).toSorted()).toEqual([
+      "notProven membership of other in below: the copy's server had the role other already: it is in the copy, but not in the source",
+      "notProven role other: the copy's server had the role other already: source: login false; copy: login true",
+      expect.stringMatching(/^notProven setting work_mem of role other: the copy's server had the role other already: /)
+    ])
+    const { rows } = await given.query(`select rolcanlogin from pg_roles where rolname = 'other'`)
+    expect(rows).toEqual([{ rolcanlogin: true }])
+  })
 })

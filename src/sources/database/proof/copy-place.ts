@@ -8,6 +8,7 @@ import { startThrowAwayServer } from '../../../clients/postgres/throw-away-serve
 import type { Context } from '../../../context.ts'
 import { asError, UserError } from '../../../errors.ts'
 import { memberships, notOfExtension, userSchemas } from '../catalog.ts'
+import { platformSchemas, sharedSchemas } from '../platform-schemas.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 
 /** A database on which everything of this run is removed at the end. */
@@ -100,7 +101,7 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
 }
 
 /**
- * A database of this run's own on the server of `verify-database-url`. The database named there must be empty and the role a superuser:
+ * A database of this run's own on the server of `verify-database-url`. The database named there must be empty, but for the platform's schemas, and the role a superuser:
  * SB605 otherwise. Roles made there, and the database, are removed at the end.
  */
 export async function openGivenPlace(
@@ -182,25 +183,41 @@ async function createWithLocale(connection: Connection, facts: DatabaseFacts, na
   }
 }
 
+const nameList = (names: Iterable<string>) => `array[${[...names].map(quoteLiteral).join(', ')}]`
+
+/** Schemas that are not the platform's: Supabase's own image comes with those. */
+const ownSchemas = `${userSchemas} and n.nspname <> all (${nameList(platformSchemas)})
+    and not (n.nspname = any (${nameList(sharedSchemas)}) and pg_get_userbyid(n.nspowner) ~ '^supabase_')`
+
+/** Tables of the platform in which a project that is in use has rows. */
+const inUse = ['auth.users', 'storage.objects']
+
 async function assertEmpty(control: Connection, given: ConnectionTarget): Promise<void> {
   const place = `${given.host}/${given.database}`
   const [state] = await control.query<{ superuser: boolean; objects: string | null }>(`with ${memberships}
 select (select rolsuper from pg_roles where rolname = current_user) as superuser,
   (select string_agg(found.name, ', ') from (
     select 'schema ' || quote_ident(n.nspname) as name from pg_namespace n
-    where ${userSchemas} and n.nspname <> 'public' and ${notOfExtension('pg_namespace', 'n.oid')}
+    where ${ownSchemas} and n.nspname <> 'public' and ${notOfExtension('pg_namespace', 'n.oid')}
     union all
     select 'relation ' || c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where ${userSchemas} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and ${notOfExtension('pg_class', 'c.oid')}
+    where ${ownSchemas} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and ${notOfExtension('pg_class', 'c.oid')}
     union all
     select 'function ' || p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where ${userSchemas} and ${notOfExtension('pg_proc', 'p.oid')}
+    where ${ownSchemas} and ${notOfExtension('pg_proc', 'p.oid')}
     union all
     select 'type ' || format_type(t.oid, null) from pg_type t join pg_namespace n on n.oid = t.typnamespace
-    where ${userSchemas} and t.typtype in ('e', 'd', 'r') and ${notOfExtension('pg_type', 't.oid')}
+    where ${ownSchemas} and t.typtype in ('e', 'd', 'r') and ${notOfExtension('pg_type', 't.oid')}
     limit 5) found) as objects`)
   if (state?.superuser !== true)
     throw new UserError('SB605', `The role of \`verify-database-url\` (${given.user} at ${place}) is no superuser.`)
+  for (const table of inUse) {
+    const [there] = await control.query<{ there: boolean }>(`select to_regclass('${table}') is not null as there`)
+    if (there?.there !== true) continue
+    const [row] = await control.query<{ filled: boolean }>(`select exists (select from ${table}) as filled`)
+    if (row?.filled === true)
+      throw new UserError('SB605', `The database of \`verify-database-url\` (${place}) is in use: ${table} has rows.`)
+  }
   if (state.objects !== null)
     throw new UserError(
       'SB605',

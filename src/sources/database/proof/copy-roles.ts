@@ -140,7 +140,10 @@ export interface RoleScope {
   readonly except: string
 }
 
-/** Compares roles and memberships of the copy with the source's, as far as they are in the scope. `told`: what is known not to be there. */
+/**
+ * Compares roles and memberships of the copy with the source's, as far as they are in the scope. `told`: what is known not to be there. Roles that a given
+ * server had already stay as they are: where they differ that is not proven.
+ */
 export async function compareRoles(
   connection: Connection,
   facts: Roles,
@@ -152,19 +155,24 @@ export async function compareRoles(
   const difference = (subject: string, detail: string) => {
     if (!known.has(subject)) findings.push({ kind: 'difference', subject, detail })
   }
+  const unlike = (name: string) => (subject: string, detail: string) => {
+    if (made.has(name) || ownServer) difference(subject, detail)
+    else if (!known.has(subject))
+      findings.push({ kind: 'notProven', subject, detail: `the copy's server had the role ${name} already: ${detail}` })
+  }
   const there = new Map((await readRoles(connection)).map((role) => [role.name, role]))
   for (const role of facts.roles) {
-    if (!made.has(role.name)) continue
+    const tell = unlike(role.name)
     const copy = there.get(role.name)
     if (copy === undefined) {
-      difference(`role ${role.name}`, 'it is missing in the copy')
+      tell(`role ${role.name}`, 'it is missing in the copy')
       continue
     }
     const [left, right] = [attributeLines(role), attributeLines(copy)]
     const only = (lines: readonly string[], others: readonly string[]) =>
       lines.filter((line) => !others.includes(line)).join(', ')
     if (left.join('\n') !== right.join('\n'))
-      difference(
+      tell(
         `role ${role.name}`,
         `source: ${only(left, right) || '(nothing)'}; copy: ${only(right, left) || '(nothing)'}`
       )
@@ -172,7 +180,7 @@ export async function compareRoles(
       ...compareSettings(role.settings, copy.settings, `role ${role.name}`),
       ...compareSettings(role.databaseSettings, copy.databaseSettings, `role ${role.name}`)
     ])
-      difference(finding.subject, finding.detail)
+      tell(finding.subject, finding.detail)
   }
   if (ownServer) {
     const names = new Set([...facts.roles.map((role) => role.name), ...made, except])
@@ -182,18 +190,21 @@ export async function compareRoles(
 
   const key = ({ role, member, grantor, admin }: MembershipFacts) => JSON.stringify([role, member, grantor, admin])
   const subjectOf = ({ member, role }: MembershipFacts) => `membership of ${member} in ${role}`
-  const inScope = ({ member }: MembershipFacts) => member !== except && (ownServer || made.has(member))
+  const inSource = new Set(facts.roles.map((role) => role.name))
+  const inScope = ({ member }: MembershipFacts) =>
+    member !== except && (ownServer || made.has(member) || inSource.has(member))
   const copies = new Map((await readMemberships(connection)).map((membership) => [key(membership), membership]))
   for (const membership of facts.memberships) {
     const copy = copies.get(key(membership))
     copies.delete(key(membership))
     if (!inScope(membership)) continue
-    if (copy === undefined) difference(subjectOf(membership), 'it is missing in the copy')
+    if (copy === undefined) unlike(membership.member)(subjectOf(membership), 'it is missing in the copy')
     else if ([copy.inherit, copy.set].join() !== [membership.inherit, membership.set].join())
-      difference(subjectOf(membership), 'its options differ in the copy')
+      unlike(membership.member)(subjectOf(membership), 'its options differ in the copy')
   }
   for (const membership of copies.values())
-    if (inScope(membership)) difference(subjectOf(membership), 'it is in the copy, but not in the source')
+    if (inScope(membership))
+      unlike(membership.member)(subjectOf(membership), 'it is in the copy, but not in the source')
   return findings
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import { userSchemas } from '../catalog.ts'
+import { platformSchemas, sharedSchemas } from '../platform-schemas.ts'
 import { quoteIdentifier } from '../quote.ts'
 
 /** A schema of the target, and whose it is. */
@@ -41,39 +42,6 @@ export interface TargetState {
   /** Locks that one transaction can hold at most, by the server's settings. */
   readonly mostLocks: number
 }
-
-/** Schemas that the platform makes for itself in every project. Source: supabase/cli, dump scripts; supabase/postgres, migrations. */
-const platformSchemas = new Set([
-  '_analytics',
-  '_realtime',
-  '_supavisor',
-  'auth',
-  'extensions',
-  'graphql',
-  'graphql_public',
-  'pgbouncer',
-  'pgsodium',
-  'pgsodium_masks',
-  'realtime',
-  'storage',
-  'supabase_functions',
-  'supabase_migrations',
-  'vault'
-])
-
-/** Names that the platform and its extensions use, too, and users as well: whose it is tells the owner. */
-const sharedSchemas = new Set([
-  'cron',
-  'dbdev',
-  'etl',
-  'net',
-  'pgmq',
-  'pgtle',
-  'repack',
-  'tiger',
-  'tiger_data',
-  'topology'
-])
 
 /** Whether a schema is the platform's. */
 export function isPlatformSchema(schema: {
