@@ -597,7 +597,7 @@ const catalogue = {
     cause:
       'With `restore-mode: empty` the target must hold nothing of a project: no table, view, function or type in user schemas, no Auth users, no Storage objects.',
     remedy:
-      'Restore into a fresh project, or choose `restore-mode`: `missing-rows`, `side-schema` or `replace`; `dry-run: true` shows what each would do.'
+      'Restore into a fresh project, or choose `restore-mode`: `missing-rows`, `side-schema` or `replace`. With `dry-run: true` these three compare row by row and change nothing; `missing-rows` with `tables` looks at single tables of a live project.'
   },
   SB704: {
     title: 'The target is older than the backup',

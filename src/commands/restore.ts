@@ -4,7 +4,7 @@ import type { Contents } from '../archive/contents.ts'
 import type { DatabaseFacts } from '../archive/contents-database.ts'
 import type { Manifest } from '../archive/manifest.ts'
 import { UserError } from '../errors.ts'
-import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
 import type { Result } from '../result.ts'
@@ -191,7 +191,7 @@ async function restoreInto(
     log.info(
       `The target is kept as backup ${safety.backup.id} of ${safety.project ?? ''}: restore-mode replace brings it back.`
     )
-    await readHistories(ports, draft)
+    await readHistories(ports, draft, { project: safety.project, id: safety.backup.id })
   }
 
   let left: readonly string[] = []
@@ -311,10 +311,18 @@ async function restoreParts(
   return failures
 }
 
-async function readHistories(ports: RestorePorts, draft: Draft): Promise<void> {
+/** The history of the restored project, and the backup of the target, which lies under another label where the target is another project. */
+async function readHistories(
+  ports: RestorePorts,
+  draft: Draft,
+  safety: { readonly project: string | null; readonly id: string }
+): Promise<void> {
   const project = draft.manifest?.project
-  const entries: HistoryEntry[] = []
-  for (const destination of ports.destinations) entries.push(...(await readHistory(destination, project)))
+  const entries = await readAll(ports.destinations, project)
+  if (safety.project !== null && safety.project !== project) {
+    const ofTarget = await readAll(ports.destinations, safety.project)
+    entries.push(...ofTarget.filter((entry) => entry.ref.id === safety.id))
+  }
   draft.entries = entries
 }
 

@@ -169,7 +169,9 @@ describe('jobs of pg_cron', () => {
   })
 })
 
-describe.each([15, 17] as const)('objects of roles that the restore makes, on %i', (major) => {
+const roles = `select rolname, rolinherit, rolcreatedb, rolcanlogin, nullif(rolvaliduntil, 'infinity') as until from pg_roles where rolname like 'app!_%' escape '!' order by 1`
+
+describe.each([15, 17] as const)('roles of the project and what belongs to them, on %i', (major) => {
   let server: PostgresServer
   let desk: Desk
   let facts: DatabaseFacts
@@ -210,7 +212,7 @@ describe.each([15, 17] as const)('objects of roles that the restore makes, on %i
     await loadSupabase(server, { user: false, database: name })
   }
 
-  test('belong to them again, functions that run with their rights included', async () => {
+  test('objects belong to them again, functions that run with their rights included', async () => {
     for (const [name, options] of [
       ['whole', {}],
       ['staged', { largeFrom: 0 }]
@@ -241,6 +243,29 @@ describe.each([15, 17] as const)('objects of roles that the restore makes, on %i
     }
     expect(await as(undefined, 'kept', `${owners} offset 0`)).toEqual(expected)
     const left = (await membershipsNow()).filter(({ member }) => member === 'postgres')
-    expect(left.length).toBe(major === 15 ? 0 : 2)
+    expect(left.length).toBe(major === 15 ? 0 : 3)
+  })
+
+  test('that were there before and are others now are listed, with the SQL that makes them as they were', async () => {
+    await fresh('whole')
+    await restore('whole').run()
+    const before = [await membershipsNow(), await as(undefined, 'whole', roles)]
+    const options = { mode: 'replace', user: server.superuser } as const
+    const told = async () => (await restore('whole', options).run()).findings.filter(({ kind }) => kind === 'todo')
+    expect(await told()).toEqual([])
+    await as(
+      undefined,
+      'whole',
+      `revoke app_reader from app_owner ${major === 15 ? '' : 'granted by postgres'}; grant app_lender to app_reader; alter role app_reader createdb nologin noinherit valid until '2027-01-01'`
+    )
+    const todo = await told()
+    expect(todo.map(({ subject }) => subject)).toEqual([
+      'role app_reader',
+      'membership of app_owner in app_reader',
+      'membership of app_reader in app_lender'
+    ])
+    for (const { remedy } of todo) await as(undefined, 'whole', remedy ?? '')
+    expect([await membershipsNow(), await as(undefined, 'whole', roles)]).toEqual(before)
+    expect(await told()).toEqual([])
   })
 })

@@ -59,6 +59,16 @@ for (const [from, to] of ways) {
         backupId: project.backupId,
         safetyBackupId: expect.stringMatching(/^\d{8}T/)
       })
+      // It lies under the target's label, and is told by the output all the same.
+      const { backups } = run.outputs
+      const told: readonly { id: string; kind: string; project: string }[] = JSON.parse(backups ?? '[]')
+      expect(told.filter(({ kind }) => kind === 'safety')).toEqual([
+        expect.objectContaining({
+          id: run.result?.restore?.['safetyBackupId'],
+          project: run.result?.restore?.['safetyProject']
+        })
+      ])
+      expect(told.map(({ id }) => id)).toContain(project.backupId)
       const [theirs, ours] = [await contentOf(project.source), await contentOf(target)]
       for (const [name, content] of theirs)
         if (!notByRows.test(name)) expect({ name, content: ours.get(name) }).toEqual({ name, content })

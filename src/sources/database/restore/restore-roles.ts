@@ -3,14 +3,15 @@ import type { Connection } from '../../../clients/postgres/connection.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
-import { readMemberships } from '../roles.ts'
+import { readMemberships, readRoles } from '../roles.ts'
 import { assignment, isReservedRole } from '../roles-sql.ts'
 import { refusalOf } from './refusal.ts'
 import type { TargetState } from './target.ts'
 
 /**
  * Makes the roles of the project that the target does not have, with their memberships and settings, in the open transaction. Roles that are there stay as
- * they are: they belong to the whole server. Attributes and memberships that the session may not give are listed. Passwords are in no backup.
+ * they are: they belong to the whole server; what the backup says otherwise of those that are not the platform's is listed. So are attributes and
+ * memberships that the session may not give. Passwords are in no backup.
  */
 export async function restoreRoles(
   connection: Connection,
@@ -26,8 +27,20 @@ export async function restoreRoles(
     return error === null
   }
   const made = new Set<string>()
+  const before = new Map((await readRoles(connection)).map((role) => [role.name, role]))
   for (const role of facts.roles) {
-    if (target.roles.has(role.name)) continue
+    const there = before.get(role.name)
+    if (there !== undefined) {
+      const attributes = attributesThatDiffer(role, there)
+      if (attributes.length > 0 && !isReservedRole(role.name))
+        findings.push({
+          kind: 'todo',
+          subject: `role ${role.name}`,
+          detail: 'it is there with other attributes than in the backup, and was left as it is',
+          remedy: `ALTER ROLE ${quoteIdentifier(role.name)} ${attributes.join(' ')};`
+        })
+      continue
+    }
     const name = quoteIdentifier(role.name)
     if (!(await tried(`role ${role.name}`, `CREATE ROLE ${name} WITH ${plainAttributes(role)}`))) continue
     made.add(role.name)
@@ -50,27 +63,76 @@ export async function restoreRoles(
         remedy: `ALTER ROLE ${name} PASSWORD '...';`
       })
   }
-  const held = byPair(await readMemberships(connection))
+  const memberships = await readMemberships(connection)
+  const held = byPair(memberships)
   for (const [pair, membership] of byPair(facts.memberships)) {
     const there = held.get(pair)
     if (there !== undefined && covers(there, membership)) continue
-    if (isReservedRole(membership.member) && !made.has(membership.role)) continue
-    if (!made.has(membership.member) && !made.has(membership.role)) continue
+    const { role, member } = membership
     // Who has the right to pass a role on cannot be given it once more by himself.
     const admin = membership.admin && there?.admin !== true
-    await tried(
-      `membership of ${membership.member} in ${membership.role}`,
-      `GRANT ${quoteIdentifier(membership.role)} TO ${quoteIdentifier(membership.member)}${membershipOptions({ ...membership, admin }, target.versionNumber)}`
-    )
+    const grant = `GRANT ${quoteIdentifier(role)} TO ${quoteIdentifier(member)}${membershipOptions({ ...membership, admin }, target.versionNumber)}`
+    const subject = `membership of ${member} in ${role}`
+    if (made.has(role) || (made.has(member) && !isReservedRole(member))) await tried(subject, grant)
+    else if (before.has(role) && before.has(member) && isOwn(membership))
+      findings.push({
+        kind: 'todo',
+        subject,
+        detail:
+          'both roles were there before, and stay as they are: the backup has this membership, the target does not',
+        remedy: `${grant};`
+      })
+  }
+  const known = new Set(facts.roles.map((role) => role.name))
+  const wanted = byPair(facts.memberships)
+  for (const membership of memberships) {
+    const { role, member, grantor } = membership
+    // Who makes a role becomes its member by that alone, since 16.
+    if (wanted.has(pairOf(membership)) || member === target.user || made.has(role) || made.has(member)) continue
+    if (known.has(role) && known.has(member) && isOwn(membership))
+      findings.push({
+        kind: 'todo',
+        subject: `membership of ${member} in ${role}`,
+        detail:
+          'both roles were there before, and stay as they are: the target has this membership, the backup does not',
+        remedy: `REVOKE ${quoteIdentifier(role)} FROM ${quoteIdentifier(member)}${target.versionNumber >= 160_000 ? ` GRANTED BY ${quoteIdentifier(grantor)}` : ''};`
+      })
   }
   return findings
 }
+
+/** Whether one of the two is the project's own: what the platform's roles are to each other is the platform's affair. */
+function isOwn({ role, member }: MembershipFacts): boolean {
+  return !isReservedRole(member) || !(isReservedRole(role) || role.startsWith('pg_'))
+}
+
+const until = ({ validUntil }: RoleFacts) => validUntil ?? 'infinity'
+
+/** What `ALTER ROLE` must say for a role to be as in the backup. */
+function attributesThatDiffer(wanted: RoleFacts, there: RoleFacts): string[] {
+  const words = [
+    ['superuser', 'SUPERUSER'],
+    ['inherit', 'INHERIT'],
+    ['createRole', 'CREATEROLE'],
+    ['createDb', 'CREATEDB'],
+    ['login', 'LOGIN'],
+    ['replication', 'REPLICATION'],
+    ['bypassRls', 'BYPASSRLS']
+  ] as const
+  return [
+    ...words.flatMap(([key, word]) => (wanted[key] === there[key] ? [] : [wanted[key] ? word : `NO${word}`])),
+    ...(wanted.connectionLimit === there.connectionLimit ? [] : [`CONNECTION LIMIT ${wanted.connectionLimit}`]),
+    ...(until(wanted) === until(there) ? [] : [`VALID UNTIL ${quoteLiteral(until(wanted))}`])
+  ]
+}
+
+const pairOf = ({ role, member }: MembershipFacts) => JSON.stringify([role, member])
 
 /** Memberships by role and member: what several grantors gave counts together, as it does at the server. */
 function byPair(memberships: readonly MembershipFacts[]): Map<string, MembershipFacts> {
   const pairs = new Map<string, MembershipFacts>()
   for (const membership of memberships) {
-    const pair = JSON.stringify([membership.role, membership.member])
+    const pair = pairOf(membership)
     const other = pairs.get(pair)
     const either = (one: boolean | null, two: boolean | null) => (one === null ? two : one || two === true)
     pairs.set(

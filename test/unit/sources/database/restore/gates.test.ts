@@ -128,3 +128,8 @@ describe('F68: a plan is refused before anything is written', () => {
     expect(gate({ rows: rows('copy') }, { replicaRole: false })).toBeUndefined()
   })
 })
+
+test('who meets a target that is not empty reads which modes compare it', () => {
+  const { remedy } = refusal(() => assertTarget({ ...target, holds: ['the table notes'] }, facts, toc(), 'empty')) ?? {}
+  expect(remedy).toMatch(/`missing-rows`, `side-schema` or `replace`\. With `dry-run: true` these three compare row by row and change nothing/)
+})
