@@ -367,3 +367,17 @@ describe('publications', () => {
     expect((await state('published_by_other'))[0].tables).toEqual(['other.guarded', 'app.notes', 'app.parent'])
   })
 })
+
+test('materialized views of others are filled again where they were', async () => {
+  await copy(
+    'views',
+    'create materialized view other.filled as select count(*) as n from app.notes; create materialized view other.hollow as select * from app.notes with no data'
+  )
+  await replace('views', { selection: ofTables('app.notes') })
+  expect(
+    await sql(
+      'views',
+      `select matviewname as name from pg_matviews where schemaname = 'other' and ispopulated order by 1`
+    )
+  ).toEqual([{ name: 'counted' }, { name: 'filled' }])
+})

@@ -102,7 +102,8 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const loaded = together([emptied, brought])
   findings.push(...loaded.findings)
   await runner.run(passes.after)
-  const notGivenBack = replaced === null ? [] : await giveBack(connection, replaced, target.user)
+  const notGivenBack =
+    replaced === null || dropped === null ? [] : await giveBack(connection, replaced, target.user, dropped.unpopulated)
   findings.push(...notGivenBack.filter((one) => runner.findings.every(({ subject }) => subject !== one.subject)))
   findings.push(...(await bringReturning(connection, plan.returning, target.user)))
   for (const statement of held.back) await connection.query(statement)

@@ -284,6 +284,8 @@ export interface Dropped {
   readonly findings: readonly Finding[]
   /** Numbers of large objects of others, which stay as they are. */
   readonly keptObjects: ReadonlySet<string>
+  /** Materialized views that held no data before, by `readable` name. */
+  readonly unpopulated: ReadonlySet<string>
 }
 
 /**
@@ -296,6 +298,9 @@ export async function dropReplaced(
   largeObjects: boolean
 ): Promise<Dropped> {
   const findings: Finding[] = []
+  const views = await connection.query<{ schema: string; name: string }>(
+    'select schemaname::text as schema, matviewname::text as name from pg_catalog.pg_matviews where not ispopulated'
+  )
   const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
   if (keptObjects.size > 0)
     findings.push({
@@ -325,7 +330,7 @@ export async function dropReplaced(
         cause: error
       })
   }
-  return { findings, keptObjects }
+  return { findings, keptObjects, unpopulated: new Set(views.map(readable)) }
 }
 
 /** Unlinks all large objects but those of others, whose numbers it returns. */
@@ -343,7 +348,12 @@ async function unlinkOwn(connection: Connection): Promise<Set<string>> {
  * What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. Only that a publication of another owner
  * publishes a table is listed instead: whoever owns the table could take it away and not give it back.
  */
-export async function giveBack(connection: Connection, replaced: Replaced, user: string): Promise<Finding[]> {
+export async function giveBack(
+  connection: Connection,
+  replaced: Replaced,
+  user: string,
+  unpopulated: Dropped['unpopulated']
+): Promise<Finding[]> {
   const known = await readKnownObjects(connection)
   const entries = replaced.givenBack.filter((entry) => {
     if (known.has(entry)) return false
@@ -368,7 +378,8 @@ export async function giveBack(connection: Connection, replaced: Replaced, user:
   try {
     await runner.run(entries.filter((entry) => entry.kind !== 'ACL'))
     for (const entry of entries) {
-      if (entry.kind !== 'MATERIALIZED VIEW') continue
+      if (entry.kind !== 'MATERIALIZED VIEW' || unpopulated.has(readable({ schema: entry.schema, name: entry.tag })))
+        continue
       await runner.attempt(
         entry,
         `REFRESH MATERIALIZED VIEW ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
