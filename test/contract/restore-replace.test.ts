@@ -188,7 +188,7 @@ describe('what users have hung on tables of the platform', () => {
   test('is shown before, and listed where only an empty target is filled', async () => {
     await copy(
       'hung_before',
-      'drop schema app cascade; drop schema other; select lo_unlink(oid) from pg_largeobject_metadata'
+      'drop schema app cascade; drop schema other cascade; drop publication news; drop publication stays; select lo_unlink(oid) from pg_largeobject_metadata'
     )
     await admin('hung_before', changed)
     const preview = await replacing('hung_before').preview(true)
