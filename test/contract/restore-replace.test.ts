@@ -37,6 +37,7 @@ beforeAll(async () => {
      create view other.parents as select * from app.parent; grant select on other.parents to anon; create view other.of_view as select id from other.parents; create materialized view other.counted as select count(*) as n from app.parent; create index on other.counted (n);
      create function other.all_parents() returns setof app.parent language sql as 'select * from app.parent';
      create table other.guarded (id int); alter table other.guarded enable row level security; create policy by_parent on other.guarded using (exists (select from app.parent p where p.id = guarded.id));
+     create publication news for table app.notes, other.guarded; create publication stays for table app.child;
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
@@ -187,7 +188,7 @@ describe('what users have hung on tables of the platform', () => {
   test('is shown before, and listed where only an empty target is filled', async () => {
     await copy(
       'hung_before',
-      'drop schema app cascade; drop schema other; select lo_unlink(oid) from pg_largeobject_metadata'
+      'drop schema app cascade; drop schema other cascade; drop publication news; drop publication stays; select lo_unlink(oid) from pg_largeobject_metadata'
     )
     await admin('hung_before', changed)
     const preview = await replacing('hung_before').preview(true)
@@ -330,4 +331,53 @@ describe('a table that was dropped with everything that used it', () => {
       )
     ).toEqual([{ view: null, keys: 0 }])
   })
+})
+
+describe('publications', () => {
+  const state = (name: string) =>
+    sql(
+      name,
+      `select pubname as name, pubupdate as updates, (select array_agg(schemaname || '.' || tablename order by tablename) from pg_publication_tables t where t.pubname = p.pubname) as tables from pg_publication p where pubname in ('news', 'stays') order by 1`
+    )
+
+  test('publish what they published, no more and no less', async () => {
+    await copy(
+      'published',
+      `alter publication news add table app.parent; alter publication news drop table other.guarded; alter publication news set (publish = 'insert'); comment on publication stays is 'not touched'`
+    )
+    const restored = await replace('published')
+    expect(open(restored)).toEqual([])
+    expect(await state('published')).toEqual(await state('source'))
+    expect(restored.findings.map(({ subject }) => subject)).not.toContain('publication news')
+  })
+
+  test('of another owner stay, and are noted, and their tables are listed', async () => {
+    await copy('published_by_other', 'alter publication news add table app.parent')
+    await admin('published_by_other', 'alter publication news owner to supabase_admin')
+    const restored = await replace('published_by_other')
+    expect(restored.findings).toContainEqual(expect.objectContaining({ kind: 'note', subject: 'publication news' }))
+    const tables = [
+      'publication table app: news notes',
+      'publication table other: news guarded',
+      'publication table app: news parent'
+    ]
+    expect(open(restored).toSorted()).toEqual(tables.toSorted())
+    for (const { subject, remedy } of restored.findings)
+      if (tables.includes(subject)) await admin('published_by_other', remedy ?? '')
+    expect((await state('published_by_other'))[0].tables).toEqual(['other.guarded', 'app.notes', 'app.parent'])
+  })
+})
+
+test('materialized views of others are filled again where they were', async () => {
+  await copy(
+    'views',
+    'create materialized view other.filled as select count(*) as n from app.notes; create materialized view other.hollow as select * from app.notes with no data'
+  )
+  await replace('views', { selection: ofTables('app.notes') })
+  expect(
+    await sql(
+      'views',
+      `select matviewname as name from pg_matviews where schemaname = 'other' and ispopulated order by 1`
+    )
+  ).toEqual([{ name: 'counted' }, { name: 'filled' }])
 })

@@ -107,7 +107,9 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   findings.push(...loaded.findings)
   if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
   await runner.run(passes.after)
-  if (replaced !== null) await giveBack(connection, replaced, target.user)
+  const notGivenBack =
+    replaced === null || dropped === null ? [] : await giveBack(connection, replaced, target.user, dropped.unpopulated)
+  findings.push(...notGivenBack.filter((one) => runner.findings.every(({ subject }) => subject !== one.subject)))
   findings.push(...(await bringReturning(connection, plan.returning, target.user)))
   for (const statement of held.back) await connection.query(statement)
   await resetGrants(connection, plan.regranted)

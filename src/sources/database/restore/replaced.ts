@@ -147,6 +147,8 @@ export function planReplacing(
           chosen.whole &&
           !inBackup.has(name(entry))
       )
+  const publications = chosen.whole ? publicationsThatDiffer(now, backup, target) : []
+  roots.push(...publications)
   const first = [...roots, ...schemas].map((entry) => entry.id)
   const lost = withDependants(now, new Map(first.map((id) => [id, ''])))
   // One that uses what goes would stay, without the attribute.
@@ -172,7 +174,9 @@ export function planReplacing(
     // Contained in what goes: nobody else's.
     const hangs =
       attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
-    if (hangs) gone.add(entry.id)
+    const published =
+      entry.kind.startsWith('PUBLICATION TABLE') && publications.some((one) => entry.needs.includes(one.id))
+    if (hangs || published) gone.add(entry.id)
     else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
     // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
     else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)
@@ -225,6 +229,27 @@ function partitionsOf(toc: ArchiveToc, parents: readonly TocEntry[]): TocEntry[]
   )
 }
 
+/**
+ * Publications of the target that the backup has with other tables or settings, as far as the role owns them. Those of the platform's own tables are
+ * others in each of its versions.
+ */
+function publicationsThatDiffer(now: ArchiveToc, backup: ArchiveToc, target: TargetState): TocEntry[] {
+  const members = (toc: ArchiveToc, { id }: TocEntry) =>
+    toc.entries.filter(({ kind, needs }) => kind.startsWith('PUBLICATION TABLE') && needs.includes(id))
+  const form = (toc: ArchiveToc, entry: TocEntry) =>
+    [entry, ...members(toc, entry)]
+      .map(({ definition }) => definition)
+      .toSorted()
+      .join('\0')
+  const isPlatforms = ({ schema }: TocEntry) => target.schemas.get(schema)?.platform === true
+  return now.entries.filter((entry) => {
+    if (entry.kind !== 'PUBLICATION' || !(target.superuser || entry.owner === target.user)) return false
+    const before = backup.entries.find((one) => one.kind === 'PUBLICATION' && one.tag === entry.tag)
+    if (before === undefined || form(now, entry) === form(backup, before)) return false
+    return ![...members(now, entry), ...members(backup, before)].some(isPlatforms)
+  })
+}
+
 type Named = Pick<TocEntry, 'kind' | 'schema' | 'tag'>
 const nameOf = (entry: Named) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
 
@@ -259,6 +284,8 @@ export interface Dropped {
   readonly findings: readonly Finding[]
   /** Numbers of large objects of others, which stay as they are. */
   readonly keptObjects: ReadonlySet<string>
+  /** Materialized views that held no data before, by `readable` name. */
+  readonly unpopulated: ReadonlySet<string>
 }
 
 /**
@@ -271,6 +298,9 @@ export async function dropReplaced(
   largeObjects: boolean
 ): Promise<Dropped> {
   const findings: Finding[] = []
+  const views = await connection.query<{ schema: string; name: string }>(
+    'select schemaname::text as schema, matviewname::text as name from pg_catalog.pg_matviews where not ispopulated'
+  )
   const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
   if (keptObjects.size > 0)
     findings.push({
@@ -300,7 +330,7 @@ export async function dropReplaced(
         cause: error
       })
   }
-  return { findings, keptObjects }
+  return { findings, keptObjects, unpopulated: new Set(views.map(readable)) }
 }
 
 /** Unlinks all large objects but those of others, whose numbers it returns. */
@@ -314,8 +344,16 @@ async function unlinkOwn(connection: Connection): Promise<Set<string>> {
   return new Set(rows.map(({ oid }) => oid))
 }
 
-/** What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. */
-export async function giveBack(connection: Connection, replaced: Replaced, user: string): Promise<void> {
+/**
+ * What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. Only that a publication of another owner
+ * publishes a table is listed instead: whoever owns the table could take it away and not give it back.
+ */
+export async function giveBack(
+  connection: Connection,
+  replaced: Replaced,
+  user: string,
+  unpopulated: Dropped['unpopulated']
+): Promise<Finding[]> {
   const known = await readKnownObjects(connection)
   const entries = replaced.givenBack.filter((entry) => {
     if (known.has(entry)) return false
@@ -340,7 +378,8 @@ export async function giveBack(connection: Connection, replaced: Replaced, user:
   try {
     await runner.run(entries.filter((entry) => entry.kind !== 'ACL'))
     for (const entry of entries) {
-      if (entry.kind !== 'MATERIALIZED VIEW') continue
+      if (entry.kind !== 'MATERIALIZED VIEW' || unpopulated.has(readable({ schema: entry.schema, name: entry.tag })))
+        continue
       await runner.attempt(
         entry,
         `REFRESH MATERIALIZED VIEW ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
@@ -350,6 +389,10 @@ export async function giveBack(connection: Connection, replaced: Replaced, user:
   } catch (error) {
     throw error instanceof UserError && error.code === 'SB708' ? failed(error.message, error) : error
   }
-  const [refused] = runner.findings
+  const published = entries.flatMap((entry) =>
+    entry.kind === 'PUBLICATION TABLE' ? (runner.findingOf(entry.id) ?? []) : []
+  )
+  const refused = runner.findings.find((finding) => !published.includes(finding))
   if (refused !== undefined) throw failed(`${refused.subject}: ${refused.detail}`)
+  return published
 }
