@@ -20,7 +20,10 @@ export function secretsOf(get: (name: string) => string): string[] {
       const trimmed = line.trim()
       if (trimmed !== '' && !trimmed.startsWith('#') && !trimmed.startsWith('-----')) secrets.add(trimmed)
     }
-    for (const part of partsOf(name, text)) secrets.add(part)
+    for (const part of partsOf(name, text)) {
+      // An empty password (`user:@host`) would be found everywhere.
+      if (part !== '') secrets.add(part)
+    }
   }
   return [...secrets]
 }

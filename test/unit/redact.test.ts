@@ -29,7 +29,14 @@ test('T7: a secret is found in every form in which programs repeat it', () => {
 test('without secrets a text stays as it is, and a short one is found encoded, too', () => {
   for (const secrets of [[], ['', 'abc', '\n\n']]) expect(createRedact(secrets)('abc and more')).toBe('abc and more')
   const redact = createRedact(['k3y!'])
-  for (const form of ['k3y!', 'k3y%21', Buffer.from('k3y!').toString('hex'), Buffer.from('k3y!').toString('base64url')])
+  expect(createRedact(['long enough\n  indented line \r\n'])('indented line')).toBe('***')
+  for (const form of [
+    'k3y!',
+    'k3y%21',
+    Buffer.from('k3y!').toString('hex').toUpperCase(),
+    Buffer.from('k3y!').toString('hex'),
+    Buffer.from('k3y!').toString('base64url')
+  ])
     expect(redact(`<${form}>`)).toBe('<***>')
 })
 

@@ -64,7 +64,9 @@ test('T8: unsigned, another key, a replayed backup: each its own message', () =>
     return 'accepted'
   }
   expect(messageOf(() => requireSignature(signed, id, [other.verify, mine.verify]))).toBe('accepted')
-  expect(messageOf(() => requireSignature(exampleManifest(), id, [mine.verify]))).toContain('is not signed')
+  expect(messageOf(() => requireSignature(exampleManifest(), id, [mine.verify, other.verify]))).toContain(
+    `is not signed; a signature of ${mine.verify.fingerprint}, ${other.verify.fingerprint} is demanded.`
+  )
   expect(messageOf(() => requireSignature(signed, id, [other.verify]))).toContain(
     `signed by the key ${mine.verify.fingerprint}`
   )
@@ -109,6 +111,21 @@ describe('keys', () => {
       'holds a private key'
     )
     expect(() => readVerifyKey('x')).toThrow('The input verify-key is not an Ed25519 key.')
+    const refusal = (read: () => unknown) => {
+      try {
+        return read()
+      } catch (error) {
+        return error
+      }
+    }
+    expect(refusal(() => readSigningKey('x'))).toMatchObject({
+      code: 'SB001',
+      remedy: expect.stringContaining('openssl genpkey -algorithm ed25519')
+    })
+    expect(refusal(() => readVerifyKey('-----BEGIN PRIVATE KEY-----'))).toMatchObject({
+      code: 'SB001',
+      remedy: 'Give the public half: openssl pkey -in signing.pem -pubout'
+    })
   })
 })
 

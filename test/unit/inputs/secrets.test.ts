@@ -25,12 +25,46 @@ describe('T7: secrets and the parts of them that travel alone', () => {
     for (const [name, text] of [
       ['database-url', 'postgres://u@h/d'],
       ['database-url', 'host=h user=u'],
+      ['database-url', 'postgres://u:@h/d'],
+      ['database-url', 'mysql://u:@h'],
+      ['database-url', 'u:hunter2@h'],
+      ['database-url', 'http://h/a:b'],
+      ['database-url', 'nopassword=hunter2 x'],
+      ['access-token', 'https://u:p@h'],
       ['smtp-url', 'smtp://user@h'],
       ['smtp-url', 'smtp://h'],
       ['ping-url', 'https://h/'],
       ['ping-url', 'https://h/short?a=b']
     ] as const)
       expect(new Set(of(name, text))).toEqual(new Set([text, ...(name === 'ping-url' ? [text] : [])]))
+  })
+
+  it.each([
+    ['mysql://u:hunter2hunter2@h', ['hunter2hunter2']],
+    ['mysql://u:a%40b@c@h', ['a%40b@c', 'a@b@c', 'a%40b', 'a@b']],
+    ['u@x mysql://u:hunter2@h', ['hunter2']],
+    ['password=abc%20def x', ['abc%20def', 'abc def']],
+    ['x password = abcdef y', ['abcdef']],
+    ["x password='two words' y", ['two words']],
+    ["x password='it\\'s' y", ["it\\'s"]],
+    ['mysql://h?password=abc&x', ['abc']],
+    ['mysql://h?x&password=%zz', ['%zz']]
+  ])('of %s, which is refused, just these', (text, parts) => {
+    for (const name of ['database-url', 'smtp-url']) expect(new Set(of(name, text))).toEqual(new Set([text, ...parts]))
+  })
+
+  it('of several lines: the whole and each line, but neither comments nor the lines around a key', () => {
+    const text = 'one\n# two#\n\n  three#  \n-----BEGIN-----\nfour-----'
+    expect(of('passphrase', ` ${text}\n`)).toEqual([text, 'one', 'three#', 'four-----'])
+  })
+
+  it('of an address: path and query alone, where they are long enough to be a secret', () => {
+    expect(new Set(of('notify-webhook', 'https://h/1234567?234567'))).toEqual(new Set(['https://h/1234567?234567']))
+    expect(new Set(of('notify-webhook', 'https://h/12345678?2345678'))).toEqual(
+      new Set(['https://h/12345678?2345678', '/12345678'])
+    )
+    expect(new Set(of('ping-url', 'https://h/1?23456789'))).toEqual(new Set(['https://h/1?23456789', '?23456789']))
+    expect(of('ping-url', 'HTTPS://H/x')).toEqual(['HTTPS://H/x', 'https://h/x'])
   })
 
   it('of mail servers, hooks and keys', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inert, logLine, visible } from '../../../src/ui/escape.ts'
+import { inert, inertCode, logLine, shorten, visible } from '../../../src/ui/escape.ts'
 
 /**
  * The runner's two parsers of log lines, as actions/runner has them (ActionCommand.cs): the second form starts a line after
@@ -64,6 +64,30 @@ test('T3: no text makes a line that either parser of the runner takes for a comm
 
 test('what cannot be seen is shown by its number', () => {
   expect(visible('a\r\nb\u202ec\u0000')).toBe('a\\x0d\\x0ab\\u202ec\\x00')
+  expect(visible('\u0085\u00ad\u061c\ufeff\ud800')).toBe('\\x85\\xad\\u061c\\ufeff\ufffd')
+})
+
+test('T3: what is no command stays as it is, what is one is broken where it begins', () => {
+  expect(logLine('a::b #[c] a #b')).toBe('a::b #[c] a #b')
+  expect(logLine('  ::error::x')).toBe('  :\u200b:error::x')
+  expect(logLine('a ##[error]b ##[debug]')).toBe('a #\u200b#[error]b #\u200b#[debug]')
+})
+
+test('a text is cut to so many characters, not to half of one, and the cut is shown', () => {
+  expect(shorten('abc', 3)).toBe('abc')
+  expect(shorten('abcd', 3)).toBe('ab…')
+  expect(shorten('\u{1f600}\u{1f600}\u{1f600}', 2)).toBe('\u{1f600}…')
+  expect(inert('x'.repeat(201))).toBe(`${'x'.repeat(199)}…`)
+  expect(inertCode('x'.repeat(81))).toBe(`<code>${'x'.repeat(79)}…</code>`)
+})
+
+test('T4: ordinary text stays readable; what GitHub would link by itself is broken by something that cannot be seen', () => {
+  expect(inert('ordinary text, 3.5 = ü')).toBe('ordinary text, 3.5 = ü')
+  expect(inert('a:b/c')).toBe('a&#58;b&#47;c')
+  expect(inert('https://x')).toBe('https&#58;&#8203;&#47;&#47;x')
+  expect(inert('www.example.com and WWW.x')).toBe('www&#8203;&#46;example.com and WWW&#8203;&#46;x')
+  expect(inert('me@x #1')).toBe('me&#64;&#8203;x &#35;&#8203;1')
+  expect(inertCode('<b>|')).toBe('<code>&lt;b&gt;&#124;</code>')
 })
 
 test('T4: no text makes markup, a link, a mention or a reference', () => {
