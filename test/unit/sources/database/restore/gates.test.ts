@@ -131,5 +131,7 @@ describe('F68: a plan is refused before anything is written', () => {
 
 test('who meets a target that is not empty reads which modes compare it', () => {
   const { remedy } = refusal(() => assertTarget({ ...target, holds: ['the table notes'] }, facts, toc(), 'empty')) ?? {}
-  expect(remedy).toMatch(/`missing-rows`, `side-schema` or `replace`\. With `dry-run: true` these three compare row by row and change nothing/)
+  expect(remedy).toMatch(
+    /`missing-rows`, `side-schema` or `replace`\. With `dry-run: true` these three compare row by row and change nothing/
+  )
 })
