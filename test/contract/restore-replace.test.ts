@@ -27,6 +27,7 @@ beforeAll(async () => {
      create function app.f(x int) returns int language sql immutable as 'select x'; revoke all on function app.f(int) from public; grant execute on function app.f(int) to authenticated;
      create function app.open() returns int language sql as 'select 1';
      create function app.secret() returns int language sql as 'select 2'; revoke all on function app.secret() from public; create type app.plain_type as enum ('x');
+     create function app.moods_number(app.mood) returns int language sql as 'select 1';
      create function app.moods(app.mood) returns app.positive language sql as 'select 1';
      create table app.notes (id bigint generated always as identity primary key, mood app.mood, rank app.positive, pair app.pair, twice int generated always as (app.f(2)) stored);
      insert into app.notes (mood, rank) select 'glad', g from generate_series(1, 5) g;
@@ -39,6 +40,7 @@ beforeAll(async () => {
      create table other.guarded (id int); alter table other.guarded enable row level security; create policy by_parent on other.guarded using (exists (select from app.parent p where p.id = guarded.id));
      create publication news for table app.notes, other.guarded; create publication stays for table app.child;
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
+     create cast (app.mood as int) with function app.moods_number(app.mood);
      create view app.seen as select id, app.f(rank) as f from app.notes`
   )
   await sql(

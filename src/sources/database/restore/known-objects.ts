@@ -30,6 +30,7 @@ type Family =
   | 'server'
   | 'statistics'
   | 'default'
+  | 'cast'
 
 const families: Readonly<Record<string, Family>> = {
   TABLE: 'relation',
@@ -52,6 +53,7 @@ const families: Readonly<Record<string, Family>> = {
   'FK CONSTRAINT': 'of table',
   'ROW SECURITY': 'row security',
   DEFAULT: 'default',
+  CAST: 'cast',
   SCHEMA: 'schema',
   EXTENSION: 'extension',
   PUBLICATION: 'publication',
@@ -98,6 +100,7 @@ union all select 'publication', '', pubname from pg_publication
 union all select 'publication table', n.nspname, p.pubname || ' ' || c.relname from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
   join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
 ${since15 ? `union all select 'publication schema', '', p.pubname || ' ' || n.nspname from pg_publication_namespace r join pg_publication p on p.oid = r.pnpubid join pg_namespace n on n.oid = r.pnnspid` : ''}
+union all select 'cast', '', 'CAST (' || format_type(castsource, null) || ' AS ' || format_type(casttarget, null) || ')' from pg_cast where oid >= 16384
 union all select 'event trigger', '', evtname from pg_event_trigger
 union all select 'language', '', lanname from pg_language
 union all select 'collation', n.nspname, k.collname from pg_collation k join pg_namespace n on n.oid = k.collnamespace where ${userSchemas}
@@ -114,9 +117,8 @@ union all select 'statistics', n.nspname, s.stxname from pg_statistic_ext s join
     has(entry) {
       const family = families[entry.kind]
       if (family === undefined) return false
-      const global = /^(?:schema|extension|publication|publication schema|event trigger|language|wrapper|server)$/.test(
-        family
-      )
+      const global =
+        /^(?:schema|extension|publication|publication schema|cast|event trigger|language|wrapper|server)$/.test(family)
       return known.has(key(family, global ? '' : entry.schema, entry.tag))
     }
   }
