@@ -91,7 +91,7 @@ describe('functions and settings through the bundle', () => {
     source.settings.set('/config/auth', {
       ...Object(source.settings.get('/config/auth')),
       site_url: 'https://shop.example',
-      smtp_pass: 'canary-smtp-password'
+      smtp_pass: 'hidden-smtp-password'
     })
   })
 
@@ -102,13 +102,13 @@ describe('functions and settings through the bundle', () => {
     expect(done.summary).toMatch(/\| Edge.Functions \| ✅.captured \| 2 functions, 4 files, 2 secret names/)
     for (const text of [done.summary, shown(done.log), JSON.stringify(done.result)]) {
       expect(text).not.toContain(token)
-      expect(text).not.toContain('canary')
+      expect(text).not.toContain('hidden-smtp')
     }
     const opened = await run({ command: 'download', identity })
     const folder = opened.outputs['path'] ?? ''
     const settings = await readFile(join(folder, 'config.json'), 'utf8')
     expect(settings).toContain('https://shop.example')
-    expect(settings).not.toContain('canary')
+    expect(settings).not.toContain('hidden-smtp')
     const contents = JSON.parse(await readFile(join(folder, 'contents.json'), 'utf8'))
     expect(contents.config.omitted).toContain('auth.smtp_pass')
 
@@ -265,9 +265,9 @@ describe('functions and settings through the bundle', () => {
       project: 'settings',
       backup: done.outputs['backup-id'] ?? ''
     })
-    expect(await readFile(join(opened.outputs['path'] ?? '', 'config.json'), 'utf8')).toContain('canary-smtp-password')
+    expect(await readFile(join(opened.outputs['path'] ?? '', 'config.json'), 'utf8')).toContain('hidden-smtp-password')
     expect(
       await readFile(join(root, 'folder/settings', done.outputs['backup-id'] ?? '', 'manifest.json'), 'utf8')
-    ).not.toContain('canary')
+    ).not.toContain('hidden-smtp')
   })
 })
