@@ -5,6 +5,7 @@ import { createPacker, type Packer } from '../../src/archive/pack.ts'
 import { openSupabaseStorage } from '../../src/clients/supabase-storage.ts'
 import { createCompression } from '../../src/clients/zstd.ts'
 import type { Context } from '../../src/context.ts'
+import { UserError } from '../../src/errors.ts'
 import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
 import type { Captured } from '../../src/sources/source.ts'
 import { type RestoredStorage, type RestoreStorageOptions, restoreStorage } from '../../src/sources/storage/restore.ts'
@@ -316,6 +317,31 @@ describe('the source storage', () => {
     expect(damaged.captured).toMatchObject({ status: 'partial', counts: { objects: 6, unreadable: 1 } })
     expect(damaged.captured.reason).toBe('1 files could not be read whole')
     expect(damaged.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
+  })
+
+  test('F29: a list or a description that breaks off, or a page instead of it, is asked for again', async () => {
+    fill(3)
+    const page = { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Please wait</html>' }
+    for (const path of [/\/v1\/bucket$/, /\/list-v2\//, /\/info\/files\/file-1$/]) {
+      source.faults.add({ path, breakAfter: 4 })
+      source.faults.add({ path, ...page })
+    }
+    const { captured } = await capture({ jobs: 1 })
+    expect(captured).toMatchObject({ status: 'captured', counts: { objects: 3 } })
+    expect(waits).toHaveLength(6)
+    // For ever: an error that costs Storage alone, which whatever is no UserError does not.
+    for (const [path, fault, code] of [
+      [/\/v1\/bucket$/, { breakAfter: 4 }, 'SB802'],
+      [/\/list-v2\//, { breakAfter: 4 }, 'SB802'],
+      [/\/v1\/bucket$/, page, 'SB803'],
+      [/\/object\/list/, page, 'SB803']
+    ] as const) {
+      source.faults.clear()
+      source.faults.add({ path, ...fault, times: 100 })
+      const failed = await capture().catch((thrown: unknown) => thrown)
+      expect(failed).toBeInstanceOf(UserError)
+      expect(failed).toMatchObject({ code })
+    }
   })
 
   test('F30: waits as long as it is asked to, gives up after the budget, and tells a refused key apart', async () => {
