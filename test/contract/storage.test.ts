@@ -419,6 +419,26 @@ describe('the source storage', () => {
     ])
   })
 
+  test('F69: a file that breaks off while it is read back is read again; one that always does costs itself alone', async () => {
+    fill(3)
+    const backup = await capture()
+    const { bytes } = source.get('files', 'file-1') ?? { bytes: null }
+    target.addBucket('files')
+    // A tag that is no MD5, as of a file that went up in pieces: only its bytes tell.
+    target.put('files', 'file-1', Buffer.from(bytes ?? ''), { etag: 'abc-2' })
+    const torn = { method: 'GET', path: /\/object\/files\/file-1$/, breakAfter: 4 }
+    target.faults.add({ ...torn, times: 2 })
+    const done = await restore(backup)
+    expect(differences(done)).toEqual([])
+    expect(done.counts).toMatchObject({ uploaded: 2, alreadyThere: 1, failed: 0 })
+    target.faults.add({ ...torn, times: 100 })
+    const damaged = await restore(backup)
+    expect(damaged.counts).toMatchObject({ uploaded: 0, alreadyThere: 2, failed: 1 })
+    expect(differences(damaged)).toMatchObject([
+      { subject: 'Storage file files/file-1', detail: expect.stringContaining('broke off') }
+    ])
+  })
+
   test('a file that the target refuses is named, and the rest comes', async () => {
     fill(5)
     source.put('files', 'größe.txt', Buffer.from('made by the S3 API'))
