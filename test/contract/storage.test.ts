@@ -357,7 +357,17 @@ describe('the source storage', () => {
     expect(captured.counts['objects']).toBe(1)
     expect(waits.slice(0, 2)).toEqual([3000, 7000])
     expect(waits).toHaveLength(4)
+    // One file that fails for ever costs itself alone; an API that does, all of them.
+    source.put('files', 'file-1', Buffer.from('content of 1'))
     source.faults.add({ path: /\/files\/file-0$/, status: 500, times: 100 })
+    const one = await capture()
+    expect(one.captured).toMatchObject({ status: 'partial', counts: { objects: 1, unreadable: 1 } })
+    expect(one.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
+    source.faults.add({ path: /\/v1\/bucket$/, skip: 2, status: 500, times: 100 })
+    await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
+    source.faults.clear()
+    source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 10_000 })
+    fill(200)
     await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
     source.faults.clear()
     waits.length = 0
