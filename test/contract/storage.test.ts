@@ -449,6 +449,31 @@ describe('the source storage', () => {
     ])
   })
 
+  test('a bucket that the target refuses, made or changed, is named, and the files of the others come', async () => {
+    fill(3)
+    for (const id of ['bad', 'fixed']) {
+      source.addBucket(id)
+      source.put(id, 'secret', Buffer.from('for few'))
+    }
+    target.addBucket('fixed', { public: true, file_size_limit: 7 })
+    const backup = await capture()
+    const refused = { status: 400, body: { statusCode: '400', error: 'InvalidRequest', message: 'not this one' } }
+    target.faults.add({ method: 'POST', path: /\/v1\/bucket$/, ...refused })
+    target.faults.add({ method: 'PUT', path: '/bucket/fixed', ...refused })
+    const done = await restore(backup)
+    expect(done.counts).toMatchObject({ buckets: 1, objects: 3, uploaded: 3, failed: 0 })
+    expect(done.findings.filter(({ subject }) => subject.startsWith('Storage bucket'))).toEqual(
+      ['bad', 'fixed'].map((id) => ({
+        kind: 'difference',
+        subject: `Storage bucket ${id}`,
+        detail: expect.stringContaining('not this one')
+      }))
+    )
+    // What was private does not lie in a bucket that stayed public.
+    expect(target.get('fixed', 'secret')).toBeUndefined()
+    expect(target.buckets.get('fixed')).toMatchObject({ public: true, file_size_limit: 7 })
+  })
+
   test('a file that the target refuses is named, and the rest comes', async () => {
     fill(5)
     source.put('files', 'größe.txt', Buffer.from('made by the S3 API'))

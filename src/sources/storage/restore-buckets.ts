@@ -12,7 +12,7 @@ export interface PreparedBucket {
 
 /**
  * Makes the buckets that the target lacks and lifts the limits of all; each is added to `prepared` as soon as it was touched. A bucket that is
- * public in only one of both ends private.
+ * public in only one of both ends private. One that the target refuses is a finding, and is not prepared: what it allows whom is not known then.
  */
 export async function prepareBuckets(
   target: SupabaseStorage,
@@ -31,8 +31,22 @@ export async function prepareBuckets(
       continue
     }
     const existing = there.get(bucket.id)
-    if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
     const isPublic = bucket.public && (existing === undefined || existing.public)
+    const before = prepared.length
+    try {
+      if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
+      prepared.push({ facts: bucket, public: isPublic })
+      await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
+      prepared.splice(before)
+      findings.push({
+        kind: 'difference',
+        subject: `Storage bucket ${bucket.id}`,
+        detail: `the target refuses it, so that none of its files was restored: ${thrown.message}`
+      })
+      continue
+    }
     if (existing !== undefined && existing.public !== bucket.public) {
       findings.push(
         bucket.public
@@ -49,8 +63,6 @@ export async function prepareBuckets(
             }
       )
     }
-    prepared.push({ facts: bucket, public: isPublic })
-    await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
   }
 }
 
