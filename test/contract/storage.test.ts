@@ -93,6 +93,7 @@ describe('the source storage', () => {
     restoreStorage({
       context,
       target: api(target),
+      targetAfterAbort: () => api(target),
       ...listed(facts),
       backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
@@ -276,6 +277,7 @@ describe('the source storage', () => {
     const done = await restoreStorage({
       context,
       target: api(source),
+      targetAfterAbort: () => api(source),
       ...listed(backup.facts),
       backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
@@ -472,6 +474,57 @@ describe('the source storage', () => {
     // What was private does not lie in a bucket that stayed public.
     expect(target.get('fixed', 'secret')).toBeUndefined()
     expect(target.buckets.get('fixed')).toMatchObject({ public: true, file_size_limit: 7 })
+  })
+
+  test('a restore that is cancelled sets the limits of the buckets again, and tells where it cannot', async () => {
+    fill(3)
+    for (const id of ['files', 'other'])
+      source.addBucket(id, { file_size_limit: 1_000_000, allowed_mime_types: ['text/plain'] })
+    const backup = await capture()
+    const limits = () =>
+      [...target.buckets.values()].map(({ id, file_size_limit, allowed_mime_types }) => [
+        id,
+        file_size_limit,
+        allowed_mime_types
+      ])
+    const cancelledRestore = async () => {
+      const run = new AbortController()
+      target.onCall = (method, path) => {
+        if (method === 'POST' && path.includes('/object/files/')) run.abort(new Error('enough'))
+      }
+      const running = { ...context, signal: run.signal }
+      const open = (signal: AbortSignal) =>
+        openSupabaseStorage({ url: target.url, key: jwt, context: { ...context, signal }, retries: 1 })
+      const { packer, facts } = backup
+      await expect(
+        restoreStorage({
+          context: running,
+          target: open(run.signal),
+          targetAfterAbort: () => open(AbortSignal.timeout(5000)),
+          ...listed(facts),
+          backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
+          buckets: [],
+          jobs: 2,
+          connection: null
+        })
+      ).rejects.toThrow('enough')
+    }
+    await cancelledRestore()
+    expect(limits()).toEqual([
+      ['files', 1_000_000, ['text/plain']],
+      ['other', 1_000_000, ['text/plain']]
+    ])
+    // The calls that set them again fail, those that lift them do not.
+    target.objects.clear()
+    target.faults.add({ method: 'PUT', path: '/bucket/files', skip: 1, status: 500, times: 9 })
+    await cancelledRestore()
+    expect(limits()).toEqual([
+      ['files', null, null],
+      ['other', 1_000_000, ['text/plain']]
+    ])
+    expect(desk.warnings).toEqual([
+      expect.stringContaining('Storage bucket files: its limits (1000000 bytes, text/plain) could not be set')
+    ])
   })
 
   test('a file that the target refuses is named, and the rest comes', async () => {

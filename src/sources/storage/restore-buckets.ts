@@ -1,6 +1,6 @@
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
 import type { SupabaseStorage } from '../../clients/supabase-storage.ts'
-import { UserError } from '../../errors.ts'
+import { asError, UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
 import { holdsFiles } from './listing.ts'
 
@@ -66,23 +66,45 @@ export async function prepareBuckets(
   }
 }
 
-/** Sets the limits of the source. What fails is told: nothing is thrown, since a failure may be under way. */
+/** How the target is reached at the end, whatever the end is. */
+export interface FinishingTarget {
+  readonly target: SupabaseStorage
+  /** The run's: once it fires, `target` takes no calls any more. */
+  readonly signal: AbortSignal
+  /** Opens the target anew for the little time that is left after that. */
+  readonly afterAbort: () => SupabaseStorage
+}
+
+/** Sets the limits of the source. What the target refuses or cannot be reached for is told: a failure may be under way. */
 export async function finishBuckets(
-  target: SupabaseStorage,
+  { target, signal, afterAbort }: FinishingTarget,
   prepared: readonly PreparedBucket[],
   findings: Finding[]
 ): Promise<void> {
+  let late: SupabaseStorage | undefined
   for (const { facts, public: isPublic } of prepared) {
     const { fileSizeLimit, allowedMimeTypes } = facts
     if (fileSizeLimit === null && allowedMimeTypes === null) continue
+    const finish = (storage: SupabaseStorage): Promise<void> =>
+      storage.updateBucket(facts.id, { public: isPublic, fileSizeLimit, allowedMimeTypes })
+    const finishLate = (): Promise<void> => {
+      late ??= afterAbort()
+      return finish(late)
+    }
     try {
-      await target.updateBucket(facts.id, { public: isPublic, fileSizeLimit, allowedMimeTypes })
+      if (signal.aborted) await finishLate()
+      else
+        await finish(target).catch((thrown: unknown) => {
+          if (signal.aborted) return finishLate()
+          throw thrown
+        })
     } catch (thrown) {
-      if (!(thrown instanceof UserError)) throw thrown
+      // After an abort what ends the run is under way, and the last seconds end with an error that is none of ours.
+      if (!(thrown instanceof UserError) && !signal.aborted) throw thrown
       findings.push({
         kind: 'difference',
         subject: `Storage bucket ${facts.id}`,
-        detail: `its limits (${fileSizeLimit ?? 'no'} bytes, ${allowedMimeTypes?.join(', ') ?? 'all types'}) could not be set: ${thrown.message}`
+        detail: `its limits (${fileSizeLimit ?? 'no'} bytes, ${allowedMimeTypes?.join(', ') ?? 'all types'}) could not be set: ${asError(thrown).message}`
       })
     }
   }
