@@ -33,6 +33,8 @@ export interface StorageTransport {
   readonly retries: number
   /** An answer of status 2xx or one of `accept`; `null` where what was asked for is not there. Its body has to be read or dropped. */
   send(request: StorageRequest): Promise<HttpAnswer | null>
+  /** The JSON of an answer of status 2xx; `null` where what was asked for is not there. An answer that breaks off or is no JSON is asked for again. */
+  sendForJson(request: StorageRequest, longest: number): Promise<{ readonly json: unknown } | null>
   /** Waits before repeat number `attempt` (0 = the first). */
   pause(attempt: number): Promise<void>
   /** supabase-js's own Storage client, on top of `send`'s rules. */
@@ -48,7 +50,7 @@ export function isWell({ status }: HttpAnswer): boolean {
 }
 
 /** The body as text. Throws where it breaks off or is longer. */
-export async function textOf(answer: HttpAnswer, longest: number): Promise<string> {
+async function textOf(answer: HttpAnswer, longest: number): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of answer.body) {
@@ -103,17 +105,48 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
     }
   }
 
+  /** With its text. A body that breaks off, or a page of something in between instead of JSON, may not come the next time. */
+  const sendForText = async (given: HttpCall, longest: number): Promise<{ answer: HttpAnswer; text: string }> => {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await sendPatiently(given)
+      try {
+        const text = await textOf(answer, longest)
+        if (!isWell(answer) || answer.status === 204 || isJson(text) || attempt >= retries) return { answer, text }
+      } catch (thrown) {
+        if (signal.aborted) throw cancelled(signal)
+        if (attempt >= retries) throw unreachable(base, thrown)
+      }
+      await pause(attempt)
+    }
+  }
+
+  const callOf = (request: StorageRequest): HttpCall => ({
+    method: request.method,
+    url: `${base}${request.path}`,
+    headers: request.headers ?? {},
+    ...(request.body === undefined ? {} : { body: request.body })
+  })
+
   const send = async (request: StorageRequest): Promise<HttpAnswer | null> => {
-    const answer = await sendPatiently({
-      method: request.method,
-      url: `${base}${request.path}`,
-      headers: request.headers ?? {},
-      ...(request.body === undefined ? {} : { body: request.body })
-    })
+    const answer = await sendPatiently(callOf(request))
     if (isWell(answer) || request.accept?.includes(answer.status) === true) return answer
-    const problem = await readProblem(answer, key)
+    const problem = problemOf(await textOf(answer, longestText).catch(() => ''), key)
     if (isMissing(answer.status, problem)) return null
     throw refusal(answer.status, problem, base)
+  }
+
+  const sendForJson = async (request: StorageRequest, longest: number): Promise<{ readonly json: unknown } | null> => {
+    const { answer, text } = await sendForText(callOf(request), longest)
+    if (!isWell(answer)) {
+      const problem = problemOf(text, key)
+      if (isMissing(answer.status, problem)) return null
+      throw refusal(answer.status, problem, base)
+    }
+    try {
+      return { json: JSON.parse(text) }
+    } catch (cause) {
+      throw new UserError('SB803', `${base} answered ${answer.status} with something that is no JSON.`, { cause })
+    }
   }
 
   /** For supabase-js, whose answers are short texts. */
@@ -122,13 +155,10 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
     for (const name of ['apikey', 'authorization', 'accept-encoding']) delete headers[name]
     const { body } = init
     if (body !== undefined && body !== null && typeof body !== 'string') throw new Error('a body that is no text')
-    const answer = await sendPatiently({
-      method: init.method ?? 'GET',
-      url: String(input),
-      headers,
-      ...(typeof body === 'string' ? { body } : {})
-    })
-    const text = await textOf(answer, longestText)
+    const { answer, text } = await sendForText(
+      { method: init.method ?? 'GET', url: String(input), headers, ...(typeof body === 'string' ? { body } : {}) },
+      longestText
+    )
     const type = answer.header('content-type')
     return new Response(answer.status === 204 ? null : text, {
       status: answer.status,
@@ -139,7 +169,7 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: { fetch: asFetch }
   })
-  return { base, retries, send, pause: (attempt) => pause(attempt), client: client.storage }
+  return { base, retries, send, sendForJson, pause: (attempt) => pause(attempt), client: client.storage }
 }
 
 /** What an error answer says, in the shape of the Storage API where it has one. */
@@ -150,8 +180,8 @@ export interface StorageProblem {
 }
 
 /** A key that was looked up is unknown to what takes secrets out of texts: it must not come back in an answer. */
-async function readProblem(answer: HttpAnswer, key: string): Promise<StorageProblem> {
-  const text = (await textOf(answer, longestText).catch(() => '')).slice(0, 2000).replaceAll(key, '***')
+function problemOf(answer: string, key: string): StorageProblem {
+  const text = answer.slice(0, 2000).replaceAll(key, '***')
   try {
     const parsed = problemSchema.parse(JSON.parse(text))
     const status = Number(parsed.statusCode)
@@ -161,6 +191,15 @@ async function readProblem(answer: HttpAnswer, key: string): Promise<StorageProb
     }
   } catch {
     return { status: null, text: text.replaceAll(/<[^>]*>/g, ' ').slice(0, 200) }
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -180,10 +219,11 @@ export function refusal(status: number, problem: StorageProblem, base: string): 
   return new UserError('SB803', `${said}.`)
 }
 
-/** What supabase-js gives as an error, as the error it came from. */
-export function unwrapped(error: unknown, base: string): Error {
+/** What supabase-js gives as an error, as the error it came from; the signal's reason where that fired. Whatever else was thrown is SB803. */
+export function unwrapped(error: unknown, base: string, signal: AbortSignal): Error {
+  if (signal.aborted) return cancelled(signal)
   if (typeof error === 'object' && error !== null) {
-    if ('originalError' in error && error.originalError instanceof Error) return error.originalError
+    if ('originalError' in error && error.originalError instanceof UserError) return error.originalError
     if ('status' in error && typeof error.status === 'number' && error.status > 0) {
       const own = 'statusCode' in error ? Number(error.statusCode) : Number.NaN
       return refusal(error.status, { status: own > 0 ? own : null, text: asError(error).message }, base)

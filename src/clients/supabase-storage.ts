@@ -1,13 +1,11 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import type { HttpAnswer } from './keep-alive-http.ts'
 import { listByFolders } from './storage-folders.ts'
 import {
   isWell,
   openStorageTransport,
   type StorageTransport,
   type StorageTransportOptions,
-  textOf,
   unwrapped
 } from './storage-transport.ts'
 
@@ -194,14 +192,17 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
   const { base, client } = transport
   const path = (bucket: string, key: string) => `${encodeURIComponent(bucket)}/${keyPath(key)}`
   const checked = <T>({ data, error }: { data: unknown; error: unknown }, shape: z.ZodType<T>): T => {
-    if (error !== null && error !== undefined) throw unwrapped(error, base)
+    if (error !== null && error !== undefined) throw unwrapped(error, base, options.context.signal)
     return shaped(shape, data, base)
   }
 
   const info = async (bucket: string, key: string): Promise<FoundObject | null> => {
-    const response = await transport.send({ method: 'GET', path: `/object/info/${path(bucket, key)}` })
-    if (response === null) return null
-    const found = shaped(infoShape, await jsonOf(response, base), base)
+    const answer = await transport.sendForJson(
+      { method: 'GET', path: `/object/info/${path(bucket, key)}` },
+      longestInfo
+    )
+    if (answer === null) return null
+    const found = shaped(infoShape, answer.json, base)
     // The name was resolved to another one on the way.
     if (found.name !== null && found.name !== key) return null
     return {
@@ -439,14 +440,6 @@ async function uploadPieces(
 /** `max-age=3600` as the number alone, which is what the resumable protocol takes. */
 function maxAge(cacheControl: string): string {
   return /^(?:public, )?max-age=(\d+)$/.exec(cacheControl)?.[1] ?? cacheControl
-}
-
-async function jsonOf(response: HttpAnswer, base: string): Promise<unknown> {
-  try {
-    return JSON.parse(await textOf(response, longestInfo))
-  } catch (cause) {
-    throw new UserError('SB803', `${base} answered ${response.status} with something that is no JSON.`, { cause })
-  }
 }
 
 function shaped<T>(shape: z.ZodType<T>, value: unknown, base: string): T {

@@ -55,6 +55,9 @@ export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
 /** Deleted while the backup ran, without making it incomplete: this many, or one in a hundred. */
 const fewVanished = 10
 
+/** Files that the API fails at without one that comes in between: each was waited for, and with more of them it is no single file's fault. */
+const mostFailingInRow = 50
+
 /** A pack of an earlier backup, in the pool of a place. */
 interface PlacedPack {
   readonly place: DestinationName
@@ -83,6 +86,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
   let fromDatabase: { readonly listing: Listing; readonly objects: LineFile } | null = null
   let refused: UserError | null = null
   let spools = 0
+  let failingInRow = 0
 
   const list = async (): Promise<{ listing: Listing; objects: LineFile }> => {
     if (fromDatabase !== null) return fromDatabase
@@ -110,12 +114,20 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       spool: join(context.temp, `storage-object-${spools}`),
       onBytes: (bytes) => budget.spend(bytes),
       signal
-    }).catch((thrown: unknown) => {
+    }).catch(async (thrown: unknown) => {
+      signal.throwIfAborted()
       // One file that is damaged in the project, or whose name the API does not take, must not cost all the others.
-      if (!(thrown instanceof UserError) || (thrown.code !== 'SB804' && thrown.code !== 'SB803')) throw thrown
+      if (!(thrown instanceof UserError) || !['SB802', 'SB803', 'SB804'].includes(thrown.code)) throw thrown
+      if (thrown.code === 'SB802') {
+        failingInRow += 1
+        if (failingInRow > mostFailingInRow) throw thrown
+        // Throws where it is not this file, but the API that fails.
+        await storage.listBuckets()
+      }
       context.log.warning(thrown.message)
       return { kind: 'unreadable' as const }
     })
+    if (outcome.kind === 'whole') failingInRow = 0
     budget.giveBack(object.size ?? 0)
     // What a server or proxy resolved on the way is not found, although it is there.
     if (outcome.kind === 'vanished' && isResolvedOnTheWay(object.key)) return { kind: 'unaddressable', object }

@@ -17,6 +17,9 @@ import { openStorageSource, type StoragePlace, type StorageSource } from '../sou
 /** Files are small and wait for the network: more at a time than there are processors. */
 const usualJobs = 16
 
+/** What is left for the limits of buckets once a run was cancelled, in ms: GitHub ends it 7.5 s after it asked. */
+const afterAbortMs = 5000
+
 /** How many files are under way at a time. */
 export function storageJobs(jobs: number | undefined): number {
   return jobs ?? usualJobs
@@ -102,17 +105,26 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
   const { storage: access, database, management } = inputs.target
   if (access === undefined) return []
   const { retries } = inputs
-  const connectTarget = async (): Promise<SupabaseStorage> => {
+  const connectTarget = async (): Promise<{ target: SupabaseStorage; targetAfterAbort: () => SupabaseStorage }> => {
     const reached = management === undefined ? undefined : connectManagement({ ...management, retries, context })
     const key = await keyOf(access, reached, context)
-    return openSupabaseStorage({ url: access.url, key, context, retries })
+    return {
+      target: openSupabaseStorage({ url: access.url, key, context, retries }),
+      targetAfterAbort: () =>
+        openSupabaseStorage({
+          url: access.url,
+          key,
+          context: { ...context, signal: AbortSignal.timeout(afterAbortMs) },
+          retries: 1
+        })
+    }
   }
   return [
     {
       name: 'storage',
       preview: async (_, { storage: facts }) => {
         if (facts === undefined) return []
-        const target = await connectTarget()
+        const { target } = await connectTarget()
         const there = await target.listBuckets()
         const known = new Set(there.map((bucket) => bucket.id))
         const missing = facts.buckets.filter((bucket) => !known.has(bucket.id)).length
@@ -126,7 +138,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
       },
       restore: async (backup, { storage: facts }) => {
         if (facts === undefined) return []
-        const target = await connectTarget()
+        const { target, targetAfterAbort } = await connectTarget()
         const connection =
           database === undefined
             ? null
@@ -140,6 +152,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
           const { findings, counts } = await restoreStorage({
             context,
             target,
+            targetAfterAbort,
             facts,
             objects: () => backup.opened.objects(),
             backup: backup.opened,

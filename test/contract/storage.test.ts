@@ -5,6 +5,7 @@ import { createPacker, type Packer } from '../../src/archive/pack.ts'
 import { openSupabaseStorage } from '../../src/clients/supabase-storage.ts'
 import { createCompression } from '../../src/clients/zstd.ts'
 import type { Context } from '../../src/context.ts'
+import { UserError } from '../../src/errors.ts'
 import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
 import type { Captured } from '../../src/sources/source.ts'
 import { type RestoredStorage, type RestoreStorageOptions, restoreStorage } from '../../src/sources/storage/restore.ts'
@@ -92,6 +93,7 @@ describe('the source storage', () => {
     restoreStorage({
       context,
       target: api(target),
+      targetAfterAbort: () => api(target),
       ...listed(facts),
       backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
@@ -275,6 +277,7 @@ describe('the source storage', () => {
     const done = await restoreStorage({
       context,
       target: api(source),
+      targetAfterAbort: () => api(source),
       ...listed(backup.facts),
       backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
@@ -318,6 +321,31 @@ describe('the source storage', () => {
     expect(damaged.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
   })
 
+  test('F29: a list or a description that breaks off, or a page instead of it, is asked for again', async () => {
+    fill(3)
+    const page = { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Please wait</html>' }
+    for (const path of [/\/v1\/bucket$/, /\/list-v2\//, /\/info\/files\/file-1$/]) {
+      source.faults.add({ path, breakAfter: 4 })
+      source.faults.add({ path, ...page })
+    }
+    const { captured } = await capture({ jobs: 1 })
+    expect(captured).toMatchObject({ status: 'captured', counts: { objects: 3 } })
+    expect(waits).toHaveLength(6)
+    // For ever: an error that costs Storage alone, which whatever is no UserError does not.
+    for (const [path, fault, code] of [
+      [/\/v1\/bucket$/, { breakAfter: 4 }, 'SB802'],
+      [/\/list-v2\//, { breakAfter: 4 }, 'SB802'],
+      [/\/v1\/bucket$/, page, 'SB803'],
+      [/\/object\/list/, page, 'SB803']
+    ] as const) {
+      source.faults.clear()
+      source.faults.add({ path, ...fault, times: 100 })
+      const failed = await capture().catch((thrown: unknown) => thrown)
+      expect(failed).toBeInstanceOf(UserError)
+      expect(failed).toMatchObject({ code })
+    }
+  })
+
   test('F30: waits as long as it is asked to, gives up after the budget, and tells a refused key apart', async () => {
     fill(1)
     source.faults.add({ path: /\/files\/file-0$/, status: 429, headers: { 'retry-after': '3' } })
@@ -331,7 +359,17 @@ describe('the source storage', () => {
     expect(captured.counts['objects']).toBe(1)
     expect(waits.slice(0, 2)).toEqual([3000, 7000])
     expect(waits).toHaveLength(4)
+    // One file that fails for ever costs itself alone; an API that does, all of them.
+    source.put('files', 'file-1', Buffer.from('content of 1'))
     source.faults.add({ path: /\/files\/file-0$/, status: 500, times: 100 })
+    const one = await capture()
+    expect(one.captured).toMatchObject({ status: 'partial', counts: { objects: 1, unreadable: 1 } })
+    expect(one.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
+    source.faults.add({ path: /\/v1\/bucket$/, skip: 2, status: 500, times: 100 })
+    await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
+    source.faults.clear()
+    source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 10_000 })
+    fill(200)
     await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
     source.faults.clear()
     waits.length = 0
@@ -390,6 +428,102 @@ describe('the source storage', () => {
     expect(done.findings.map(({ kind, subject }) => [kind, subject])).toContainEqual([
       'todo',
       'Storage bucket was-public'
+    ])
+  })
+
+  test('F69: a file that breaks off while it is read back is read again; one that always does costs itself alone', async () => {
+    fill(3)
+    const backup = await capture()
+    const { bytes } = source.get('files', 'file-1') ?? { bytes: null }
+    target.addBucket('files')
+    // A tag that is no MD5, as of a file that went up in pieces: only its bytes tell.
+    target.put('files', 'file-1', Buffer.from(bytes ?? ''), { etag: 'abc-2' })
+    const torn = { method: 'GET', path: /\/object\/files\/file-1$/, breakAfter: 4 }
+    target.faults.add({ ...torn, times: 2 })
+    const done = await restore(backup)
+    expect(differences(done)).toEqual([])
+    expect(done.counts).toMatchObject({ uploaded: 2, alreadyThere: 1, failed: 0 })
+    target.faults.add({ ...torn, times: 100 })
+    const damaged = await restore(backup)
+    expect(damaged.counts).toMatchObject({ uploaded: 0, alreadyThere: 2, failed: 1 })
+    expect(differences(damaged)).toMatchObject([
+      { subject: 'Storage file files/file-1', detail: expect.stringContaining('broke off') }
+    ])
+  })
+
+  test('a bucket that the target refuses, made or changed, is named, and the files of the others come', async () => {
+    fill(3)
+    for (const id of ['bad', 'fixed']) {
+      source.addBucket(id)
+      source.put(id, 'secret', Buffer.from('for few'))
+    }
+    target.addBucket('fixed', { public: true, file_size_limit: 7 })
+    const backup = await capture()
+    const refused = { status: 400, body: { statusCode: '400', error: 'InvalidRequest', message: 'not this one' } }
+    target.faults.add({ method: 'POST', path: /\/v1\/bucket$/, ...refused })
+    target.faults.add({ method: 'PUT', path: '/bucket/fixed', ...refused })
+    const done = await restore(backup)
+    expect(done.counts).toMatchObject({ buckets: 1, objects: 3, uploaded: 3, failed: 0 })
+    expect(done.findings.filter(({ subject }) => subject.startsWith('Storage bucket'))).toEqual(
+      ['bad', 'fixed'].map((id) => ({
+        kind: 'difference',
+        subject: `Storage bucket ${id}`,
+        detail: expect.stringContaining('not this one')
+      }))
+    )
+    // What was private does not lie in a bucket that stayed public.
+    expect(target.get('fixed', 'secret')).toBeUndefined()
+    expect(target.buckets.get('fixed')).toMatchObject({ public: true, file_size_limit: 7 })
+  })
+
+  test('a restore that is cancelled sets the limits of the buckets again, and tells where it cannot', async () => {
+    fill(3)
+    for (const id of ['files', 'other'])
+      source.addBucket(id, { file_size_limit: 1_000_000, allowed_mime_types: ['text/plain'] })
+    const backup = await capture()
+    const limits = () =>
+      [...target.buckets.values()].map(({ id, file_size_limit, allowed_mime_types }) => [
+        id,
+        file_size_limit,
+        allowed_mime_types
+      ])
+    const cancelledRestore = async () => {
+      const run = new AbortController()
+      target.onCall = (method, path) => {
+        if (method === 'POST' && path.includes('/object/files/')) run.abort(new Error('enough'))
+      }
+      const running = { ...context, signal: run.signal }
+      const open = (signal: AbortSignal) =>
+        openSupabaseStorage({ url: target.url, key: jwt, context: { ...context, signal }, retries: 1 })
+      const { packer, facts } = backup
+      await expect(
+        restoreStorage({
+          context: running,
+          target: open(run.signal),
+          targetAfterAbort: () => open(AbortSignal.timeout(5000)),
+          ...listed(facts),
+          backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
+          buckets: [],
+          jobs: 2,
+          connection: null
+        })
+      ).rejects.toThrow('enough')
+    }
+    await cancelledRestore()
+    expect(limits()).toEqual([
+      ['files', 1_000_000, ['text/plain']],
+      ['other', 1_000_000, ['text/plain']]
+    ])
+    // The calls that set them again fail, those that lift them do not.
+    target.objects.clear()
+    target.faults.add({ method: 'PUT', path: '/bucket/files', skip: 1, status: 500, times: 9 })
+    await cancelledRestore()
+    expect(limits()).toEqual([
+      ['files', null, null],
+      ['other', 1_000_000, ['text/plain']]
+    ])
+    expect(desk.warnings).toEqual([
+      expect.stringContaining('Storage bucket files: its limits (1000000 bytes, text/plain) could not be set')
     ])
   })
 

@@ -1,6 +1,6 @@
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
 import type { SupabaseStorage } from '../../clients/supabase-storage.ts'
-import { UserError } from '../../errors.ts'
+import { asError, UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
 import { holdsFiles } from './listing.ts'
 
@@ -12,7 +12,7 @@ export interface PreparedBucket {
 
 /**
  * Makes the buckets that the target lacks and lifts the limits of all; each is added to `prepared` as soon as it was touched. A bucket that is
- * public in only one of both ends private.
+ * public in only one of both ends private. One that the target refuses is a finding, and is not prepared: what it allows whom is not known then.
  */
 export async function prepareBuckets(
   target: SupabaseStorage,
@@ -31,8 +31,22 @@ export async function prepareBuckets(
       continue
     }
     const existing = there.get(bucket.id)
-    if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
     const isPublic = bucket.public && (existing === undefined || existing.public)
+    const before = prepared.length
+    try {
+      if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
+      prepared.push({ facts: bucket, public: isPublic })
+      await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
+      prepared.splice(before)
+      findings.push({
+        kind: 'difference',
+        subject: `Storage bucket ${bucket.id}`,
+        detail: `the target refuses it, so that none of its files was restored: ${thrown.message}`
+      })
+      continue
+    }
     if (existing !== undefined && existing.public !== bucket.public) {
       findings.push(
         bucket.public
@@ -49,28 +63,48 @@ export async function prepareBuckets(
             }
       )
     }
-    prepared.push({ facts: bucket, public: isPublic })
-    await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
   }
 }
 
-/** Sets the limits of the source. What fails is told: nothing is thrown, since a failure may be under way. */
+/** How the target is reached at the end, whatever the end is. */
+export interface FinishingTarget {
+  readonly target: SupabaseStorage
+  /** The run's: once it fires, `target` takes no calls any more. */
+  readonly signal: AbortSignal
+  /** Opens the target anew for the little time that is left after that. */
+  readonly afterAbort: () => SupabaseStorage
+}
+
+/** Sets the limits of the source. What the target refuses or cannot be reached for is told: a failure may be under way. */
 export async function finishBuckets(
-  target: SupabaseStorage,
+  { target, signal, afterAbort }: FinishingTarget,
   prepared: readonly PreparedBucket[],
   findings: Finding[]
 ): Promise<void> {
+  let late: SupabaseStorage | undefined
   for (const { facts, public: isPublic } of prepared) {
     const { fileSizeLimit, allowedMimeTypes } = facts
     if (fileSizeLimit === null && allowedMimeTypes === null) continue
+    const finish = (storage: SupabaseStorage): Promise<void> =>
+      storage.updateBucket(facts.id, { public: isPublic, fileSizeLimit, allowedMimeTypes })
+    const finishLate = (): Promise<void> => {
+      late ??= afterAbort()
+      return finish(late)
+    }
     try {
-      await target.updateBucket(facts.id, { public: isPublic, fileSizeLimit, allowedMimeTypes })
+      if (signal.aborted) await finishLate()
+      else
+        await finish(target).catch((thrown: unknown) => {
+          if (signal.aborted) return finishLate()
+          throw thrown
+        })
     } catch (thrown) {
-      if (!(thrown instanceof UserError)) throw thrown
+      // After an abort what ends the run is under way, and the last seconds end with an error that is none of ours.
+      if (!(thrown instanceof UserError) && !signal.aborted) throw thrown
       findings.push({
         kind: 'difference',
         subject: `Storage bucket ${facts.id}`,
-        detail: `its limits (${fileSizeLimit ?? 'no'} bytes, ${allowedMimeTypes?.join(', ') ?? 'all types'}) could not be set: ${thrown.message}`
+        detail: `its limits (${fileSizeLimit ?? 'no'} bytes, ${allowedMimeTypes?.join(', ') ?? 'all types'}) could not be set: ${asError(thrown).message}`
       })
     }
   }

@@ -19,6 +19,8 @@ export interface RestoreStorageOptions {
   readonly context: Context
   /** The target's API. */
   readonly target: SupabaseStorage
+  /** Opens it anew when the run was cancelled or its time was up: for the limits of the buckets, which must not stay lifted. */
+  readonly targetAfterAbort: () => SupabaseStorage
   /** `storage` of contents.json, */
   readonly facts: HeldStorageFacts
   /** and its objects, from the first on at each call. */
@@ -107,7 +109,11 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       }
     }
   } finally {
-    await finishBuckets(target, prepared, findings)
+    const told = findings.length
+    await finishBuckets({ target, signal: context.signal, afterAbort: options.targetAfterAbort }, prepared, findings)
+    // Nobody gets the findings of a run that was cancelled.
+    if (context.signal.aborted)
+      for (const { subject, detail } of findings.slice(told)) context.log.warning(`${subject}: ${detail}`)
     await divided?.remove()
   }
   if (options.connection !== null)

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { StoredObject } from '../../archive/contents-storage.ts'
 import type { SupabaseStorage, UploadSettings } from '../../clients/supabase-storage.ts'
+import { asError, UserError } from '../../errors.ts'
 import type { CheckedRecord } from './read-pack.ts'
 
 /**
  * Whether the target holds the object with these bytes and settings. Bytes are compared by the entity tag where it is their MD5, else they are read
  * and hashed. A row that was restored with the database tells of bytes that may never have come. It still has the version of the source, which every
- * upload changes: then only what the API gives when it is asked for the bytes counts.
+ * upload changes: then only what the API gives when it is asked for the bytes counts. Throws SB805 where they never come whole.
  */
 export async function holdsTheSame(
   target: SupabaseStorage,
@@ -21,15 +22,26 @@ export async function holdsTheSame(
   if (canonical(info.userMetadata) !== canonical(settings.userMetadata)) return false
   const mayBeRowAlone = object.version !== null && info.version === object.version
   if (!mayBeRowAlone && info.etag === record.md5) return true
-  const download = await target.download(object.bucket, object.key)
-  if (download === null) return false
-  if (download.etag === record.md5) {
-    download.drop()
-    return true
+  for (let attempt = 0; ; attempt++) {
+    const download = await target.download(object.bucket, object.key)
+    if (download === null) return false
+    if (download.etag === record.md5) {
+      download.drop()
+      return true
+    }
+    const sha256 = createHash('sha256')
+    try {
+      for await (const chunk of download.body) sha256.update(chunk)
+      return sha256.digest('hex') === record.sha256
+    } catch (thrown) {
+      if (thrown instanceof UserError) throw thrown
+      if (attempt >= target.retries)
+        throw new UserError('SB805', `It broke off whenever it was read back: ${asError(thrown).message}.`, {
+          cause: thrown
+        })
+      await target.pause(attempt)
+    }
   }
-  const sha256 = createHash('sha256')
-  for await (const chunk of download.body) sha256.update(chunk)
-  return sha256.digest('hex') === record.sha256
 }
 
 /** JSON with its keys in order; an empty object counts as none. */

@@ -209,6 +209,11 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     const segments = rest.split('/')
 
     if (segments[0] === 'bucket') await syncBuckets()
+    if (fault?.breakAfter !== undefined && !/^object\/(?!info\/|list)/.test(rest)) {
+      // The head and a beginning of the answer come, then the connection breaks.
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' })
+      return void response.write('[{"id"'.slice(0, fault.breakAfter), () => setImmediate(() => response.destroy()))
+    }
     if (rest === 'bucket' && method === 'GET') {
       const asked = new URLSearchParams(query)
       const all = [...buckets.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
