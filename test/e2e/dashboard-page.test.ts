@@ -111,13 +111,10 @@ describe('what a reader sees', () => {
     await page.locator('#view-growth').click()
     await expect.poll(() => page.locator('.plot canvas').count(), patience).toBe(4)
     await page.locator('.numbers summary').first().click()
-    expect(await page.locator('.numbers').first().locator('thead th').allTextContents()).toEqual([
-      'Time',
-      'shop',
-      'docs-search',
-      'blog',
-      'crm'
-    ])
+    // The table is made when it is opened, which is told a moment later.
+    await expect
+      .poll(() => page.locator('.numbers').first().locator('thead th').allTextContents(), patience)
+      .toEqual(['Time', 'shop', 'docs-search', 'blog', 'crm'])
     expect(await page.locator('.numbers').first().locator('tbody tr').first().textContent()).toContain(
       '1\u202f005\u202f200'
     )

@@ -34,7 +34,7 @@ export async function prepareBuckets(
     const isPublic = bucket.public && (existing === undefined || existing.public)
     const before = prepared.length
     try {
-      if (existing === undefined) await target.createBucket(bucket.id, bucket.public)
+      if (existing === undefined) await makeBucket(target, bucket)
       prepared.push({ facts: bucket, public: isPublic })
       await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
     } catch (thrown) {
@@ -63,6 +63,15 @@ export async function prepareBuckets(
             }
       )
     }
+  }
+}
+
+/** Makes a bucket. One that is there when making it failed was made by a call whose answer was lost. */
+async function makeBucket(target: SupabaseStorage, { id, public: isPublic }: StorageBucketFacts): Promise<void> {
+  try {
+    await target.createBucket(id, isPublic)
+  } catch (thrown) {
+    if (!(await target.listBuckets()).some((bucket) => bucket.id === id)) throw thrown
   }
 }
 
