@@ -452,6 +452,13 @@ describe('the Management API', () => {
     expect(context.slept).toEqual([1000])
   })
 
+  test('F30: a limit that does not say how long it holds is tried again like any other fault that passes', async () => {
+    double.fail({ path: /^\/secrets$/, status: 429, bare: true, times: 2 })
+    expect((await functions()).status).toBe('captured')
+    expect(context.slept).toHaveLength(2)
+    expect(Math.max(...context.slept)).toBeLessThanOrEqual(2000)
+  })
+
   test('a project that is paused or not running is told at once, the token never in the text', async () => {
     for (const [status, code] of [
       ['INACTIVE', 'SB827'],
