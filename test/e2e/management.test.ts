@@ -102,13 +102,13 @@ describe('functions and settings through the bundle', () => {
     expect(done.summary).toMatch(/\| Edge.Functions \| ✅.captured \| 2 functions, 4 files, 2 secret names/)
     for (const text of [done.summary, shown(done.log), JSON.stringify(done.result)]) {
       expect(text).not.toContain(token)
-      expect(text).not.toContain('canary')
+      expect(text).not.toContain('canary-smtp')
     }
     const opened = await run({ command: 'download', identity })
     const folder = opened.outputs['path'] ?? ''
     const settings = await readFile(join(folder, 'config.json'), 'utf8')
     expect(settings).toContain('https://shop.example')
-    expect(settings).not.toContain('canary')
+    expect(settings).not.toContain('canary-smtp')
     const contents = JSON.parse(await readFile(join(folder, 'contents.json'), 'utf8'))
     expect(contents.config.omitted).toContain('auth.smtp_pass')
 
@@ -280,6 +280,6 @@ describe('functions and settings through the bundle', () => {
     expect(await readFile(join(opened.outputs['path'] ?? '', 'config.json'), 'utf8')).toContain('canary-smtp-password')
     expect(
       await readFile(join(root, 'folder/settings', done.outputs['backup-id'] ?? '', 'manifest.json'), 'utf8')
-    ).not.toContain('canary')
+    ).not.toContain('canary-smtp')
   })
 })
