@@ -82,9 +82,13 @@ export function connectManagement(options: ManagementOptions): Management {
       // From here on there is a whole answer.
       status = response.status
       if (response.headers.get('x-ratelimit-remaining') === '0')
-        openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
+        openAgainAt = clock.monotonic() + (limitMs(response.headers, clock.now()) ?? 60_000)
       if (status >= 200 && status < 300) return { contentType: response.headers.get('content-type') ?? '', bytes }
-      if (status === 429) openAgainAt = clock.monotonic() + limitMs(response.headers, clock.now())
+      if (status === 429) {
+        // A refusal that does not say for how long is tried again as any other fault that passes.
+        const limited = limitMs(response.headers, clock.now())
+        if (limited !== null) openAgainAt = clock.monotonic() + limited
+      }
       throw managementError({ method, path, status, message: messageOf(bytes), tokenForm: formOfToken(options.token) })
     } catch (thrown) {
       if (signal.aborted) throw cancelled(signal)
@@ -179,8 +183,8 @@ async function readLimited(response: Response): Promise<Uint8Array<ArrayBuffer>>
   return whole
 }
 
-/** How long the limit holds: `retry-after`, else `x-ratelimit-reset` (seconds from now, or a time), else a minute. */
-export function limitMs(headers: Headers, now: Date): number {
+/** How long the limit holds: `retry-after`, else `x-ratelimit-reset` (seconds from now, or a time); null where neither says it. */
+export function limitMs(headers: Headers, now: Date): number | null {
   const retryAfter = headers.get('retry-after')
   if (retryAfter !== null) {
     const seconds = Number(retryAfter)
@@ -188,7 +192,7 @@ export function limitMs(headers: Headers, now: Date): number {
     if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, longestWaitMs)
   }
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN)
-  if (!Number.isFinite(reset)) return 60_000
+  if (!Number.isFinite(reset)) return null
   // Seconds since 1970 are ten digits; no limit lasts that long.
   const ms = reset > 1_000_000_000 ? reset * 1000 - now.getTime() : reset * 1000
   return Math.min(Math.max(ms, 0), longestWaitMs)

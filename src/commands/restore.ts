@@ -7,6 +7,7 @@ import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
 import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
+import type { Included } from '../inputs/commands.ts'
 import type { Result } from '../result.ts'
 import type { RestoreMode } from '../sources/database/restore/plan.ts'
 import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
@@ -14,6 +15,7 @@ import type { Files, Finding, SourceName } from '../sources/source.ts'
 import { formatAge, formatBytes } from '../ui/format.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
+import { notesOfLeftOut } from './left-out.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
 import { assertConfirmed, assertMeant, isSource, namesOf, type RestoreTarget } from './restore-target.ts'
@@ -27,8 +29,8 @@ export interface RestoreOptions extends Omit<FetchOptions, 'dir'> {
   readonly mode: RestoreMode
   readonly safetyBackup: boolean
   readonly dryRun: boolean
-  /** The parts that are meant; those that the backup lacks are told. */
-  readonly include: readonly SourceName[]
+  /** The parts that are meant, and why others are not: those that the backup lacks are told, and those that it holds and that stay behind. */
+  readonly include: Pick<Included, 'sources' | 'reasons'>
 }
 
 /** A part of a backup besides the database. */
@@ -124,11 +126,11 @@ async function restoreInto(
   Object.assign(draft.restore, { backupId: manifest.id, backupCreatedAt: manifest.createdAt, ageMs })
   log.info(`Backup ${manifest.id} of ${manifest.project}, ${formatAge(ageMs)} old`)
 
-  const facts = options.include.includes('database') ? contents.database : undefined
+  const facts = options.include.sources.includes('database') ? contents.database : undefined
   // Only what can be compared tells whether the target is the source: the facts of the database, whatever is restored.
   if (options.confirmTarget !== undefined) assertMeant(options.confirmTarget, options.target, contents.database)
   const toItself = isSource(options.target, contents.database)
-  if (options.include.includes('database') && facts === undefined)
+  if (options.include.sources.includes('database') && facts === undefined)
     throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)
 
   const database = facts === undefined ? undefined : await openDatabasePart(backup, facts, ports)
@@ -279,7 +281,7 @@ async function restoreParts(
   contents: Contents
 ): Promise<string[]> {
   const failures: string[] = []
-  for (const name of options.include) {
+  for (const name of options.include.sources) {
     if (name === 'database') continue
     const part = ports.parts.find((one) => one.name === name)
     if (contents[name] === undefined) {
@@ -308,6 +310,7 @@ async function restoreParts(
       failures.push(`${name}: ${thrown.code}: ${thrown.message} ${thrown.remedy}`)
     }
   }
+  draft.findings.push(...notesOfLeftOut(contents, options.include, options.dryRun))
   return failures
 }
 

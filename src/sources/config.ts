@@ -101,7 +101,7 @@ function captured(facts: ConfigFacts): Captured<ConfigFacts> {
   }
 }
 
-/** Groups with the same reason together: a token that is refused says so once. */
+/** Groups with the same reason together. */
 function failedText(failed: ConfigFacts['sections']): string {
   const byReason = Map.groupBy(failed, ({ reason }) => reason ?? 'unknown')
   return [...byReason].map(([reason, group]) => `${group.map(({ name }) => name).join(', ')}: ${reason}`).join('; ')

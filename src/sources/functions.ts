@@ -8,6 +8,7 @@ import {
   type ListedFunction,
   listedFunctionSchema,
   listedSecretsSchema,
+  type ReadFunction,
   readFunction
 } from './functions/read-function.ts'
 import { entryNames, sha256 } from './functions/source-paths.ts'
@@ -99,6 +100,9 @@ function bytesOf(one: EdgeFunction): number {
   return one.files.reduce((sum, file) => sum + file.bytes, one.bundle?.bytes ?? 0)
 }
 
+/** Of a function that was removed: there is nothing to read, and it does not come back either. */
+const nothingRead: ReadFunction = { source: null, importMapFile: null, bundle: null, problem: null, whole: true }
+
 /** The archive of all functions, one function in memory at a time. */
 async function* packFunctions(
   listed: readonly ListedFunction[],
@@ -116,7 +120,8 @@ async function* packFunctions(
     })
   const produce = async (): Promise<void> => {
     for (const one of listed) {
-      const { source, bundle, importMapFile, problem, whole } = await readFunction(management, one)
+      const { source, bundle, importMapFile, problem, whole } =
+        one.status === 'REMOVED' ? nothingRead : await readFunction(management, one)
       const folder = names.folder(one.slug)
       const files: EdgeFunction['files'] = []
       for (const file of source?.files ?? []) {

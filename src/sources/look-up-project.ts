@@ -14,8 +14,16 @@ const healthSchema = z.array(
   z.looseObject({ name: z.string(), healthy: z.boolean().optional(), status: z.string().optional() })
 )
 
+const text = z.string().nullish()
 const poolerSchema = z.array(
-  z.looseObject({ database_type: z.string(), db_user: z.string(), db_host: z.string(), db_name: z.string() })
+  z.looseObject({
+    database_type: text,
+    db_user: text,
+    db_host: text,
+    db_name: text,
+    connection_string: text,
+    connectionString: text
+  })
 )
 
 /** What the Management API says of a project before anything is read of it. */
@@ -98,12 +106,28 @@ export async function unhealthyServices(
 export async function sessionPooler(management: Management): Promise<string | null> {
   try {
     const poolers = await management.read('/config/database/pooler', poolerSchema)
-    const primary = poolers.find(({ database_type }) => database_type === 'PRIMARY')
-    if (primary === undefined || !/^[a-z0-9.-]+$/.test(primary.db_host)) return null
+    const primary = poolers.find(({ database_type }) => database_type === 'PRIMARY') ?? poolers[0]
+    const said = partsOf(primary?.connection_string ?? primary?.connectionString ?? '')
+    const user = primary?.db_user ?? said?.user
+    const host = primary?.db_host ?? said?.host
+    const database = primary?.db_name ?? said?.database
+    if (user === undefined || host === undefined || database === undefined) return null
+    if (!/^[a-z0-9.-]+$/.test(host)) return null
     // Port 6543 of the same host is the transaction mode, which cannot hold a snapshot.
-    return `postgresql://${encodeURIComponent(primary.db_user)}:<password>@${primary.db_host}:5432/${encodeURIComponent(primary.db_name)}`
+    return `postgresql://${encodeURIComponent(user)}:<password>@${host}:5432/${encodeURIComponent(database)}`
   } catch (thrown) {
     reasonOf(thrown)
     return null
   }
+}
+
+/** User, host and database of a connection string; its password, or what stands in its place, is left where it is. */
+function partsOf(
+  connectionString: string
+): { readonly user: string; readonly host: string; readonly database: string } | undefined {
+  const at = connectionString.lastIndexOf('@')
+  const user = /^postgres(?:ql)?:\/\/([\w.-]{1,128})(?::|$)/.exec(connectionString.slice(0, Math.max(at, 0)))?.[1]
+  const place = /^([a-z0-9.-]{1,253})(?::\d{1,5})?\/([\w-]{1,63})(?:\?|$)/.exec(connectionString.slice(at + 1))
+  const [, host, database] = place ?? []
+  return user === undefined || host === undefined || database === undefined ? undefined : { user, host, database }
 }

@@ -37,7 +37,7 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
       mode: inputs.mode,
       safetyBackup: inputs.safetyBackup,
       dryRun: inputs.dryRun,
-      include: inputs.include.sources,
+      include: inputs.include,
       keys: await keysFor(inputs),
       compression: await compressionOf(context),
       trusted: trustedKeys(inputs.verifyKey)

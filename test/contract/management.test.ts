@@ -406,7 +406,7 @@ describe('the Management API', () => {
     const parts = [await functions(from, { token: 'revoked' }), await config(from, false, { token: 'revoked' })]
     for (const { status, reason, bytes } of parts) {
       expect(status).toBe('impossible')
-      expect(reason).toContain('SB821: the access token is refused, status 401')
+      expect(reason).toMatch(/SB821: the access token is refused, status 401 \(the call needs the scope [a-z_]+:read/)
       expect(bytes.size).toBe(0)
     }
   })
@@ -418,16 +418,22 @@ describe('the Management API', () => {
       const taken = await functions()
       expect([taken.status, taken.reason]).toEqual([
         'partial',
-        'the list of functions: SB826: the answer has another shape'
+        'the list of functions: SB826: the answer has another shape (the call needs the scope edge_functions:read (edge_functions_read))'
       ])
     }
     double.fail({ path: /^\/functions\/hello\/body$/, status: 200, body: { error: 'x' }, times: 2 })
     const taken = await functions()
     expect(taken).toMatchObject({ status: 'partial', reason: '1 of 6 functions could not be read whole' })
     double.fail({ path: /^\/config\/storage$/, status: 200, body: { message: 'x' } })
-    expect(await config()).toMatchObject({ status: 'partial', reason: 'storage: SB826: the answer has another shape' })
+    expect(await config()).toMatchObject({
+      status: 'partial',
+      reason: 'storage: SB826: the answer has another shape (the call needs the scope storage_config_read)'
+    })
     double.fail({ path: /^\/postgrest$/, status: 404, body: { message: 'x' } })
-    expect(await config()).toMatchObject({ status: 'partial', reason: 'api: SB823: status 404' })
+    expect(await config()).toMatchObject({
+      status: 'partial',
+      reason: 'api: SB823: status 404 (the call needs the scope rest:read (data_api_config_read))'
+    })
   })
 
   test('F30: limits and faults that pass are waited for; the budget is kept', async () => {
@@ -452,6 +458,13 @@ describe('the Management API', () => {
     expect(context.slept).toEqual([1000])
   })
 
+  test('F30: a limit that does not say how long it holds is tried again like any other fault that passes', async () => {
+    double.fail({ path: /^\/secrets$/, status: 429, bare: true, times: 2 })
+    expect((await functions()).status).toBe('captured')
+    expect(context.slept).toHaveLength(2)
+    expect(Math.max(...context.slept)).toBeLessThanOrEqual(2000)
+  })
+
   test('a project that is paused or not running is told at once, the token never in the text', async () => {
     for (const [status, code] of [
       ['INACTIVE', 'SB827'],
@@ -473,6 +486,47 @@ describe('the Management API', () => {
     expect(await sessionPooler(management(from))).toBe(
       `postgresql://postgres.${from}:<password>@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`
     )
+  })
+
+  test('a pooler that is told by its connection string alone is enough for the settings and for its address', async () => {
+    const pooler = 'aws-1-eu-central-1.pooler.supabase.com'
+    const user = `postgres.${from}`
+    const said: readonly (readonly [more: object, expected: string | null])[] = [
+      [{ connection_string: `postgresql://${user}:[YOUR-PASSWORD]@${pooler}:6543/postgres`, pool_mode: 'x' }, pooler],
+      [{ connectionString: `postgres://${user}:canary-p@ss/w@${pooler}:6543/postgres?a=b` }, pooler],
+      [{ connection_string: `postgres://${user}@${pooler}/postgres` }, pooler],
+      [{ connection_string: `postgres://${user}:x@evil host:6543/postgres` }, null],
+      [{ pool_mode: 'transaction' }, null],
+      [{ db_user: user, db_host: pooler, db_name: 'postgres', database_type: 'PRIMARY' }, pooler]
+    ]
+    for (const [more, host] of said) {
+      source.settings.set('/config/database/pooler', [more])
+      expect(await sessionPooler(management(from))).toBe(
+        host === null ? null : `postgresql://${user}:<password>@${host}:5432/postgres`
+      )
+    }
+    source.settings.set('/config/database/pooler', [
+      { connection_string: `postgres://${user}:canary@${pooler}:6543/postgres`, pool_mode: 'x', default_pool_size: 25 }
+    ])
+    target.settings.set('/config/database/pooler', [{ pool_mode: 'x', default_pool_size: 15 }])
+    const taken = await config()
+    expect(taken.status).toBe('captured')
+    const kept = taken.bytes.get('config.json')?.toString('utf8')
+    expect(kept).toContain('default_pool_size')
+    expect(kept).not.toContain('canary')
+    const plan = await restoreConfig({
+      context,
+      target: management(into),
+      files: taken.files,
+      facts: taken.facts,
+      dryRun: true
+    })
+    expect(plan.changes).toContainEqual({
+      setting: 'pooler.default_pool_size',
+      inBackup: '25',
+      inTarget: '15',
+      action: 'would be applied'
+    })
   })
 
   test('a service that fell ill during the backup is told', async () => {
@@ -552,6 +606,33 @@ describe('the Management API', () => {
     }
     Object.assign(target.functions.get('packed') ?? {}, { bundle: Buffer.from('ESZIP other') })
     expect((await restore(true)).deployed).toEqual(['packed'])
+  })
+
+  test('a function that was removed is recorded, and nothing of it is read', async () => {
+    putFunction(source, 'gone', { 'index.ts': 'export {}' }, { status: 'REMOVED' })
+    double.fail({ path: /^\/functions\/gone\/body$/, status: 404, times: 100 })
+    const taken = await functions()
+    expect(taken.status).toBe('captured')
+    expect(taken.facts.functions.find(({ slug }) => slug === 'gone')).toMatchObject({
+      status: 'REMOVED',
+      files: [],
+      bundle: null,
+      problem: null
+    })
+    expect(double.calls.filter(({ path }) => path.startsWith('/functions/gone'))).toEqual([])
+  })
+
+  test('an import map that is named and missing is not replaced by another one: the packed form is kept', async () => {
+    putFunction(
+      source,
+      'two-maps',
+      { 'index.ts': 'import { z } from "zod"', 'deno.json': '{}', 'maps/import_map.json': '{}' },
+      { import_map_path: 'maps/import_map.json', hidden: new Set(['maps/import_map.json']) }
+    )
+    const taken = await functions()
+    const one = taken.facts.functions.find(({ slug }) => slug === 'two-maps')
+    expect(one?.problem).toBe('its import map is not among the source files; the packed form is kept')
+    expect([...(await entriesOf(taken.bytes.get('functions.tar'))).keys()]).toContain('two-maps/bundle.eszip')
   })
 
   test('a function whose stored files were changed is not deployed', async () => {

@@ -133,6 +133,18 @@ describe('functions and settings through the bundle', () => {
       ])
     )
     expect(target.functions.size).toBe(0)
+    const staysBehind = async (inputs: Readonly<Record<string, string>>) =>
+      (await restore({ 'dry-run': 'true', ...inputs })).result?.findings?.filter(({ detail }) =>
+        detail.startsWith('is in the backup')
+      )
+    const detail = (reason: string) => `is in the backup and would not be brought back: ${reason}`
+    expect(await staysBehind({ include: 'config' })).toEqual([
+      { kind: 'note', subject: 'database', detail: detail('`include` does not name it') },
+      { kind: 'note', subject: 'functions', detail: detail('`include` does not name it') }
+    ])
+    expect(await staysBehind({ include: 'auto' })).toEqual([
+      { kind: 'note', subject: 'database', detail: detail('`target-database-url` is not given') }
+    ])
     const restored = await restore({})
     expect({ code: restored.code, error: restored.result?.error }).toEqual({ code: 0 })
     expect([...target.functions.keys()]).toEqual(['hello', 'webhook'])

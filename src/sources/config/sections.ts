@@ -68,14 +68,15 @@ export const sections: Readonly<Record<ConfigSectionName, Section>> = {
   },
   pooler: {
     path: '/config/database/pooler',
-    shape: z.array(z.looseObject({ database_type: z.string() })),
+    shape: z.array(z.looseObject({})),
     absentAt: [],
     inDashboard: 'Database, Settings, Connection pooling',
     apply: {
       method: 'PATCH',
       path: '/config/database/pooler',
       settings: ['default_pool_size'],
-      root: (answer) => (Array.isArray(answer) ? answer.find((each) => each?.database_type === 'PRIMARY') : undefined),
+      root: (answer) =>
+        Array.isArray(answer) ? (answer.find((each) => each?.database_type === 'PRIMARY') ?? answer[0]) : undefined,
       divisible: true
     }
   },

@@ -75,7 +75,10 @@ function lacking(source: PlacedFiles, listed: ListedFunction, importMapFile: str
   if (source.files.some(({ inside }) => !inside)) return 'the name of a source file leads out of its folder'
   const paths = new Set(source.files.map(({ path }) => path))
   if (paths.size < source.files.length) return 'two of its source files have the same path'
-  if (importMapFile === null && (listed.import_map === true || usesBareNames(source)))
+  const named = listed.import_map_path ?? null
+  // Another one that lies beside the entry point says other things.
+  const isMapThere = named === null ? importMapFile !== null : source.pathOf(named) !== null
+  if (!isMapThere && (listed.import_map === true || usesBareNames(source)))
     return 'its import map is not among the source files'
   return null
 }

@@ -38,6 +38,8 @@ export interface ManagementFault {
   readonly headers?: Readonly<Record<string, string>>
   /** What is answered instead; with `status` 200: another shape. A text is sent as it is. */
   readonly body?: unknown
+  /** Without the headers of the limit that every other answer has. */
+  readonly bare?: true
   /** Break the connection after this many bytes of the real answer. */
   readonly cutAfter?: number
   times: number
@@ -116,6 +118,10 @@ export async function startManagement(): Promise<ManagementDouble> {
     const fault = faults.find((one) => one.times > 0 && one.path.test(path) && (one.method ?? method) === method)
     if (fault !== undefined) {
       fault.times -= 1
+      if (fault.bare === true) {
+        response.writeHead(fault.status ?? 500, { 'content-type': 'application/json' }).end('{"message":"fault"}')
+        return
+      }
       if (fault.cutAfter === undefined)
         return answer(fault.status ?? 500, fault.body ?? { message: 'fault' }, fault.headers)
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' })
