@@ -51,6 +51,7 @@ beforeAll(async () => {
     'source',
     `create policy mine on storage.objects for select to authenticated using (owner_id = auth.uid()::text)`
   )
+  await admin('source', `insert into storage.buckets (id, name, public) values ('open', 'open', true)`)
   desk = await openDesk()
   facts = (await capture(desk, server, 'source', { user: 'postgres' })).facts
 })
@@ -209,6 +210,17 @@ describe('what users have hung on tables of the platform', () => {
       if (/ mine on | on_user on /.test(subject)) await admin('hung_before', remedy ?? '')
     expect(await state('hung_before')).toEqual([before])
   })
+})
+
+test('a bucket that the target keeps private stays private, and is told', async () => {
+  await copy('hidden', 'update storage.buckets set public = false')
+  const [widest] = await sql('source', 'select count(*)::int as count from storage.buckets where public')
+  expect(widest.count).toBeGreaterThan(0)
+  const restored = await replace('hidden')
+  const told = restored.findings.filter(({ subject }) => subject.startsWith('Storage bucket '))
+  expect(told).toHaveLength(widest.count)
+  expect(told[0]).toMatchObject({ kind: 'todo', detail: expect.stringContaining('stays private') })
+  expect(await sql('hidden', 'select id from storage.buckets where public')).toEqual([])
 })
 
 describe('grants of what stays', () => {

@@ -25,6 +25,7 @@ import { checkForeignKeys } from './foreign-keys.ts'
 import { type LaneSession, type Lanes, openLanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
+import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { restoreRoles } from './restore-roles.ts'
 import { locksOfRows, locksPerStage, stagesOf } from './stages.ts'
 import { globalKinds, leaveMark, removeMark, type Unfinished } from './unfinished.ts'
@@ -179,9 +180,11 @@ async function loadPlatform(
   if (rows.length === 0) return { tables: [], refused: new Set(), left: [], findings: [] }
   const held = await holdTriggers(connection, rows)
   findings.push(...held.findings)
+  const hidden = await privateBuckets(connection, rows)
   const emptied = await emptyTables(connection, rows)
   const open = rows.filter(({ entry }) => !emptied.refused.has(entry.id))
   const loaded = together([emptied, await load({ ...options, plan: { ...plan, rows: open } }, null, false, findings)])
+  findings.push(...(await keepPrivate(connection, hidden)))
   for (const statement of held.back) await connection.query(statement)
   const touched = rows.filter(({ entry, way }) => way === 'exchange' && !loaded.refused.has(entry.id))
   assertEqual(

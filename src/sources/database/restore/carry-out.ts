@@ -30,6 +30,7 @@ import {
 import { advanceSequences } from './missing-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan.ts'
+import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
 import { restoreRoles } from './restore-roles.ts'
 import { bringReturning } from './returning.ts'
@@ -99,12 +100,13 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   if (side !== null) await connection.query(`create schema ${quoteIdentifier(side)}`)
   const held = await holdTriggers(connection, plan.rows)
   findings.push(...held.findings)
+  const hidden = await privateBuckets(connection, plan.rows)
   const emptied = await emptyTables(connection, plan.rows)
   const rows = plan.rows.filter(({ entry }) => !emptied.refused.has(entry.id))
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const brought = await load({ ...options, plan: { ...plan, rows } }, side, largeObjects, findings, { keptObjects })
   const loaded = together([emptied, brought])
-  findings.push(...loaded.findings)
+  findings.push(...loaded.findings, ...(await keepPrivate(connection, hidden)))
   if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
   await runner.run(passes.after)
   const notGivenBack =
