@@ -89,15 +89,54 @@ function filePoints(line: string): Point[] {
   return phases.map((phase) => ({ number: Number(digits), phase, what }))
 }
 
-/** Runs the action, counting the calls that reach the double of GitHub: its API, its artifact service and storage, and git. */
-export async function crashAtCall(github: Github, options: CrashRunOptions): Promise<CrashedRun> {
-  const { crash } = options
-  const points: Point[] = []
-  let count = 0
+/** A run that can be ended from a gate that its calls or messages pass. */
+function endableRun({ inputs, env, temp, crash }: CrashRunOptions) {
   let fired = false
   let ended = false
   let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
   let follow: Promise<void> | undefined
+  return {
+    get fired() {
+      return fired
+    },
+    /** A killed run: nothing of it passes any more. */
+    get isCut() {
+      return fired && crash?.ending === 'SIGKILL'
+    },
+    /** Ends the run; what is passing the gate is cut where it was killed. */
+    end(): 'cut' | 'go' {
+      fired = true
+      if (child === undefined) return 'cut'
+      if (crash?.ending === 'SIGKILL') {
+        child.kill('SIGKILL')
+        return 'cut'
+      }
+      child.kill('SIGINT')
+      follow = cancelOn(child, () => ended)
+      return 'go'
+    },
+    async run() {
+      const run = await runAction({
+        inputs,
+        env,
+        temp,
+        onStart: (started) => {
+          child = started
+        }
+      })
+      ended = true
+      await follow
+      return run
+    }
+  }
+}
+
+/** Runs the action, counting the calls that reach the double of GitHub: its API, its artifact service and storage, and git. */
+export async function crashAtCall(github: Github, options: CrashRunOptions): Promise<CrashedRun> {
+  const { crash } = options
+  const points: Point[] = []
+  const ending = endableRun(options)
+  let count = 0
   const numbers = new Map<object, number>()
   github.gate = async ({ method, path, writes, phase, request }) => {
     if (phase === 'before') {
@@ -107,32 +146,13 @@ export async function crashAtCall(github: Github, options: CrashRunOptions): Pro
       points.push({ number: count, phase, what })
       if (writes) points.push({ number: count, phase: 'after', what })
     }
-    if (fired && crash?.ending === 'SIGKILL') return 'cut'
+    if (ending.isCut) return 'cut'
     // What earlier runs left makes more calls: the first moment of this kind from that number on.
     const isReached = crash !== undefined && (numbers.get(request) ?? 0) >= crash.point.number
-    if (!isReached || fired || phase !== crash.point.phase) return 'go'
-    fired = true
-    if (child === undefined) return 'cut'
-    if (crash.ending === 'SIGKILL') {
-      child.kill('SIGKILL')
-      return 'cut'
-    }
-    child.kill('SIGINT')
-    follow = cancelOn(child, () => ended)
-    return 'go'
+    return !isReached || ending.fired || phase !== crash.point.phase ? 'go' : ending.end()
   }
   try {
-    const run = await runAction({
-      inputs: options.inputs,
-      env: options.env,
-      temp: options.temp,
-      onStart: (started) => {
-        child = started
-      }
-    })
-    ended = true
-    await follow
-    return { run, points, fired }
+    return { run: await ending.run(), points, fired: ending.fired }
   } finally {
     github.gate = undefined
   }
@@ -142,39 +162,18 @@ export async function crashAtCall(github: Github, options: CrashRunOptions): Pro
 export async function crashAtMessage(messages: MessageGate, options: CrashRunOptions): Promise<CrashedRun> {
   const { crash } = options
   const points: Point[] = []
+  const ending = endableRun(options)
   let first = Number.POSITIVE_INFINITY
-  let fired = false
-  let ended = false
-  let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
-  let follow: Promise<void> | undefined
   messages.gate = ({ number: all, phase, what }) => {
     first = Math.min(first, all)
     const number = all - first + 1
     points.push({ number, phase, what })
-    if (fired && crash?.ending === 'SIGKILL') return 'cut'
-    if (crash === undefined || fired || number < crash.point.number || phase !== crash.point.phase) return 'go'
-    fired = true
-    if (child === undefined) return 'cut'
-    if (crash.ending === 'SIGKILL') {
-      child.kill('SIGKILL')
-      return 'cut'
-    }
-    child.kill('SIGINT')
-    follow = cancelOn(child, () => ended)
-    return 'go'
+    if (ending.isCut) return 'cut'
+    const isReached = crash !== undefined && number >= crash.point.number
+    return !isReached || ending.fired || phase !== crash.point.phase ? 'go' : ending.end()
   }
   try {
-    const run = await runAction({
-      inputs: options.inputs,
-      env: options.env,
-      temp: options.temp,
-      onStart: (started) => {
-        child = started
-      }
-    })
-    ended = true
-    await follow
-    return { run, points, fired }
+    return { run: await ending.run(), points, fired: ending.fired }
   } finally {
     messages.gate = undefined
   }
