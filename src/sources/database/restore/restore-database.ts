@@ -9,8 +9,8 @@ import type { Files, Finding } from '../../source.ts'
 import { compareGuards } from '../compare.ts'
 import { fingerprintVersion, readGuards } from '../guards.ts'
 import { readPlatform } from '../platform.ts'
-import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
-import { listed, qualified, readable } from '../quote.ts'
+import type { ArchiveToc } from '../proof/archive-toc.ts'
+import { listed, readable } from '../quote.ts'
 import { sessionSettings } from '../snapshot.ts'
 import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
@@ -19,6 +19,7 @@ import { carryOutInStages } from './carry-out-in-stages.ts'
 import { chosenGuards, comparable, entriesOnPlatform, holdsAlready, isOfPlatform } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
+import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { readKnownObjects } from './known-objects.ts'
@@ -434,45 +435,6 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
-}
-
-/** Throws SB720 where tables that would come back empty hold rows. */
-async function assertNothingLost(connection: Connection, { roots }: Replaced): Promise<void> {
-  const full: string[] = []
-  for (const { kind, schema, tag } of roots) {
-    if (kind !== 'TABLE') continue
-    const name = { schema, name: tag }
-    const [row] = await connection.query<{ some: boolean }>(
-      `select exists (select from only ${qualified(name)}) as some`
-    )
-    if (row?.some === true) full.push(readable(name))
-  }
-  if (full.length === 0) return
-  throw new UserError(
-    'SB720',
-    `The rows that the target holds in ${listed(full)} would be gone: only definitions come back.`
-  )
-}
-
-/** What goes, in words; tables that the backup does not know with their rows, which nothing brings back. */
-async function describeDropped(
-  connection: Connection,
-  roots: readonly TocEntry[],
-  backup: ArchiveToc
-): Promise<string[]> {
-  const known = new Set(backup.entries.filter(({ kind }) => kind === 'TABLE').map(describeEntry))
-  const words: string[] = []
-  for (const entry of roots) {
-    const text = describeEntry(entry)
-    if (entry.kind !== 'TABLE' || known.has(text)) {
-      words.push(text)
-      continue
-    }
-    const name = qualified({ schema: entry.schema, name: entry.tag })
-    const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from only ${name}`)
-    words.push(`${text} (${row?.rows ?? '0'} rows, not in the backup)`)
-  }
-  return words
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */
