@@ -17,6 +17,16 @@ export interface Codec {
   readonly done: Promise<void>
 }
 
+/** A running decompressor whose output is read piece by piece from memory that is used again. */
+export interface Lending {
+  /** Where the packed bytes go in. */
+  readonly input: Writable
+  /** A piece holds until the next one is asked for. */
+  readonly output: AsyncIterable<Uint8Array> & { destroy(): unknown }
+  /** As that of a codec. */
+  readonly done: Promise<void>
+}
+
 /** A running decompressor whose output goes straight into another process. */
 export interface Pouring {
   /** Where the packed bytes go in. */
@@ -30,6 +40,8 @@ export interface Compression {
   readonly method: CompressionMethod
   compress(signal: AbortSignal): Codec
   decompress(method: CompressionMethod, signal: AbortSignal): Codec
+  /** As `decompress`, for very much that is looked at once: fresh memory for each piece keeps the garbage collector busy. */
+  lend(method: CompressionMethod, signal: AbortSignal): Promise<Lending>
   /**
    * Decompresses into the standard input of a child that runs already, past this process. `into` is closed here and must not be used any more. Null
    * where no program does that: then nothing was done.

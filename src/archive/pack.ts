@@ -76,7 +76,7 @@ export function createPacker(options: PackerOptions): Packer {
     return { file, fileKeyOf: () => keyInMemory(file.name, fileKey) }
   }
   const writer = (storedName: string): Promise<StoredFileWriter> =>
-    createStoredFileWriter(join(dir, storedName), options.onProgress)
+    createStoredFileWriter(join(dir, storedName), { onProgress: options.onProgress })
   const keep = async (storedName: string, file: StoredFileWriter): Promise<StagedFile> => {
     const { bytes, sha256 } = await file.commit()
     const stagedFile = { name: storedName, path: join(dir, storedName), bytes, sha256 }

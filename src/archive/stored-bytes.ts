@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { Readable, type Writable } from 'node:stream'
 import { asError, cancelled, UserError } from '../errors.ts'
 import { type ByteStage, createPayloadOpener, DamagedPayload } from './age-stream.ts'
-import type { Codec, Compression } from './compression.ts'
+import type { Compression, Lending } from './compression.ts'
 import type { OpenedHeader } from './encryption.ts'
 import { feed } from './feed.ts'
 import { splitStoredName } from './stored-names.ts'
@@ -44,6 +44,22 @@ export function openStoredFile(
   stream.once('close', () => abandoned.abort())
   if (signal.aborted) stream.destroy(cancelled(signal))
   return stream
+}
+
+/**
+ * As `openStoredFile`, for very much that is looked at once: a piece holds until the next one is asked for. Whoever stops before the end must end the
+ * iteration (`return`), which ends the decompressor.
+ */
+export async function* lendStoredFile(
+  file: LocalStoredFile,
+  fileKeyOf: FileKeyOf,
+  compression: Compression,
+  signal: AbortSignal
+): AsyncGenerator<Uint8Array> {
+  if (signal.aborted) throw cancelled(signal)
+  const opened = openedBytes(file, fileKeyOf)
+  const { compression: method } = splitStoredName(file.name)
+  yield* method === 'none' ? opened : decompressed(file.name, opened, await compression.lend(method, signal))
 }
 
 /**
@@ -158,7 +174,7 @@ function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
 async function* decompressed(
   name: string,
   packed: AsyncIterable<Uint8Array>,
-  codec: Codec
+  codec: Lending
 ): AsyncGenerator<Uint8Array> {
   // A decompressor that failed closes its input: then its own error counts, not that of the writing.
   const fed = feed(packed, codec.input).then(

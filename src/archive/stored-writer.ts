@@ -8,11 +8,17 @@ const batchSize = 1024 * 1024
 /** The disk is told to write this many bytes while more are made, so that the last `fsync` has little left to do. */
 const syncEvery = 64 * 1024 * 1024
 
+export interface StoredFileWriterOptions {
+  readonly onProgress?: ((bytes: number) => void) | undefined
+  /** A file that this run alone reads, and removes: the disk is not waited for. */
+  readonly passing?: boolean
+}
+
 /** Writes one stored file and hashes it on the way. Calls must follow one another. */
 export interface StoredFileWriter {
   /** Resolves when more may be written: at most one batch of 1 MiB is on its way to the disk. */
   write(parts: readonly Uint8Array[]): Promise<void>
-  /** Resolves when all bytes are safely on disk. */
+  /** Resolves when all bytes are written: safely on disk, unless the file is a passing one. */
   commit(): Promise<{ readonly bytes: number; readonly sha256: string }>
   /** Closes and removes the file. Never throws; after `commit` as well. */
   discard(): Promise<void>
@@ -24,7 +30,7 @@ export interface StoredFileWriter {
  */
 export async function createStoredFileWriter(
   path: string,
-  onProgress?: (bytes: number) => void
+  { onProgress, passing = false }: StoredFileWriterOptions = {}
 ): Promise<StoredFileWriter> {
   await attempt(path, 0, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
   const file = await attempt(path, 0, () =>
@@ -52,7 +58,7 @@ export async function createStoredFileWriter(
     // The next flush or commit waits for it and throws; until then the rejection is not unhandled.
     writing.catch(() => undefined)
     unsynced += batch.byteLength
-    if (unsynced < syncEvery) return
+    if (passing || unsynced < syncEvery) return
     unsynced = 0
     await syncing
     syncing = attempt(path, at, () => file.datasync())
@@ -76,7 +82,7 @@ export async function createStoredFileWriter(
       if (filled > 0) await flush()
       await writing
       await syncing
-      await attempt(path, bytes, () => file.sync())
+      if (!passing) await attempt(path, bytes, () => file.sync())
       await attempt(path, bytes, () => file.close())
       return { bytes, sha256: hash.digest('hex') }
     },

@@ -9,7 +9,7 @@ import { objectsIn, type ReadContents, readContents } from './contents-reading.t
 import type { StoredObject } from './contents-storage.ts'
 import { type Keys, keysDoNotFit } from './encryption.ts'
 import { type Manifest, type StoredFile, storedNamesIn } from './manifest.ts'
-import { headerError, openStoredFile, pourStoredFile } from './stored-bytes.ts'
+import { headerError, lendStoredFile, openStoredFile, pourStoredFile } from './stored-bytes.ts'
 import { splitStoredName } from './stored-names.ts'
 import { createStoredFileWriter } from './stored-writer.ts'
 
@@ -105,13 +105,17 @@ export function openBackup(options: OpenBackupOptions): OpenedBackup {
     const { local, fileKeyOf } = localOf(name)
     return openStoredFile(local, fileKeyOf, compression, signal)
   }
+  const lend = (name: string): AsyncGenerator<Uint8Array> => {
+    const { local, fileKeyOf } = localOf(name)
+    return lendStoredFile(local, fileKeyOf, compression, signal)
+  }
   const pour = (name: string, into: Writable): Promise<boolean> | null => {
     const { local, fileKeyOf } = localOf(name)
     return pourStoredFile(local, fileKeyOf, compression, into, signal)
   }
 
   return {
-    files: { names: [...byPlainName.keys()], open, pour },
+    files: { names: [...byPlainName.keys()], open, lend, pour },
     fetch: (names) => fetchFiles(names === undefined ? all : names.map(fileOf)),
     checkStored: () => fetchFiles(all),
     async contents() {
@@ -197,7 +201,7 @@ async function store(
   const abort = () => source.destroy(cancelled(signal))
   signal.addEventListener('abort', abort, { once: true })
   try {
-    const writer = await createStoredFileWriter(path, onProgress)
+    const writer = await createStoredFileWriter(path, { onProgress, passing: true })
     try {
       let bytes = 0
       for await (const chunk of source) {

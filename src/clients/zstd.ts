@@ -4,9 +4,10 @@ import { delimiter, isAbsolute, join } from 'node:path'
 import { type Duplex, PassThrough, type Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
-import type { Codec, Compression, CompressionMethod, Pouring } from '../archive/compression.ts'
+import type { Codec, Compression, CompressionMethod, Lending, Pouring } from '../archive/compression.ts'
 import { asError, cancelled, UserError } from '../errors.ts'
-import { childEnvironment, startChild } from './child-process.ts'
+import { childEnvironment, type RunningChild, startChild } from './child-process.ts'
+import { openReusedPipe, type ReusedPipe } from './reused-pipe.ts'
 
 /** Buffers of Node's own codecs: with smaller ones its zstd takes up to 1.7 times as long as the program. */
 const nodeChunkSize = 1024 * 1024
@@ -52,6 +53,19 @@ export async function findZstd(path: string = process.env.PATH ?? ''): Promise<s
 export function createCompression(options: CompressionOptions): Compression {
   const level = options.level ?? compressionLevels[options.method].default
   const { zstd, home } = options
+  let lent = 0
+  const decompress = (method: CompressionMethod, signal: AbortSignal): Codec => {
+    switch (method) {
+      case 'zstd':
+        return zstd === null
+          ? streamCodec(zlib.createZstdDecompress({ chunkSize: nodeChunkSize }), 'decompress', signal)
+          : programCodec(zstd, decompressing, home, 'decompress', signal)
+      case 'gzip':
+        return streamCodec(zlib.createGunzip({ chunkSize: nodeChunkSize }), 'decompress', signal)
+      case 'none':
+        return streamCodec(new PassThrough(), 'decompress', signal)
+    }
+  }
   return {
     method: options.method,
     compress(signal) {
@@ -66,17 +80,12 @@ export function createCompression(options: CompressionOptions): Compression {
           return streamCodec(new PassThrough(), 'compress', signal)
       }
     },
-    decompress(method, signal) {
-      switch (method) {
-        case 'zstd':
-          return zstd === null
-            ? streamCodec(zlib.createZstdDecompress({ chunkSize: nodeChunkSize }), 'decompress', signal)
-            : programCodec(zstd, decompressing, home, 'decompress', signal)
-        case 'gzip':
-          return streamCodec(zlib.createGunzip({ chunkSize: nodeChunkSize }), 'decompress', signal)
-        case 'none':
-          return streamCodec(new PassThrough(), 'decompress', signal)
-      }
+    decompress,
+    async lend(method, signal) {
+      if (method !== 'zstd' || zstd === null) return decompress(method, signal)
+      lent += 1
+      const pipe = await openReusedPipe(home, `decompressed-${lent}`, signal)
+      return pipe === null ? decompress(method, signal) : await lending(zstd, home, pipe, signal)
     },
     decompressInto: (method, into, signal) =>
       method === 'zstd' && zstd !== null ? pouring(zstd, home, into, signal) : null
@@ -141,6 +150,10 @@ function programCodec(
   })
   const { stdin, stdout } = child
   if (stdin === null || stdout === null) throw new Error('zstd was started without pipes')
+  return { input: stdin, inputIsPipe: true, output: stdout, done: endedWell(child, direction) }
+}
+
+function endedWell(child: RunningChild, direction: Direction): Promise<void> {
   const done = child.done.then((exit) => {
     if (exit.code === 0) return
     const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`
@@ -148,7 +161,31 @@ function programCodec(
   })
   // Looked at by the caller after it has read the output.
   done.catch(() => undefined)
-  return { input: stdin, inputIsPipe: true, output: stdout, done }
+  return done
+}
+
+/** Runs the program with its output read into memory that is used again. */
+async function lending(program: string, home: string, pipe: ReusedPipe, signal: AbortSignal): Promise<Lending> {
+  try {
+    const child = startChild({
+      command: program,
+      args: decompressing,
+      env: childEnvironment(home),
+      cwd: home,
+      signal,
+      stdin: 'pipe',
+      stdout: pipe.childEnd
+    })
+    const { stdin } = child
+    if (stdin === null) throw new Error('zstd was started without a pipe')
+    const output = Object.assign(pipe.pieces, { destroy: () => pipe.destroy() })
+    return { input: stdin, output, done: endedWell(child, 'decompress') }
+  } catch (error) {
+    pipe.destroy()
+    throw error
+  } finally {
+    await pipe.handedOver()
+  }
 }
 
 /**

@@ -50,6 +50,11 @@ export interface Files {
   /** A fresh stream of the plain content of `name`. It is destroyed with an error before it ends when anything is wrong. */
   open(name: string): Readable
   /**
+   * The plain content of `name` for who looks at very much of it once: a piece holds until the next one is asked for, and whoever stops before the end ends the
+   * iteration. Throws when anything is wrong. Left out where `open` serves.
+   */
+  readonly lend?: (name: string) => AsyncGenerator<Uint8Array>
+  /**
    * Lets the plain content of `name` run straight into the standard input of a child; `into` must not be used any more. Resolves with true when all of it
    * was written and right, with false when the child stopped reading before its end; rejects when anything is wrong with it, and what the child made of it
    * is void then. Null where that cannot be done, or left out where it never can: `open` serves.

@@ -15,12 +15,18 @@ let facts: DatabaseFacts
 const large = { largeFrom: 1, sessions: 3 } as const
 
 beforeAll(async () => {
-  server = await startPostgres({ major: 15 })
+  server = await startPostgres({
+    major: 15,
+    settings: { log_statement: 'ddl', log_line_prefix: '%p ', log_lock_waits: 'on', deadlock_timeout: '5ms' }
+  })
   await server.query('create role lane_user login')
   await server.query('create database source')
   const client = await server.connect(undefined, 'source')
   await client.query(`create table many (id int primary key, body text, at timestamptz, raw bytea);
     insert into many select n, repeat(md5(n::text) || E'\\t\\n\\\\.\\n', 12), now(), decode(md5(n::text), 'hex') from generate_series(1, 30000) n;
+    create index many_at on many (at); create index many_half on many (id) where id > 10; create index many_length on many (length(body)); alter table many cluster on many_length;
+    create table more (id int primary key, body text); insert into more select n, repeat(md5(n::text), 12) from generate_series(1, 25000) n;
+    create index more_body on more (left(body, 40)); alter table more add constraint more_both unique (id, body);
     create table wide (id int, body text); insert into wide select n, repeat(md5(n::text), 40000) from generate_series(1, 6) n;
     create table words (word text); insert into words values (''), (E'\\\\.'), (E'\\n'), (null), ('\\N'), ('x');
     create table nothing (id int); create table bare (); insert into bare default values; insert into bare default values;
@@ -74,6 +80,22 @@ async function copying(name: string, count: number): Promise<number[]> {
   }
 }
 
+/** Names of the indexes and keys that were made in `database` since a moment, by the process that made them, as the server's log tells. */
+function builtSince(from: number): {
+  readonly byProcess: ReadonlyMap<string, readonly string[]>
+  readonly text: string
+} {
+  const text = server.log().slice(from)
+  const found = new Map<string, string[]>()
+  let pid = ''
+  for (const line of text.split('\n')) {
+    pid = /^(\d+) [A-Z]+: /.exec(line)?.[1] ?? pid
+    const name = /(?:CREATE (?:UNIQUE )?INDEX|ADD CONSTRAINT) (many_\w+|more_\w+)/.exec(line)?.[1]
+    if (name !== undefined) found.set(pid, [...(found.get(pid) ?? []), name])
+  }
+  return { byProcess: found, text }
+}
+
 describe('a large backup', () => {
   test('is restored by several sessions that share the rows of one table, and is whole at the end', async () => {
     await fresh('shared')
@@ -86,7 +108,32 @@ describe('a large backup', () => {
     expect(restored.tables.find(({ table }) => table === 'public.many')?.rows).toBe(30000)
     expect(restored.tables.find(({ table }) => table === 'public.words')?.rows).toBe(6)
     expect(restored.tables.find(({ table }) => table === 'public.bare')?.rows).toBe(2)
-    expect(restored.rows).toBe(30000 + 6 + 6 + 2 + (39 * 40) / 2)
+    expect(restored.rows).toBe(30000 + 25000 + 6 + 6 + 2 + (39 * 40) / 2)
+  })
+
+  test('has its indexes built by these sessions, of which none waits for another', async () => {
+    await fresh('indexed')
+    const from = server.log().length
+    const restored = await restoreOf(desk, facts, server, 'indexed', large).run()
+    expect(restored.findings.filter(({ kind }) => kind !== 'note')).toEqual([])
+    const { byProcess, text } = builtSince(from)
+    expect([...byProcess.values()].flat().toSorted()).toEqual(
+      ['many_at', 'many_half', 'many_length', 'many_pkey', 'more_body', 'more_both', 'more_pkey'].toSorted()
+    )
+    expect(byProcess.size).toBeGreaterThanOrEqual(2)
+    // Sessions that copy into one table wait for its end in turns; for a table itself none waits.
+    expect(text.match(/still waiting for \w+ on relation.*/g)).toBeNull()
+  })
+
+  test('with a key that its rows do not keep is told by that key, and leaves the target as it was', async () => {
+    await fresh('doubled')
+    const dump = await readFile(path.join(desk.folder, 'database.dump'))
+    dump.write('20001\t', dump.indexOf('20000\t'), 'latin1')
+    const files = { names: ['database.dump'], open: () => Readable.from([dump]) }
+    const error = await failure(restoreOf(desk, facts, server, 'doubled', { ...large, files }).run())
+    expect(error.code).toBe('SB708')
+    expect(error.message).toMatch(/many_pkey.*could not create unique index/)
+    expect(await relations('doubled')).toBe(0)
   })
 
   test('comes in one transaction where one session is asked for, or where the backup is not large', async () => {
@@ -104,7 +151,7 @@ describe('a large backup', () => {
     await server.query('alter database scarce connection limit 1')
     await server.query('alter role lane_user nosuperuser')
     const restored = await restoreOf(desk, facts, server, 'scarce', { ...large, user: 'lane_user' }).run()
-    expect(restored.rows).toBe(30000 + 6 + 6 + 2 + (39 * 40) / 2)
+    expect(restored.rows).toBe(30000 + 25000 + 6 + 6 + 2 + (39 * 40) / 2)
   })
 
   test('leaves the target as it was when one of the sessions is ended', async () => {

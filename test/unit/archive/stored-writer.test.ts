@@ -15,7 +15,7 @@ test('whatever is written lies there, in order and hashed, around every border o
     const bytes = randomBytes(size)
     const path = join(folder.path, 'deep', 'er', `file-${size}`)
     const told: number[] = []
-    const writer = await createStoredFileWriter(path, (count) => told.push(count))
+    const writer = await createStoredFileWriter(path, { onProgress: (count) => told.push(count) })
     // Parts of one and of several batches.
     await writer.write([bytes.subarray(0, 7), bytes.subarray(7, 9)])
     await writer.write([bytes.subarray(9)])

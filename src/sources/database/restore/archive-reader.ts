@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { type ArchiveToc, notAnArchive, readToc, type TocEntry } from '../proof/archive-toc.ts'
 
 /** Largest table of contents that is read, in bytes: some 500,000 objects. */
@@ -29,13 +28,22 @@ export interface ArchiveReader {
    * nothing behind it: throws SB603 else.
    */
   blocks(): AsyncIterable<ArchiveBlock>
+  /** Lets go of what it reads, at its end or before. */
+  close(): Promise<void>
 }
 
-/** Reads the table of contents and stands before the data. Source of the form: PostgreSQL, bin/pg_dump/pg_backup_custom.c. */
-export async function readArchive(stream: Readable): Promise<ArchiveReader> {
-  const source = byteSource(stream)
-  const toc = await source.head()
-  return { toc, blocks: () => blocksOf(source, toc) }
+/**
+ * Reads the table of contents and stands before the data. A piece of `bytes` is done with when the next one is asked for. Source of the form: PostgreSQL, bin/pg_dump/pg_backup_custom.c.
+ */
+export async function readArchive(bytes: AsyncIterable<Uint8Array>): Promise<ArchiveReader> {
+  const source = byteSource(bytes)
+  try {
+    const toc = await source.head()
+    return { toc, blocks: () => blocksOf(source, toc), close: () => source.close() }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
 }
 
 async function* blocksOf(source: ByteSource, toc: ArchiveToc): AsyncGenerator<ArchiveBlock> {
@@ -118,10 +126,11 @@ interface ByteSource {
   copyWhole(target: Buffer, at: number): number
   /** Copies up to `most` of the next bytes, at least one; resolves with how many. */
   copyInto(target: Buffer, at: number, most: number): Promise<number>
+  close(): Promise<void>
 }
 
-function byteSource(stream: Readable): ByteSource {
-  const iterator: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]()
+function byteSource(source: AsyncIterable<Uint8Array>): ByteSource {
+  const iterator: AsyncIterator<Uint8Array> = source[Symbol.asyncIterator]()
   let chunk: Buffer = Buffer.alloc(0)
   let at = 0
 
@@ -163,7 +172,7 @@ function byteSource(stream: Readable): ByteSource {
       for (;;) {
         const ended = !(await more())
         if (!ended) {
-          parts.push(chunk)
+          parts.push(Buffer.from(chunk))
           bytes += chunk.length
         }
         if (bytes > largestToc) throw notAnArchive('its table of contents has no end')
@@ -206,6 +215,9 @@ function byteSource(stream: Readable): ByteSource {
       }
       return end
     },
-    copyInto
+    copyInto,
+    async close() {
+      await iterator.return?.()
+    }
   }
 }

@@ -1,9 +1,11 @@
 import { isNarrowed } from '../../../archive/contents-database.ts'
+import { withRoomyHeap } from '../../../clients/modest-heap.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import { borrowRoles } from './borrowed-roles.ts'
+import { buildIndexes, type IndexSession, largeIndexes } from './build-indexes.ts'
 import {
   assertEqual,
   type CarryOutOptions,
@@ -22,7 +24,7 @@ import {
   resetDefaultPrivileges
 } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
-import { type LaneSession, type Lanes, openLanes } from './lanes.ts'
+import { type LaneSession, openLanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import { keepPrivate, privateBuckets } from './private-buckets.ts'
@@ -33,8 +35,8 @@ import { globalKinds, leaveMark, removeMark, type Unfinished } from './unfinishe
 export interface StagedOptions extends CarryOutOptions {
   readonly mode: 'empty'
   readonly backupId: string
-  /** Begins a transaction with the settings of a restore. */
-  readonly begin: (connection: Connection) => Promise<void>
+  /** Begins a transaction with the settings of a restore, those of a session beside others where it is one. */
+  readonly begin: (connection: Connection, beside?: boolean) => Promise<void>
   readonly openArchive: () => Promise<ArchiveReader>
   /** Sessions beside the first that rows can be shared among; fewer than two are of no use. The caller closes them. */
   readonly openSessions: () => Promise<readonly Connection[]>
@@ -95,17 +97,22 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await stages.next()
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const own = { ...plan, rows: plan.rows.filter((rows) => rows.way === 'copy') }
-  const lanes = await lanesOf(options, own.rows)
+  const sessions = await sessionsOf(options, own.rows)
   const again = await options.openArchive()
   loaded.push(
-    await load({ ...options, reader: again, plan: own }, null, largeObjects, findings, {
-      steps: stages,
-      ...(lanes === null ? {} : { lanes })
-    })
+    await withRoomyHeap(() =>
+      load({ ...options, reader: again, plan: own }, null, largeObjects, findings, {
+        steps: stages,
+        ...(sessions === null ? {} : { lanes: openLanes(sessions) })
+      })
+    )
   )
   const rows = together(loaded)
   findings.push(...rows.findings)
-  await runner.run(early(passes.after))
+  const after = early(passes.after)
+  const built = await buildIndexes(sessions ?? [], largeIndexes(after, toc.entries, own.rows))
+  runner.count([...built])
+  await runner.run(after.filter((entry) => !built.has(entry)))
   await runner.run(early(passes.grants))
   await runner.run(early(passes.last))
   const check = checkOf(options, rows, runner, { whole, largeObjects })
@@ -144,30 +151,30 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   }
 }
 
-/** Sessions that take rows side by side, each in transactions of its own; null where that is of no use or the target has none to give. */
-async function lanesOf(options: StagedOptions, rows: CarryOutOptions['plan']['rows']): Promise<Lanes | null> {
+/** A session beside the first: it takes rows, and builds indexes afterwards. */
+type SideSession = LaneSession & IndexSession
+
+/** Sessions that work side by side, each in transactions of its own; null where that is of no use or the target has none to give. */
+async function sessionsOf(
+  options: StagedOptions,
+  rows: CarryOutOptions['plan']['rows']
+): Promise<readonly SideSession[] | null> {
   if (rows.length === 0) return null
-  const { target, begin } = options
-  const sessions = await options.openSessions()
-  if (sessions.length < 2) return null
-  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / sessions.length), locksOfRows)
-  const still = async (connection: Connection) => {
-    if (target.replicaRole) await connection.query('set local session_replication_role = replica')
+  const { target } = options
+  const connections = await options.openSessions()
+  if (connections.length < 2) return null
+  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / connections.length), locksOfRows)
+  const sessions: SideSession[] = []
+  for (const connection of connections) {
+    const begin = async () => {
+      await options.begin(connection, true)
+      if (target.replicaRole) await connection.query('set local session_replication_role = replica')
+    }
+    const nothing = () => Promise.resolve()
+    const steps = stagesOf({ connection, most, begin, atBegin: nothing, atEnd: nothing })
+    sessions.push({ connection, begin, steps })
   }
-  const lanes: LaneSession[] = []
-  for (const connection of sessions) {
-    await begin(connection)
-    await still(connection)
-    const steps = stagesOf({
-      connection,
-      most,
-      begin: () => begin(connection),
-      atBegin: () => still(connection),
-      atEnd: () => Promise.resolve()
-    })
-    lanes.push({ connection, steps })
-  }
-  return openLanes(lanes)
+  return sessions
 }
 
 /** Rows of the platform's tables, and the jobs for later, in the open transaction. */

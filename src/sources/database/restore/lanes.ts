@@ -9,6 +9,8 @@ import { wholeRows } from './whole-rows.ts'
 /** A session of its own that takes rows, in transactions of its own. */
 export interface LaneSession {
   readonly connection: Connection
+  /** Begins the first of them. */
+  readonly begin: () => Promise<void>
   readonly steps: Steps
 }
 
@@ -85,7 +87,7 @@ interface Lane {
 }
 
 function openLane(
-  { connection, steps }: LaneSession,
+  { connection, begin, steps }: LaneSession,
   copied: (into: CopiedColumns, rows: number) => void,
   failed: AbortController
 ): Lane {
@@ -117,6 +119,7 @@ function openLane(
   }
 
   const work = (async () => {
+    await begin()
     for (let piece = await next(); piece !== undefined; piece = await next()) {
       const { into } = piece
       try {

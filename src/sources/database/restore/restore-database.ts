@@ -113,7 +113,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
   const open = () =>
     connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes })
 
-  async function begin(connection: Connection): Promise<void> {
+  async function begin(connection: Connection, beside = false): Promise<void> {
+    const memory = beside ? indexMemoryBeside : indexMemory
     const settings = [
       ...sessionSettings(connection.versionNumber, options.lockTimeoutMs),
       ['check_function_bodies', 'off'] as const,
@@ -121,7 +122,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       ...sideBySide
     ]
     await connection.query(`begin; ${settings.map(([name, value]) => `set local ${name} = '${value}'`).join('; ')};
-      select pg_catalog.set_config('maintenance_work_mem', '${indexMemory}', true) where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('${indexMemory}')`)
+      select pg_catalog.set_config('maintenance_work_mem', '${memory}', true) where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('${memory}')`)
   }
 
   async function prepare(connection: Connection, reader: ArchiveReader): Promise<Prepared> {
@@ -215,18 +216,21 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     return opened
   }
 
-  const openArchive = () => readArchive(options.files.open('database.dump'))
+  const openArchive = () => {
+    const { files } = options
+    return readArchive(files.lend?.('database.dump') ?? files.open('database.dump'))
+  }
 
   /** Runs `work` on a connection of its own inside a transaction that is always taken back. */
   async function aside<T>(work: (connection: Connection, reader: ArchiveReader) => Promise<T>): Promise<T> {
-    const stream = options.files.open('database.dump')
     const connection = await open()
+    let reader: ArchiveReader | undefined
     try {
-      const reader = await readArchive(stream)
+      reader = await openArchive()
       await begin(connection)
       return await work(connection, reader)
     } finally {
-      stream.destroy()
+      await reader?.close()
       // Closing takes the transaction back.
       await connection.close()
     }
@@ -287,11 +291,17 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
   async function once(forceStages: boolean): Promise<DatabaseRestored> {
     const connection = await open()
     const besides: Connection[] = []
+    const archives: ArchiveReader[] = []
+    const openOne = async () => {
+      const reader = await openArchive()
+      archives.push(reader)
+      return reader
+    }
     let committing = false
     let inStages = false
     try {
       await claimTarget(connection, clock, signal, options.lockTimeoutMs, context.log)
-      const reader = await openArchive()
+      const reader = await openOne()
       await begin(connection)
       const prepared = await prepare(connection, reader)
       const work = { connection, reader, context, files: options.files, facts, ...prepared }
@@ -303,7 +313,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
               mode,
               backupId: options.backupId,
               begin,
-              openArchive,
+              openArchive: openOne,
               openSessions: () => openSessions(besides)
             })
           : await carryOut({ ...work, mode })
@@ -325,7 +335,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       if (signal.aborted && !committing) throw cancelled(signal)
       throw error
     } finally {
-      await Promise.all([connection, ...besides].map((each) => each.close()))
+      await Promise.all([connection, ...besides, ...archives].map((each) => each.close()))
     }
   }
 
@@ -472,3 +482,5 @@ const usuallyLarge = 256 * 1024 * 1024
 
 /** Memory for one index at a time: what two workers of pg_restore take together by the server's default. */
 const indexMemory = '128MB'
+/** The same for each of several sessions that build indexes side by side. */
+const indexMemoryBeside = '64MB'

@@ -27,6 +27,8 @@ export interface EntryRunner {
    * SB708, and the transaction is void.
    */
   run(entries: readonly TocEntry[]): Promise<void>
+  /** Takes note of objects that were made another way. */
+  count(entries: readonly TocEntry[]): void
   /** Statements of our own for an object, as tolerant as those of its entry. */
   attempt(entry: TocEntry, sql: string): Promise<boolean>
   /** Entries that the target refused, as a whole. */
@@ -217,6 +219,10 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
         if (batch.length >= batchEntries || bytes >= batchBytes) await flush()
       }
       await flush()
+    },
+    count(entries) {
+      for (const entry of entries) done.add(entry.id)
+      if (entries.length > 0) options.onProgress(entries.length)
     },
     async attempt(entry, sql) {
       const error = await refusalOf(connection, sql)

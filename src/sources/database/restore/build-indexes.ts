@@ -1,0 +1,101 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
+import { splitStatements } from '../proof/check-sql.ts'
+import { definitionOf } from './entry-sql.ts'
+import type { RowsPlan } from './plan.ts'
+
+/** An index, or a key with its index, of a table that is worth a session of its own. */
+export interface LargeIndex {
+  readonly entry: TocEntry
+  /** Id of the table's entry. */
+  readonly table: number
+  /** Whether it locks its table against everyone: a plain index lets others of the same table be built beside it. */
+  readonly alone: boolean
+}
+
+/** A session that builds indexes, each in a transaction of its own, with what begins it. */
+export interface IndexSession {
+  readonly connection: Connection
+  readonly begin: () => Promise<void>
+}
+
+/** From this size on building an index of a table takes longer than the messages about it. Bytes. */
+const largeFrom = 8 * 1024 * 1024
+
+/** Those of `entries` that are indexes and keys of large tables which came in with their rows. */
+export function largeIndexes(
+  entries: readonly TocEntry[],
+  all: readonly TocEntry[],
+  rows: readonly RowsPlan[]
+): LargeIndex[] {
+  const nameOf = ({ schema, tag }: TocEntry) => JSON.stringify([schema, tag])
+  const large = new Set(rows.filter(({ facts }) => facts.bytes >= largeFrom).map(({ entry }) => nameOf(entry)))
+  const tables = new Set(all.filter((one) => one.kind === 'TABLE' && large.has(nameOf(one))).map(({ id }) => id))
+  return entries.flatMap((entry) => {
+    const key =
+      entry.kind === 'CONSTRAINT' && /\bADD CONSTRAINT [^;]+ (?:PRIMARY KEY|UNIQUE|EXCLUDE) /.test(entry.definition)
+    if (!key && entry.kind !== 'INDEX') return []
+    const table = entry.needs.find((id) => tables.has(id))
+    if (table === undefined) return []
+    return [{ entry, table, alone: key || splitStatements(entry.definition).length > 1 }]
+  })
+}
+
+/**
+ * Builds indexes over several sessions, in their order as far as their locks let it. Resolves with what was built. What the server refuses is left to whoever
+ * runs the other definitions, with all that is to be said of a refusal. Rejects when a session is lost.
+ */
+export async function buildIndexes(
+  sessions: readonly IndexSession[],
+  indexes: readonly LargeIndex[]
+): Promise<ReadonlySet<TocEntry>> {
+  const waiting = [...indexes]
+  const running = new Set<LargeIndex>()
+  const built = new Set<TocEntry>()
+  let stopped = false
+  let changed = Promise.withResolvers<void>()
+  const tell = () => {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  const mayRun = (one: LargeIndex) =>
+    [...running].every((other) => other.table !== one.table || !(other.alone || one.alone))
+
+  async function build({ connection, begin }: IndexSession, { entry }: LargeIndex): Promise<void> {
+    await begin()
+    try {
+      await connection.query(definitionOf(entry))
+      await connection.query('commit')
+      built.add(entry)
+    } catch (error) {
+      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+      await connection.query('rollback')
+    }
+  }
+
+  async function work(session: IndexSession): Promise<void> {
+    while (waiting.length > 0 && !stopped) {
+      const at = waiting.findIndex(mayRun)
+      const [next] = at === -1 ? [] : waiting.splice(at, 1)
+      if (next === undefined) {
+        await changed.promise
+        continue
+      }
+      running.add(next)
+      try {
+        await build(session, next)
+      } catch (error) {
+        stopped = true
+        throw error
+      } finally {
+        running.delete(next)
+        tell()
+      }
+    }
+  }
+
+  const ended = await Promise.allSettled(sessions.map(work))
+  for (const each of ended) if (each.status === 'rejected') throw each.reason
+  return built
+}
