@@ -1,9 +1,9 @@
-import type { Connection } from '../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { splitStatements } from '../proof/check-sql.ts'
 import { definitionOf } from './entry-sql.ts'
 import type { RowsPlan } from './plan.ts'
+import type { SideSession } from './side-sessions.ts'
 
 /** An index, or a key with its index, of a table that is worth a session of its own. */
 export interface LargeIndex {
@@ -14,14 +14,8 @@ export interface LargeIndex {
   readonly alone: boolean
 }
 
-/** A session that builds indexes, each in a transaction of its own, with what begins it. */
-export interface IndexSession {
-  readonly connection: Connection
-  readonly begin: () => Promise<void>
-}
-
 /** From this size on building an index of a table takes longer than the messages about it. Bytes. */
-const largeFrom = 8 * 1024 * 1024
+const largeFrom = 1024 * 1024
 
 /** Those of `entries` that are indexes and keys of large tables which came in with their rows. */
 export function largeIndexes(
@@ -47,7 +41,7 @@ export function largeIndexes(
  * runs the other definitions, with all that is to be said of a refusal. Rejects when a session is lost.
  */
 export async function buildIndexes(
-  sessions: readonly IndexSession[],
+  sessions: readonly SideSession[],
   indexes: readonly LargeIndex[]
 ): Promise<ReadonlySet<TocEntry>> {
   const waiting = [...indexes]
@@ -62,7 +56,7 @@ export async function buildIndexes(
   const mayRun = (one: LargeIndex) =>
     [...running].every((other) => other.table !== one.table || !(other.alone || one.alone))
 
-  async function build({ connection, begin }: IndexSession, { entry }: LargeIndex): Promise<void> {
+  async function build({ connection, begin }: SideSession, { entry }: LargeIndex): Promise<void> {
     await begin()
     try {
       await connection.query(definitionOf(entry))
@@ -74,7 +68,7 @@ export async function buildIndexes(
     }
   }
 
-  async function work(session: IndexSession): Promise<void> {
+  async function work(session: SideSession): Promise<void> {
     while (waiting.length > 0 && !stopped) {
       const at = waiting.findIndex(mayRun)
       const [next] = at === -1 ? [] : waiting.splice(at, 1)

@@ -5,7 +5,7 @@ import type { Finding } from '../../source.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import { borrowRoles } from './borrowed-roles.ts'
-import { buildIndexes, type IndexSession, largeIndexes } from './build-indexes.ts'
+import { buildIndexes, largeIndexes } from './build-indexes.ts'
 import {
   assertEqual,
   type CarryOutOptions,
@@ -16,7 +16,8 @@ import {
   runnerOf,
   stillOpen
 } from './carry-out.ts'
-import { checkAfter, checkedTables, checkTables } from './check-after.ts'
+import { checkAfter, checkedTables } from './check-after.ts'
+import { checkInParts } from './check-in-parts.ts'
 import {
   clearDefaultPrivileges,
   type DefaultPrivileges,
@@ -24,12 +25,13 @@ import {
   resetDefaultPrivileges
 } from './default-privileges.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
-import { type LaneSession, openLanes } from './lanes.ts'
+import { openLanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
 import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { restoreRoles } from './restore-roles.ts'
-import { locksOfRows, locksPerStage, stagesOf } from './stages.ts'
+import { sideSessions } from './side-sessions.ts'
+import { locksPerStage, stagesOf } from './stages.ts'
 import { globalKinds, leaveMark, removeMark, type Unfinished } from './unfinished.ts'
 
 export interface StagedOptions extends CarryOutOptions {
@@ -41,9 +43,6 @@ export interface StagedOptions extends CarryOutOptions {
   /** Sessions beside the first that rows can be shared among; fewer than two are of no use. The caller closes them. */
   readonly openSessions: () => Promise<readonly Connection[]>
 }
-
-/** Most tables that are compared at once. */
-const mostCompared = 400
 
 /**
  * Carries out what one transaction of the target cannot hold, in several. The first one leaves a mark of what is going to be made; the last one, which is open
@@ -97,36 +96,37 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await stages.next()
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const own = { ...plan, rows: plan.rows.filter((rows) => rows.way === 'copy') }
-  const sessions = await sessionsOf(options, own.rows)
+  const connections = own.rows.length === 0 ? [] : await options.openSessions()
+  const sessions =
+    connections.length < 2 ? [] : sideSessions(connections, (connection) => options.begin(connection, true), target)
   const again = await options.openArchive()
   loaded.push(
     await withRoomyHeap(() =>
       load({ ...options, reader: again, plan: own }, null, largeObjects, findings, {
         steps: stages,
-        ...(sessions === null ? {} : { lanes: openLanes(sessions) })
+        ...(sessions.length === 0 ? {} : { lanes: openLanes(sessions) })
       })
     )
   )
   const rows = together(loaded)
   findings.push(...rows.findings)
   const after = early(passes.after)
-  const built = await buildIndexes(sessions ?? [], largeIndexes(after, toc.entries, own.rows))
+  const built = await buildIndexes(sessions, largeIndexes(after, toc.entries, own.rows))
   runner.count([...built])
   await runner.run(after.filter((entry) => !built.has(entry)))
   await runner.run(early(passes.grants))
   await runner.run(early(passes.last))
   const check = checkOf(options, rows, runner, { whole, largeObjects })
   const tables = checkedTables(check)
-  const unequal: string[] = []
-  const atOnce = Math.max(Math.min(Math.trunc(stages.most / locksOfRows), mostCompared), 1)
-  for (let at = 0; at < tables.length; at += atOnce) {
-    const some = tables.slice(at, at + atOnce)
-    await stages.before(some.length * locksOfRows)
-    const compared = await checkTables(check, some)
-    findings.push(...assertEqual(compared.findings))
-    unequal.push(...compared.unequal)
-    context.log.progress(() => `database: ${Math.min(at + atOnce, tables.length)} of ${tables.length} tables compared`)
-  }
+  if (sessions.length > 0) await stages.next()
+  const compared = await checkInParts({
+    check,
+    tables,
+    stages,
+    sessions,
+    onCompared: (count) => context.log.progress(() => `database: ${count} of ${tables.length} tables compared`)
+  })
+  findings.push(...assertEqual(compared.findings))
   await stages.next()
 
   const last = await runnerOf(options)
@@ -146,35 +146,9 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     tables: rows.tables,
     rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: null,
-    left: [...plan.left, ...rows.left, ...unequal],
+    left: [...plan.left, ...rows.left, ...compared.unequal],
     findings
   }
-}
-
-/** A session beside the first: it takes rows, and builds indexes afterwards. */
-type SideSession = LaneSession & IndexSession
-
-/** Sessions that work side by side, each in transactions of its own; null where that is of no use or the target has none to give. */
-async function sessionsOf(
-  options: StagedOptions,
-  rows: CarryOutOptions['plan']['rows']
-): Promise<readonly SideSession[] | null> {
-  if (rows.length === 0) return null
-  const { target } = options
-  const connections = await options.openSessions()
-  if (connections.length < 2) return null
-  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / connections.length), locksOfRows)
-  const sessions: SideSession[] = []
-  for (const connection of connections) {
-    const begin = async () => {
-      await options.begin(connection, true)
-      if (target.replicaRole) await connection.query('set local session_replication_role = replica')
-    }
-    const nothing = () => Promise.resolve()
-    const steps = stagesOf({ connection, most, begin, atBegin: nothing, atEnd: nothing })
-    sessions.push({ connection, begin, steps })
-  }
-  return sessions
 }
 
 /** Rows of the platform's tables, and the jobs for later, in the open transaction. */

@@ -3,16 +3,9 @@ import type { Connection } from '../../../clients/postgres/connection.ts'
 import { qualified, quoteIdentifier } from '../quote.ts'
 import { gathered } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
-import { locksOfRows, type Steps } from './stages.ts'
+import type { SideSession } from './side-sessions.ts'
+import { locksOfRows } from './stages.ts'
 import { wholeRows } from './whole-rows.ts'
-
-/** A session of its own that takes rows, in transactions of its own. */
-export interface LaneSession {
-  readonly connection: Connection
-  /** Begins the first of them. */
-  readonly begin: () => Promise<void>
-  readonly steps: Steps
-}
 
 /**
  * Several sessions that take rows side by side: those of one large table are shared among them where rows end, those of small tables go to whoever is free.
@@ -51,7 +44,7 @@ export async function copyRows(
   )
 }
 
-export function openLanes(sessions: readonly LaneSession[]): Lanes {
+export function openLanes(sessions: readonly SideSession[]): Lanes {
   const counts = new Map<CopiedColumns, number>()
   const failed = new AbortController()
   const lanes = sessions.map((session) =>
@@ -87,7 +80,7 @@ interface Lane {
 }
 
 function openLane(
-  { connection, begin, steps }: LaneSession,
+  { connection, begin, steps }: SideSession,
   copied: (into: CopiedColumns, rows: number) => void,
   failed: AbortController
 ): Lane {

@@ -47,7 +47,7 @@ export interface DatabaseRestoreOptions {
   readonly retries: number
   /** Sessions that rows of a large backup are shared among; with fewer than two everything goes over one. */
   readonly sessions: number
-  /** From this size of the source's database on a backup counts as large (256 MiB where it is left out). Bytes. */
+  /** From this size of the source's database on a backup counts as large (64 MiB where it is left out). Bytes. */
   readonly largeFrom?: number
 }
 
@@ -119,7 +119,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       ...sessionSettings(connection.versionNumber, options.lockTimeoutMs),
       ['check_function_bodies', 'off'] as const,
       ['default_tablespace', ''] as const,
-      ...sideBySide
+      ...(beside ? sideBySide.slice(0, 1) : sideBySide)
     ]
     await connection.query(`begin; ${settings.map(([name, value]) => `set local ${name} = '${value}'`).join('; ')};
       select pg_catalog.set_config('maintenance_work_mem', '${memory}', true) where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('${memory}')`)
@@ -478,7 +478,7 @@ const sideBySide = [
 ] as const
 
 /** From this size on several sessions save more time than the start of each costs. Bytes. */
-const usuallyLarge = 256 * 1024 * 1024
+const usuallyLarge = 64 * 1024 * 1024
 
 /** Memory for one index at a time: what two workers of pg_restore take together by the server's default. */
 const indexMemory = '128MB'

@@ -1,0 +1,51 @@
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { locksOfRows, locksPerStage, type Steps, stagesOf } from './stages.ts'
+import type { TargetState } from './target.ts'
+
+/** A session beside the first one, with transactions of its own: it takes rows, builds indexes, compares. */
+export interface SideSession {
+  readonly connection: Connection
+  /** Begins a transaction with the settings of a restore. */
+  readonly begin: () => Promise<void>
+  /** Where the transaction may end and the next one begin. */
+  readonly steps: Steps
+}
+
+/** Side sessions over connections that are open; `begin` gives a transaction the settings that every one of a restore has. */
+export function sideSessions(
+  connections: readonly Connection[],
+  begin: (connection: Connection) => Promise<void>,
+  target: Pick<TargetState, 'mostLocks' | 'replicaRole'>
+): SideSession[] {
+  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / connections.length), locksOfRows)
+  const nothing = () => Promise.resolve()
+  return connections.map((connection) => {
+    const beginStill = async () => {
+      await begin(connection)
+      if (target.replicaRole) await connection.query('set local session_replication_role = replica')
+    }
+    return {
+      connection,
+      begin: beginStill,
+      steps: stagesOf({ connection, most, begin: beginStill, atBegin: nothing, atEnd: nothing })
+    }
+  })
+}
+
+/** Does each piece of work in whichever session is free, in their order. Rejects with the first failure when all sessions have stopped. */
+export async function shareOut<W>(
+  sessions: readonly SideSession[],
+  pieces: readonly W[],
+  work: (session: SideSession, piece: W) => Promise<void>
+): Promise<void> {
+  const waiting = [...pieces]
+  const failures: unknown[] = []
+  await Promise.all(
+    sessions.map(async (session) => {
+      for (let piece = waiting.shift(); piece !== undefined && failures.length === 0; piece = waiting.shift()) {
+        await work(session, piece).catch((error: unknown) => failures.push(error))
+      }
+    })
+  )
+  if (failures.length > 0) throw failures[0]
+}
