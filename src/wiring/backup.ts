@@ -12,7 +12,7 @@ import { openDatabase } from './database.ts'
 import { earlierContents } from './earlier-contents.ts'
 import { healthAfter, type OpenedProject, openProject, withPoolerRemedy } from './management.ts'
 import { proverOf } from './prove.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 import { compressionOf, encryptionOf, signWith } from './sealing.ts'
 import { openStorage } from './storage.ts'
 

@@ -5,7 +5,7 @@ import { runCheck } from '../commands/check.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { CheckInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 
 /** Runs `command: check`. */
 export async function check(inputs: CheckInputs, ports: Ports, place: RunPlace): Promise<Result> {

@@ -16,7 +16,7 @@ import { declaredInputs } from '../inputs/declared.ts'
 import type { BackupInputs, ListInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { dashboardMark } from '../ui/dashboard/render.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 
 const fileName = 'dashboard.html'
 

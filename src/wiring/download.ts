@@ -2,7 +2,7 @@ import { runDownload } from '../commands/download.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { DownloadInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
 
 /** Runs `command: download`. */

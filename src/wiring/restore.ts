@@ -20,7 +20,7 @@ import { sourceNames } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
 import { managementParts } from './management.ts'
 import { proverOf } from './prove.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 import { compressionOf, encryptionOf, keysFor, recipientsOf, signWith, trustedKeys } from './sealing.ts'
 import { storageParts } from './storage.ts'
 

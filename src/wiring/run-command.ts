@@ -3,11 +3,9 @@ import { runList } from '../commands/list.ts'
 import { runPlan } from '../commands/plan.ts'
 import type { Ports } from '../commands/ports.ts'
 import { runPrune } from '../commands/prune.ts'
-import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
 import type { Inputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
-import type { RunnerEnvironment } from '../runner-environment.ts'
 import { tool } from '../version.ts'
 import { backup } from './backup.ts'
 import { check } from './check.ts'
@@ -15,16 +13,8 @@ import { withDashboard } from './dashboard.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
 import { restore } from './restore.ts'
+import type { RunPlace } from './run-place.ts'
 import { verify } from './verify.ts'
-
-/** Where a run takes place. */
-export interface RunPlace {
-  readonly context: Context
-  readonly environment: RunnerEnvironment
-  /** Folder of what stays after the run. */
-  readonly kept: string
-  readonly startedAt: Date
-}
 
 /** Opens what the command needs, runs it, and closes everything again. */
 export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Result> {

@@ -3,7 +3,7 @@ import { runVerify } from '../commands/verify.ts'
 import type { VerifyInputs } from '../inputs.ts'
 import type { Result } from '../result.ts'
 import { proverOf } from './prove.ts'
-import type { RunPlace } from './run-command.ts'
+import type { RunPlace } from './run-place.ts'
 import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
 
 /** Runs `command: verify`. */

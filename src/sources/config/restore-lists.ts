@@ -3,7 +3,7 @@ import { ManagementError } from '../../clients/supabase-management-errors.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Finding } from '../source.ts'
 import { at, sameValue, shown } from './difference.ts'
-import type { ConfigChange, RestoredConfig } from './restore.ts'
+import type { ConfigChange, RestoredConfig } from './restored.ts'
 import { asObject, sections } from './sections.ts'
 
 const thirdPartySettings = ['oidc_issuer_url', 'jwks_url', 'custom_jwks'] as const

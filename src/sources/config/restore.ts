@@ -24,6 +24,7 @@ import {
 } from './difference.ts'
 import { fingerprintOfJwtSecret, lookAtJwtSecret } from './jwt-secret.ts'
 import { addThirdPartyAuth, lookAtKeys, lookAtProviders } from './restore-lists.ts'
+import type { ConfigChange, RestoredConfig } from './restored.ts'
 import { isDigest, isEmpty, isSecretName } from './secrets.ts'
 import { type Apply, type Section, sections } from './sections.ts'
 
@@ -37,21 +38,6 @@ export interface RestoreConfigOptions {
   readonly facts: ConfigFacts
   /** Only say what would be done. */
   readonly dryRun: boolean
-}
-
-/** One setting that differs. Values are shown as JSON; those of secrets never. */
-export interface ConfigChange {
-  /** `auth.site_url` */
-  readonly setting: string
-  readonly inBackup: string
-  readonly inTarget: string
-  readonly action: 'applied' | 'would be applied' | 'by hand' | 'refused'
-}
-
-export interface RestoredConfig {
-  readonly changes: readonly ConfigChange[]
-  /** `todo`: what must be set by hand; `difference`: was sent and is still not equal. */
-  readonly findings: readonly Finding[]
 }
 
 const largestConfigFile = 64 * 1024 * 1024

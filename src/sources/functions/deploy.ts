@@ -1,7 +1,9 @@
 import type { EdgeFunction } from '../../archive/contents-functions.ts'
 import type { Management } from '../../clients/supabase-management.ts'
 import { functionPath } from './read-function.ts'
-import type { Contents } from './restore.ts'
+
+/** Content of a function's files by their names in the archive. */
+export type Contents = ReadonlyMap<string, Uint8Array<ArrayBuffer>>
 
 /**
  * How a function is deployed again: from its source files where they are enough, else in its packed form, which is what the source project ran.

@@ -7,7 +7,7 @@ import type { Context } from '../../context.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Files, Finding } from '../source.ts'
 import { compareFunction } from './compare.ts'
-import { deployFunction, wayToDeploy } from './deploy.ts'
+import { type Contents, deployFunction, wayToDeploy } from './deploy.ts'
 import { type ListedFunction, listedFunctionSchema, listedSecretsSchema } from './read-function.ts'
 import { sha256 } from './source-paths.ts'
 
@@ -31,9 +31,6 @@ export interface RestoredFunctions {
   /** `todo`: secrets to be set by hand, functions that could not be deployed; `difference`: deployed, but not equal. */
   readonly findings: readonly Finding[]
 }
-
-/** Content of a function's files by their names in the archive. */
-export type Contents = ReadonlyMap<string, Uint8Array<ArrayBuffer>>
 
 /**
  * Deploys the functions that the target lacks or has in another form, reads each back and compares, and lists the secrets to be set. Functions that
