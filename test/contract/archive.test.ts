@@ -498,7 +498,7 @@ describe('opening a backup that lies somewhere else', () => {
       for (let written = 0; written < 300; written += 1) yield Buffer.alloc(1024 * 1024, 0x20)
     }
     expect(await codeOf((await open(await pack({ bytes: zeros() }))).contents())).toContain(
-      'SB509 contents.json is larger than'
+      'SB509 A part of contents.json is larger than'
     )
     const twice = await pack(bytesOf(Buffer.from('{"format":1,"format":1}')))
     expect(await codeOf((await open(twice)).contents())).toContain('it holds a key twice')
@@ -525,7 +525,7 @@ describe('opening a backup that lies somewhere else', () => {
       }
       const frame = (character: string) => zstdCompressSync(Buffer.alloc(64 * 1024 * 1024, character))
       for (const [words, frames, reason] of [
-        ['spaces', Array<Uint8Array>(160).fill(frame(' ')), 'contents.json is larger than'],
+        ['spaces', Array<Uint8Array>(160).fill(frame(' ')), 'A part of contents.json is larger than'],
         ['brackets', Array<Uint8Array>(3).fill(frame('[')), 'nested deeper']
       ] as const) {
         const backup = await open(await sealed(frames), [identity], codecs[codec]())
