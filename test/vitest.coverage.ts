@@ -24,8 +24,7 @@ export default mergeConfig(base, {
         'src/sources/database/restore/gates.ts'
       ],
       reporter: ['text', 'json-summary', 'json'],
-      // The goal is 100 for both. What is reached is the floor: it may rise, not fall.
-      thresholds: { lines: 99.7, branches: 99.1 }
+      thresholds: { lines: 100, branches: 100 }
     }
   }
 })

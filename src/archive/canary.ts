@@ -23,8 +23,12 @@ export function makeCanary(
   about: Pick<Manifest, 'id' | 'project' | 'encryption'>,
   randomBytes: RandomBytes
 ): Canary & { readonly word: string } {
-  const letters = [...randomBytes(groups * groupLength)].map((byte) => alphabet[byte & 31]).join('')
-  const word = `canary-${(letters.match(/.{5}/g) ?? []).join('-')}`
+  const bytes = randomBytes(groups * groupLength)
+  const word = ['canary']
+    .concat(
+      Array.from({ length: groups }, (_, at) => lettersOf(bytes.subarray(at * groupLength, (at + 1) * groupLength)))
+    )
+    .join('-')
   return {
     name: canaryName(word),
     word,
@@ -59,6 +63,10 @@ export function isHeard(manifest: Pick<Manifest, 'files'>, words: readonly strin
 /** Whether a plain name is that of a canary. */
 export function isCanaryName(plainName: string): boolean {
   return namePattern.test(`${plainName}.age`)
+}
+
+function lettersOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => alphabet.charAt(byte & 31)).join('')
 }
 
 function canaryName(word: string): string {

@@ -6,12 +6,22 @@ import { firstIssue } from './first-issue.ts'
 import { formatVersion } from './manifest.ts'
 import { deepestJson, parseStrictText } from './strict-json.ts'
 
-/** Largest contents.json that is read, in bytes: some 40 million Storage objects. */
-export const largestContents = 16 * 1024 * 1024 * 1024
-/** Most that is read of it besides the list of Storage objects, which is all that is held in memory: characters. */
-export const largestHeld = 256 * 1024 * 1024
-/** Most that is read of one Storage object: characters. Its user's own metadata is in it. */
-const largestObject = 32 * 1024 * 1024
+/** How much is read of a contents.json. */
+export interface ContentsLimits {
+  /** Of all of it: bytes. */
+  readonly whole: number
+  /** Besides the list of Storage objects, which is all that is held in memory: characters. */
+  readonly held: number
+  /** Of one Storage object: characters. Its user's own metadata is in it. */
+  readonly object: number
+}
+
+/** 16 GiB are some 40 million Storage objects. */
+export const contentsLimits: ContentsLimits = {
+  whole: 16 * 1024 * 1024 * 1024,
+  held: 256 * 1024 * 1024,
+  object: 32 * 1024 * 1024
+}
 /** Levels that an object lies inside of. */
 const levelsAbove = 3
 
@@ -30,7 +40,7 @@ export interface ContentsReader {
 }
 
 /** `onObject` gets each Storage object in order. Objects are void until `end` has returned. */
-export function startContents(onObject?: (object: StoredObject) => void): ContentsReader {
+export function startContents(onObject?: (object: StoredObject) => void, limits = contentsLimits): ContentsReader {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const placements = new Map<string, string>()
   let bytesRead = 0
@@ -38,9 +48,9 @@ export function startContents(onObject?: (object: StoredObject) => void): Conten
   /** Of a later format an object may have another shape: the format is told first. */
   let failure: UserError | null = null
   const splitter = splitContents({
-    mostRest: largestHeld,
-    mostItem: largestObject,
-    tooLong: () => tooLarge(largestHeld),
+    mostRest: limits.held,
+    mostItem: limits.object,
+    tooLong: (most) => new UserError('SB509', `A part of contents.json is larger than ${most} characters.`),
     onObject: (text) => {
       if (failure !== null) return
       try {
@@ -64,7 +74,7 @@ export function startContents(onObject?: (object: StoredObject) => void): Conten
   return {
     push(bytes) {
       bytesRead += bytes.byteLength
-      if (bytesRead > largestContents) throw tooLarge(largestContents)
+      if (bytesRead > limits.whole) throw tooLarge(limits.whole)
       splitter.push(decoded(bytes))
     },
     end() {

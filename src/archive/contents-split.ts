@@ -10,12 +10,12 @@ export interface ContentsSplitter {
   end(): string
 }
 
-/** `onObject` gets the text of each item of the list, in order. `mostRest` and `mostItem`: lengths in characters; `tooLong` is thrown beyond. */
+/** `onObject` gets the text of each item of the list, in order. `mostRest` and `mostItem`: lengths in characters; beyond one, what `tooLong` makes of it is thrown. */
 export function splitContents(options: {
   readonly onObject: (text: string) => void
   readonly mostRest: number
   readonly mostItem: number
-  readonly tooLong: () => Error
+  readonly tooLong: (most: number) => Error
 }): ContentsSplitter {
   const { onObject, mostRest, mostItem, tooLong } = options
   let rest = ''
@@ -39,10 +39,10 @@ export function splitContents(options: {
   const keep = (text: string) => {
     if (inList) {
       item += text
-      if (item.length > mostItem) throw tooLong()
+      if (item.length > mostItem) throw tooLong(mostItem)
     } else {
       rest += text
-      if (rest.length > mostRest) throw tooLong()
+      if (rest.length > mostRest) throw tooLong(mostRest)
     }
   }
 

@@ -36,6 +36,8 @@ export interface Git {
   remoteRefs(prefix: string): Promise<ReadonlyMap<string, string>>
   /** Brings blobs here in one round trip. */
   fetchBlobs(oids: readonly string[]): Promise<void>
+  /** Lengths of blobs that are here, in bytes. */
+  blobSizes(oids: readonly string[]): Promise<ReadonlyMap<string, number>>
   /** Blobs that are here, whole: for small ones. */
   readBlobs(oids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>
   /** Fetches one blob of any size into a place of its own. */
@@ -105,6 +107,13 @@ export function gitClient(options: GitOptions, context: Context): Git {
   const fetchInto = async (folder: string, oid: string): Promise<void> => {
     const result = await fetch(['--no-write-fetch-head', '--depth=1', 'origin', oid], { folder })
     if (result.code !== 0) throw gitError('fetch of a file', options.repository, result.stderr)
+  }
+
+  /** What git says of a blob before its bytes, or instead of them: `<oid> blob <size>`. */
+  const sizeIn = (line: string, oid: string): number => {
+    const [, type, size] = line.split(' ')
+    if (type === 'blob') return Number(size)
+    throw new UserError('SB401', `${options.repository} did not send a manifest or record (${oid}).`, { mayPass: true })
   }
 
   async function* stream(folder: string, oid: string, bytes: number): AsyncGenerator<Uint8Array> {
@@ -191,6 +200,15 @@ export function gitClient(options: GitOptions, context: Context): Git {
       })
     },
 
+    async blobSizes(oids) {
+      const found = new Map<string, number>()
+      if (oids.length === 0) return found
+      const lines = await git.bytes(['cat-file', '--batch-check'], { stdin: `${oids.join('\n')}\n` })
+      const told = lines.toString('latin1').split('\n')
+      for (const [at, oid] of oids.entries()) found.set(oid, sizeIn(told[at] ?? '', oid))
+      return found
+    },
+
     async readBlobs(oids) {
       const found = new Map<string, Uint8Array>()
       if (oids.length === 0) return found
@@ -198,13 +216,9 @@ export function gitClient(options: GitOptions, context: Context): Git {
       let at = 0
       for (const oid of oids) {
         const end = all.indexOf(10, at)
-        const [, type, size = ''] = all.subarray(at, end).toString('latin1').split(' ')
-        if (end < 0 || type !== 'blob')
-          throw new UserError('SB401', `${options.repository} did not send a manifest or record (${oid}).`, {
-            mayPass: true
-          })
+        const size = sizeIn(end < 0 ? '' : all.subarray(at, end).toString('latin1'), oid)
         const start = end + 1
-        at = start + Number(size) + 1
+        at = start + size + 1
         found.set(oid, all.subarray(start, at - 1))
       }
       return found

@@ -17,8 +17,9 @@ const pageSize = 1000
 
 /**
  * Every object of a bucket through the older list, which shows one folder at a time and counts from its beginning: where others write meanwhile, pages
- * move. Each page begins with the last item of the one before; when that is another one, the folder is read anew. The server takes `_` and `%` of a
- * prefix for any characters, and capitals for small letters: what lies in such folders is asked for by its whole key.
+ * move. Each page begins where the one before ended; when nothing in it was seen before, so many items went away that some may have been passed over,
+ * and it goes back until it meets one that was seen. The server takes `_` and `%` of a prefix for any characters, and capitals for small letters: what
+ * lies in such folders is asked for by its whole key.
  */
 export async function* listByFolders<T extends FolderItem>(
   reader: FolderReader<T>
@@ -46,13 +47,11 @@ export async function* listByFolders<T extends FolderItem>(
 async function* itemsOf<T extends FolderItem>(reader: FolderReader<T>, prefix: string): AsyncGenerator<T> {
   const seen = new Set<string>()
   const idOf = (item: T) => `${item.id ?? 'folder'} ${item.name}`
-  let last: string | null = null
   for (let offset = 0; ; ) {
     const page: readonly T[] = await reader.page(prefix, offset, pageSize)
-    const first = page[0]
-    if (last !== null && (first === undefined || idOf(first) !== last)) {
-      offset = 0
-      last = null
+    // All that stays and comes before an item that was seen was seen, too: from there on nothing is passed over.
+    if (offset > 0 && !page.some((item) => seen.has(idOf(item)))) {
+      offset = Math.max(0, offset - pageSize + 1)
       continue
     }
     for (const item of page) {
@@ -60,9 +59,7 @@ async function* itemsOf<T extends FolderItem>(reader: FolderReader<T>, prefix: s
       seen.add(idOf(item))
       yield item
     }
-    const end = page.at(-1)
-    if (page.length < pageSize || end === undefined) return
-    last = idOf(end)
+    if (page.length < pageSize) return
     offset += page.length - 1
   }
 }

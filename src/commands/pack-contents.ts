@@ -1,7 +1,7 @@
 import { makeCanary } from '../archive/canary.ts'
 import type { Contents } from '../archive/contents.ts'
 import { databaseFactsSchema, isNarrowed } from '../archive/contents-database.ts'
-import { largestContents, largestHeld } from '../archive/contents-reading.ts'
+import { contentsLimits } from '../archive/contents-reading.ts'
 import { formatVersion, type Manifest } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import { recoveryText } from '../archive/recovery.ts'
@@ -68,7 +68,7 @@ async function* asLongAsRead(text: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   let bytes = 0
   for await (const piece of text) {
     bytes += piece.byteLength
-    if (bytes > largestContents) throw tooLong(largestContents)
+    if (bytes > contentsLimits.whole) throw tooLong(contentsLimits.whole)
     yield piece
   }
 }
@@ -85,7 +85,7 @@ async function* textOf(
     const part = `,${JSON.stringify(name)}:${JSON.stringify(facts.get(name)).slice(0, -1)}`
     held += part.length
     text += part
-    if (held > largestHeld) throw tooLong(largestHeld)
+    if (held > contentsLimits.held) throw tooLong(contentsLimits.held)
     for (const [key, items] of Object.entries(longLists)) {
       let separator = `,${JSON.stringify(key)}:[`
       for await (const item of items()) {

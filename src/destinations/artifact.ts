@@ -10,8 +10,15 @@ import { type ArtifactGroup, cleanArtifacts, fileOf, groupArtifacts } from './ar
 import { artifactName } from './artifact-names.ts'
 import { listBySnapshot, mostRemembered, type Snapshot } from './artifact-snapshot.ts'
 import { artifactUpload } from './artifact-upload.ts'
-import type { BackupRef, Body, Destination, ListedBackup, RecordFile } from './destination.ts'
-import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName } from './names.ts'
+import {
+  type BackupRef,
+  type Body,
+  type Destination,
+  type ListedBackup,
+  largestSmallFile,
+  type RecordFile
+} from './destination.ts'
+import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName, tooLargeToRead } from './names.ts'
 import { memoryVolume, sha256Hex } from './release-assets.ts'
 
 /** Small files that were downloaded before, by their SHA-256: artifacts never change, so a hit is as good as a download. */
@@ -42,7 +49,6 @@ const largestFile = 10 * 1024 ** 3
 // GitHub takes 500 artifacts a job; some room is left for records and for other steps of the job.
 const mostFiles = 480
 const downloadsAtOnce = 8
-const largestSmallFile = 64 * 1024 * 1024
 /** So many small files are downloaded one by one; more are worth an index, see artifact-index.ts. */
 const mostSingly = 8
 /** A listing that took more pages is worth an index, too. */
@@ -156,9 +162,6 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     const { sha256 } = artifact
     const kept = sha256 === undefined ? undefined : await cache.get(sha256)
     if (kept !== undefined && sha256Hex(kept) === sha256) return kept
-    if (artifact.bytes > largestSmallFile) {
-      throw new UserError('SB501', `${artifact.name} is too large: ${artifact.bytes} bytes.`)
-    }
     const content = await artifacts.read(artifact)
     if (sha256 !== undefined) await cache.set(sha256, content)
     return content
@@ -171,12 +174,13 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
       const records: RecordFile[] = []
       for (const name of [...group.files.keys()].filter(isRecordName).sort()) {
         const record = fileOf(group, name)
-        if (record !== undefined) records.push({ name, content: await read(record) })
+        if (record === undefined) continue
+        records.push({ name, content: tooLargeToRead(record.bytes) === null ? await read(record) : new Uint8Array() })
       }
       const run = manifest.runId === undefined ? '' : `/actions/runs/${manifest.runId}/artifacts/${manifest.id}`
       return {
         ...group.backup,
-        manifest: await read(manifest),
+        manifest: tooLargeToRead(manifest.bytes) ?? (await read(manifest)),
         records,
         url: `${options.serverUrl}/${repository}${run}`,
         ...(manifest.expiresAt === undefined ? {} : { expiresAt: manifest.expiresAt })

@@ -51,13 +51,22 @@ export type Visibility = 'private' | 'internal' | 'public' | 'local'
 export interface RecordFile {
   /** `verification-<UTC time>.json`, `keep` or `acknowledged`. */
   readonly name: string
+  /** Its bytes as stored; empty for what is no plain file or larger than `largestSmallFile`. */
   readonly content: Uint8Array
+}
+
+/** Most bytes of a manifest or record that are read: they are held in memory. */
+export const largestSmallFile = 64 * 1024 * 1024
+
+/** A manifest that a place does not read, and why in words: whoever may write there can plant one, and it must not hold up the others. */
+export interface NotRead {
+  readonly notRead: string
 }
 
 /** One committed backup as a listing shows it. */
 export interface ListedBackup extends BackupRef {
-  /** The manifest's bytes as stored. */
-  readonly manifest: Uint8Array
+  /** The manifest's bytes as stored; `NotRead` for what is no plain file or larger than `largestSmallFile`. */
+  readonly manifest: Uint8Array | NotRead
   /** Records beside it, oldest first. */
   readonly records: readonly RecordFile[]
   /** Page where a person finds the backup, where there is one. */

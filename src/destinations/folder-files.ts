@@ -5,9 +5,12 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { isDeadRun, readRunMark } from '../clients/run-mark.ts'
 import { UserError } from '../errors.ts'
-import type { Body, Volume } from './destination.ts'
+import type { Body, NotRead, Volume } from './destination.ts'
+import { tooLargeToRead } from './names.ts'
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+
+const notPlain: NotRead = { notRead: 'it is no plain file' }
 
 /** Names of what is not finished start with this; no stored file's name starts with a dot. */
 export const partialPrefix = '.partial-'
@@ -194,20 +197,22 @@ async function* chunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** A small stored file; null when there is none. Refuses links and what is larger than `most` bytes. */
-export async function readSmall(path: string, most: number): Promise<Uint8Array | null> {
+/** A small stored file; null when there is none, `NotRead` for what is too large or no plain file. Refuses links. */
+export async function readSmall(path: string): Promise<Uint8Array | NotRead | null> {
   return guarded(path, async () => {
     let handle: FileHandle
     try {
-      handle = await open(path, O_RDONLY | O_NOFOLLOW)
+      // A pipe that nobody writes to would be waited for.
+      handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return null
+      if (errorCode(error) === 'ENXIO' && (await look(path))?.isSocket() === true) return notPlain
       throw error
     }
     try {
-      const { size } = await handle.stat()
-      if (size > most) throw new UserError('SB501', `${path} has ${size} bytes, more than such a file can have.`)
-      return await handle.readFile()
+      const found = await handle.stat()
+      if (!found.isFile()) return notPlain
+      return tooLargeToRead(found.size) ?? (await handle.readFile())
     } finally {
       await handle.close()
     }

@@ -27,9 +27,6 @@ export interface FolderOptions {
   readonly path: string
 }
 
-/** Most bytes of a manifest or record that are read: they are read into memory. */
-const mostSmall = 64 * 1024 * 1024
-
 /**
  * Backups in a folder of this machine: `<folder>/<label>/<id>/`. A backup is written into a hidden folder beside and renamed by its
  * commit; inside the folder no symbolic link is followed.
@@ -99,13 +96,13 @@ export function folderDestination(options: FolderOptions, context: Context): Des
   }
 
   const listedBackup = async (path: string, project: string, id: string): Promise<ListedBackup | null> => {
-    const manifest = await readSmall(join(path, manifestName), mostSmall)
+    const manifest = await readSmall(join(path, manifestName))
     if (manifest === null) return null
     const records: RecordFile[] = []
     const names = (await guarded(path, () => readdir(path))).filter(isRecordName).sort()
     for (const name of names) {
-      const content = await readSmall(join(path, name), mostSmall)
-      if (content !== null) records.push({ name, content })
+      const content = await readSmall(join(path, name))
+      if (content !== null) records.push({ name, content: 'notRead' in content ? new Uint8Array() : content })
     }
     return { project, id, manifest, records }
   }

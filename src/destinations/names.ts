@@ -1,5 +1,5 @@
 import { isBackupId } from '../history/backup-id.ts'
-import type { BackupRef } from './destination.ts'
+import { type BackupRef, largestSmallFile, type NotRead } from './destination.ts'
 
 /** The file whose presence makes a backup exist. */
 export const manifestName = 'manifest.json'
@@ -22,6 +22,13 @@ export function isFileName(text: string): boolean {
 /** Whether a file beside the manifest is a record (`verification-<UTC time>.json`, `keep` or `acknowledged`) and no part of the backup. */
 export function isRecordName(text: string): boolean {
   return record.test(text)
+}
+
+/** What a manifest of so many bytes is listed as; null where it is to be read. */
+export function tooLargeToRead(bytes: number): NotRead | null {
+  return bytes > largestSmallFile
+    ? { notRead: `it has ${bytes} bytes, and at most ${largestSmallFile} are read` }
+    : null
 }
 
 /** Refuses what is no label: a bug of the caller, since labels are checked where they come in. */

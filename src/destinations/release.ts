@@ -4,7 +4,7 @@ import { type Asset, githubReleases, type Release, repositoryVisibility } from '
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
 import type { BackupRef, Body, Destination, ListedBackup, RecordFile, Volume } from './destination.ts'
-import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName } from './names.ts'
+import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName, tooLargeToRead } from './names.ts'
 import { assetStore, memoryVolume, sha256Hex } from './release-assets.ts'
 import { readReleaseBody, renderDraftBody, renderReleaseBody } from './release-body.ts'
 import { cleanReleases } from './release-clean.ts'
@@ -22,7 +22,6 @@ export interface ReleaseOptions {
 const largestFile = Math.floor(1.9 * 1024 ** 3)
 // GitHub takes 1000 files a release; some room is left for verification records, which come later.
 const mostFiles = 950
-const largestRecord = 64 * 1024 * 1024
 
 interface Stored {
   readonly bytes: number
@@ -125,7 +124,6 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
   }
 
   async function read(asset: Asset): Promise<Uint8Array> {
-    if (asset.bytes > largestRecord) throw new UserError('SB501', `${asset.name} is too large: ${asset.bytes} bytes.`)
     const chunks: Buffer[] = []
     for await (const chunk of releases.open(asset)) chunks.push(Buffer.from(chunk))
     return Buffer.concat(chunks)
@@ -143,7 +141,10 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     const found = release.assets.filter((asset) => asset.whole && isRecordName(asset.name))
     // Verification records carry their time in the name; uploading one again does not make it newer.
     found.sort((a, b) => (a.name < b.name ? -1 : 1))
-    for (const asset of found) records.push({ name: asset.name, content: await contentOf(asset, copies) })
+    for (const asset of found) {
+      const content = tooLargeToRead(asset.bytes) === null ? await contentOf(asset, copies) : new Uint8Array()
+      records.push({ name: asset.name, content })
+    }
     if (!release.immutable) return records
     // A frozen release takes no files: there the text itself is the record (see `annotate`).
     for (const [name, content] of copies) {
@@ -158,7 +159,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     if (manifestAsset === undefined) return undefined
     const copies = readReleaseBody(release.body)
     try {
-      const manifest = await contentOf(manifestAsset, copies)
+      const manifest = tooLargeToRead(manifestAsset.bytes) ?? (await contentOf(manifestAsset, copies))
       return { ...backup, manifest, records: await recordsOf(whole, copies), url: release.url }
     } catch (thrown) {
       // Deleted between the listing and the download.

@@ -15,6 +15,9 @@ const noteSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   createdAt: z.iso.datetime()
 })
+type Note = z.infer<typeof noteSchema>
+/** A note has some 140 bytes. */
+const largestNote = 4096
 /** The note on `name` lies beside it, hidden. */
 const noteName = (name: string) => `.${name}.json`
 
@@ -37,6 +40,18 @@ export function repositoryPool(parts: Parts): Pool {
     const folder = await entryAt(git, root, [project, poolName])
     return folder?.type === 'tree' ? git.readTree(folder.oid) : []
   }
+  /** The notes among these objects that can be read; the others are damaged, or planted by somebody. */
+  const notesOf = async (oids: readonly string[]): Promise<ReadonlyMap<string, Note>> => {
+    await fetched.small(oids)
+    const sizes = await git.blobSizes([...new Set(oids)])
+    const small = [...sizes].filter(([, bytes]) => bytes <= largestNote).map(([oid]) => oid)
+    const found = new Map<string, Note>()
+    for (const [oid, content] of await git.readBlobs(small)) {
+      const note = readNote(content)
+      if (note !== null) found.set(oid, note)
+    }
+    return found
+  }
   const message = (project: string) => `Shared files of ${project}`
 
   return {
@@ -51,11 +66,11 @@ export function repositoryPool(parts: Parts): Pool {
         const note = byName.get(noteName(name))
         return note === undefined ? [] : [{ name, note }]
       })
-      await fetched.small(named.map(({ note }) => note))
-      const notes = await git.readBlobs([...new Set(named.map(({ note }) => note))])
-      return named.map(({ name, note }): PooledFile => {
-        const { bytes, sha256, createdAt } = readNote(notes.get(note), name, parts.place)
-        return { name, bytes, sha256, createdAt: new Date(createdAt) }
+      const notes = await notesOf(named.map(({ note }) => note))
+      // A file whose note says nothing is one that nobody can rely on: whoever needs it stores it again, and its note with it.
+      return named.flatMap(({ name, note }): PooledFile[] => {
+        const facts = notes.get(note)
+        return facts === undefined ? [] : [{ name, ...facts, createdAt: new Date(facts.createdAt) }]
       })
     },
 
@@ -74,8 +89,9 @@ export function repositoryPool(parts: Parts): Pool {
         apply: async (root) => {
           const there = root === null ? [] : await entriesOf(root, project)
           const same = there.some((entry) => entry.name === name && entry.oid === oid)
+          const old = there.find((entry) => entry.name === noteName(name) && isStoredFile(entry))
           // An equal object id is an equal file: it is stored already, since the time in its note.
-          if (same && there.some((entry) => entry.name === noteName(name))) return root
+          if (same && old !== undefined && (await notesOf([old.oid])).has(old.oid)) return root
           const withFile = await withEntry(git, root, [project, poolName, name], () => fileEntry(oid))
           return withEntry(git, withFile, [project, poolName, noteName(name)], () => fileEntry(note))
         }
@@ -116,10 +132,10 @@ export function repositoryPool(parts: Parts): Pool {
   }
 }
 
-function readNote(content: Uint8Array | undefined, name: string, place: string): z.infer<typeof noteSchema> {
+function readNote(content: Uint8Array): Note | null {
   try {
-    return noteSchema.parse(JSON.parse(Buffer.from(content ?? []).toString('utf8')))
-  } catch (error) {
-    throw new UserError('SB501', `The note on the shared file ${name} in ${place} is damaged.`, { cause: error })
+    return noteSchema.parse(JSON.parse(Buffer.from(content).toString('utf8')))
+  } catch {
+    return null
   }
 }

@@ -1,6 +1,7 @@
 import type { Git, TreeEntry } from '../clients/git.ts'
 import { UserError } from '../errors.ts'
 import { isBackupId } from '../history/backup-id.ts'
+import { largestSmallFile } from './destination.ts'
 import { isFileName, isRecordName, manifestName } from './names.ts'
 
 /** What is to stand at a path of the branch: a file, a folder made of files, or nothing. */
@@ -81,6 +82,35 @@ export async function backupsIn(git: Git, projectTree: string): Promise<readonly
   return [...found].flatMap(([id, { manifest, records }]) =>
     manifest === undefined ? [] : [{ id, manifest, records: records.sort((a, b) => (a.name < b.name ? -1 : 1)) }]
   )
+}
+
+/** The manifest and the records of a backup. */
+export function smallFilesOf(backup: FoundBackup): readonly string[] {
+  return [backup.manifest, ...backup.records.map((record) => record.oid)]
+}
+
+/** How many backups are read together, and how many bytes: they are held in memory. */
+const mostTogether = 50
+const mostBytesTogether = largestSmallFile
+
+/** Cuts backups into portions that may be read together; `bytesOf` gives the lengths of what is read of one. */
+export function* portions<T extends FoundBackup>(
+  found: readonly T[],
+  bytesOf: (backup: T) => readonly number[]
+): Generator<readonly T[]> {
+  let portion: T[] = []
+  let bytes = 0
+  for (const backup of found) {
+    const more = bytesOf(backup).reduce((sum, each) => sum + each, 0)
+    if (portion.length === mostTogether || (portion.length > 0 && bytes + more > mostBytesTogether)) {
+      yield portion
+      portion = []
+      bytes = 0
+    }
+    portion.push(backup)
+    bytes += more
+  }
+  if (portion.length > 0) yield portion
 }
 
 /** A plain file: no link, no folder, no submodule. */

@@ -3,11 +3,29 @@ import type { Context } from '../context.ts'
 import { cancelled, UserError } from '../errors.ts'
 import { timeOfBackupId } from '../history/backup-id.ts'
 import type { BackupRef, Destination, Visibility } from './destination.ts'
-import { assertLabel, assertPartName, assertRecordName, assertRef, isLabel, manifestName } from './names.ts'
+import {
+  assertLabel,
+  assertPartName,
+  assertRecordName,
+  assertRef,
+  isLabel,
+  manifestName,
+  tooLargeToRead
+} from './names.ts'
 import { repositoryBranch } from './repository-branch.ts'
 import { fetchedBody } from './repository-fetch.ts'
 import { repositoryPool } from './repository-pool.ts'
-import { backupsIn, entryAt, fileEntry, folderEntry, isStoredFile, treeOf, withEntry } from './repository-tree.ts'
+import {
+  backupsIn,
+  entryAt,
+  fileEntry,
+  folderEntry,
+  isStoredFile,
+  portions,
+  smallFilesOf,
+  treeOf,
+  withEntry
+} from './repository-tree.ts'
 import { memoryVolume } from './volumes.ts'
 
 export interface RepositoryOptions extends GitOptions {
@@ -202,14 +220,14 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
       for (const label of labels) {
         for (const backup of await backupsIn(git, label.oid)) found.push({ project: label.name, ...backup })
       }
-      await fetched.small(found.flatMap((backup) => [backup.manifest, ...backup.records.map((record) => record.oid)]))
-      const together = 50
-      for (let at = 0; at < found.length; at += together) {
-        const some = found.slice(at, at + together)
-        const contents = await git.readBlobs([
-          ...new Set(some.flatMap((backup) => [backup.manifest, ...backup.records.map((record) => record.oid)]))
-        ])
+      await fetched.small(found.flatMap(smallFilesOf))
+      const sizes = await git.blobSizes([...new Set(found.flatMap(smallFilesOf))])
+      const sizeOf = (oid: string): number => sizes.get(oid) ?? 0
+      const isRead = (oid: string): boolean => tooLargeToRead(sizeOf(oid)) === null
+      for (const some of portions(found, (backup) => smallFilesOf(backup).filter(isRead).map(sizeOf))) {
+        const contents = await git.readBlobs([...new Set(some.flatMap(smallFilesOf).filter(isRead))])
         const contentOf = (oid: string): Uint8Array => {
+          if (!isRead(oid)) return new Uint8Array()
           const content = contents.get(oid)
           if (content === undefined) throw new Error(`git did not give the object ${oid}`)
           return content
@@ -218,7 +236,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
           yield {
             project: label,
             id,
-            manifest: contentOf(manifest),
+            manifest: tooLargeToRead(sizeOf(manifest)) ?? contentOf(manifest),
             records: records.map((record) => ({ name: record.name, content: contentOf(record.oid) })),
             url: pageOf({ project: label, id })
           }

@@ -51,7 +51,10 @@ export function newestFirst(a: HistoryEntry, b: HistoryEntry): number {
 export function entryOf(listed: ListedBackup, destination: DestinationName): HistoryEntry | null {
   const time = timeOfBackupId(listed.id)
   if (time === null) return null
-  const parsed = parseManifest(listed.manifest)
+  const parsed =
+    'notRead' in listed.manifest
+      ? { kind: 'broken' as const, reason: listed.manifest.notRead }
+      : parseManifest(listed.manifest)
   const manifest = parsed.kind === 'ok' ? parsed.manifest : null
   const records = listed.records
     .map((record) => (record.name.startsWith('verification-') ? parseVerificationRecord(record.content) : null))

@@ -24,21 +24,22 @@ export function openEntryTable(): EntryTableWriter {
       added.push({ entries, number })
     },
     close() {
-      const starts = new Uint32Array(groups + 1)
+      // Where each group begins among the records, and after the last where it ends.
+      const starts = counters(groups + 1)
       let count = 0
       for (const { entries } of added)
         for (let at = 0; at < entries.byteLength; at += entryBytes) {
-          starts[groupOf(entries, at) + 1] = (starts[groupOf(entries, at) + 1] ?? 0) + 1
+          starts.add(groupOf(entries, at) + 1, 1)
           count += 1
         }
-      for (let group = 0; group < groups; group++) starts[group + 1] = (starts[group + 1] ?? 0) + (starts[group] ?? 0)
-      const next = starts.slice()
+      for (let group = 0; group < groups; group++) starts.add(group + 1, starts.at(group))
+      const next = starts.copy()
       const records = Buffer.alloc(count * recordBytes)
       for (const { entries, number } of added)
         for (let at = 0; at < entries.byteLength; at += entryBytes) {
           const group = groupOf(entries, at)
-          const place = (next[group] ?? 0) * recordBytes
-          next[group] = (next[group] ?? 0) + 1
+          const place = next.at(group) * recordBytes
+          next.add(group, 1)
           records.set(entries.subarray(at, at + entryBytes), place)
           records.writeUInt32LE(number, place + entryBytes)
         }
@@ -49,7 +50,7 @@ export function openEntryTable(): EntryTableWriter {
           if (wanted.byteLength !== entryBytes) return undefined
           const group = groupOf(wanted, 0)
           // Within a group they lie in the order in which they were added.
-          for (let at = (starts[group + 1] ?? 0) - 1; at >= (starts[group] ?? 0); at--) {
+          for (let at = starts.at(group + 1) - 1; at >= starts.at(group); at--) {
             const place = at * recordBytes
             if (records.compare(wanted, 0, entryBytes, place, place + entryBytes) === 0)
               return records.readUInt32LE(place + entryBytes)
@@ -61,6 +62,21 @@ export function openEntryTable(): EntryTableWriter {
   }
 }
 
+interface Counters {
+  at(index: number): number
+  add(index: number, much: number): void
+  copy(): Counters
+}
+
+/** So many numbers of 32 bits, all 0 at first. */
+function counters(length: number, from = new DataView(new ArrayBuffer(length * 4))): Counters {
+  return {
+    at: (index) => from.getUint32(index * 4),
+    add: (index, much) => from.setUint32(index * 4, from.getUint32(index * 4) + much),
+    copy: () => counters(length, new DataView(from.buffer.slice(0)))
+  }
+}
+
 function groupOf(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint16(at)
 }

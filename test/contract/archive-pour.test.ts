@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -102,6 +102,23 @@ process.stdin.on('data', (chunk) => parts.push(chunk)).on('end', () => process.s
     await file.close()
     const { child, said } = reader(digestOfInput)
     await expect(pour(child)).rejects.toMatchObject({ code: 'SB501' })
+    await said
+  })
+
+  test('a decompressor that is content before the file ends does not make it whole', async () => {
+    const zstd = join(temp, 'content-early')
+    // Packs as zstd does; unpacks the first bytes of what it gets, and ends as if that were all.
+    await writeFile(
+      zstd,
+      `#!/bin/sh\nfor each in "$@"; do\n  if [ "$each" = -d ]; then head -c 1000 >&2; exit 0; fi\ndone\nexec ${await findZstd()} "$@"\n`,
+      { mode: 0o700 }
+    )
+    await pack(zstd)
+    const { child, said } = reader(digestOfInput)
+    await expect(pour(child)).rejects.toMatchObject({
+      code: 'SB501',
+      message: 'database.dump.zst.age is damaged: something follows its end.'
+    })
     await said
   })
 

@@ -10,7 +10,7 @@ import type { Destination } from '../../src/destinations/destination.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
 import { seedArtifact } from '../kit/github/state.ts'
 import { day, earlierBackup, seedAmongArtifacts, seedBackup } from '../kit/history.ts'
-import { listed, testContext } from './destination-suite.ts'
+import { listed, manifestBytes, testContext } from './destination-suite.ts'
 
 let github: Github
 let parent = ''
@@ -61,7 +61,7 @@ test('a run that has read many manifests leaves copies of them to the next one',
   const { found, downloads: few } = await seen()
   expect(few).toBe(1)
   for (const backup of [...backups, fresh])
-    expect(Buffer.from(found.get(`shop/${backup.ref.id}`)?.manifest ?? [])).toEqual(Buffer.from(backup.manifest))
+    expect(manifestBytes(found.get(`shop/${backup.ref.id}`))).toEqual(Buffer.from(backup.manifest))
 })
 
 test('copies of backups that are gone bring none back, and a damaged or forged index is passed over', async () => {

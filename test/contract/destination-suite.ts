@@ -7,8 +7,15 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Context } from '../../src/context.ts'
-import type { BackupRef, Destination, ListedBackup, Volume } from '../../src/destinations/destination.ts'
+import {
+  type BackupRef,
+  type Destination,
+  type ListedBackup,
+  largestSmallFile,
+  type Volume
+} from '../../src/destinations/destination.ts'
 import { makeBackupId } from '../../src/history/backup-id.ts'
+import { readHistory } from '../../src/history/entries.ts'
 
 /** One place, empty at the beginning, for one test. */
 export interface DestinationFixture {
@@ -93,6 +100,13 @@ export async function listed(destination: Destination, project?: string): Promis
   return found
 }
 
+/** The bytes of a listed backup's manifest; empty where none was listed. */
+export function manifestBytes(backup: ListedBackup | undefined): Buffer {
+  const manifest = backup?.manifest ?? new Uint8Array()
+  if ('notRead' in manifest) throw new Error(`not read: ${manifest.notRead}`)
+  return Buffer.from(manifest)
+}
+
 export const keyOf = (ref: BackupRef) => `${ref.project}/${ref.id}`
 export const manifestOf = (ref: BackupRef, more = '') =>
   Buffer.from(JSON.stringify({ id: ref.id, project: ref.project, more }))
@@ -165,7 +179,7 @@ export function destinationSuite(
       for (const each of [driver, await open()]) {
         const found = await listed(each)
         expect([...found.keys()]).toEqual([keyOf(ref)])
-        expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? []).equals(manifestOf(ref))).toBe(true)
+        expect(manifestBytes(found.get(keyOf(ref))).equals(manifestOf(ref))).toBe(true)
         expect(found.get(keyOf(ref))?.records).toEqual([])
         expect(await read(each, ref, 'database.dump.zst.age')).toEqual(Buffer.from('dump'))
       }
@@ -233,7 +247,7 @@ export function destinationSuite(
       const found = await listed(await open(), 'shop')
       expect([...found.keys()].sort()).toEqual(refs.map(keyOf).sort())
       for (const ref of refs)
-        expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifestOf(ref, 'm'.repeat(index(ref))))
+        expect(manifestBytes(found.get(keyOf(ref)))).toEqual(manifestOf(ref, 'm'.repeat(index(ref))))
     })
 
     test('a manifest of 300 kB comes back whole', async () => {
@@ -242,7 +256,38 @@ export function destinationSuite(
       const manifest = Buffer.from(randomBytes(150_000).toString('hex'))
       await driver.commit(ref, manifest)
       const found = await listed(await open())
-      expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? []).equals(manifest)).toBe(true)
+      expect(manifestBytes(found.get(keyOf(ref))).equals(manifest)).toBe(true)
+    })
+
+    test('T12, F66: a planted manifest or record that is too large holds up nothing: the backup is shown as one that cannot be read', async () => {
+      const driver = await open()
+      const first = await store(driver, newRef('shop', -2))
+      const planted = newRef('shop', -1)
+      await driver.put(planted, 'a.age', volume('one'))
+      // Small on the way to a place that compresses, as a planted one would be.
+      const giant = Buffer.alloc(largestSmallFile + 1, 'x')
+      await driver.commit(planted, giant)
+      const last = await store(driver)
+      await driver.annotate(last.ref, 'keep', giant)
+      const found = await listed(await open(), 'shop')
+      expect([...found.keys()].sort()).toEqual([first.ref, planted, last.ref].map(keyOf).sort())
+      for (const one of [first, last]) expect(manifestBytes(found.get(keyOf(one.ref)))).toEqual(one.manifest)
+      expect(found.get(keyOf(planted))?.manifest).toEqual({
+        notRead: `it has ${giant.length} bytes, and at most ${largestSmallFile} are read`
+      })
+      expect(found.get(keyOf(last.ref))?.records).toEqual([{ name: 'keep', content: new Uint8Array() }])
+      const history = await readHistory(await open())
+      expect(history.map(({ ref, unreadable, pinned }) => [ref.id, unreadable, pinned])).toEqual(
+        [last.ref, planted, first.ref].map(({ id }) => [
+          id,
+          expect.stringMatching(
+            id === planted.id ? /^its manifest cannot be read: it has 67108865 bytes/ : /^its manifest cannot be read: /
+          ),
+          id === last.ref.id
+        ])
+      )
+      await driver.delete(planted)
+      expect([...(await listed(await open())).keys()].sort()).toEqual([first.ref, last.ref].map(keyOf).sort())
     })
 
     test('a second backup of the same id is refused and the first stays', async () => {
@@ -254,7 +299,7 @@ export function destinationSuite(
         await other.commit(ref, manifestOf(ref, 'second'))
       }
       await expect(again()).rejects.toMatchObject({ code: 'SB415' })
-      expect(Buffer.from((await listed(driver)).get(keyOf(ref))?.manifest ?? [])).toEqual(manifest)
+      expect(manifestBytes((await listed(driver)).get(keyOf(ref)))).toEqual(manifest)
       expect(await read(driver, ref, 'a.age')).toEqual(Buffer.from('first'))
     })
 
@@ -370,7 +415,7 @@ export function destinationSuite(
       await driver.annotate(ref, 'keep', null)
       await driver.annotate(ref, 'keep', null)
       expect(Object.fromEntries(await records(driver))).toEqual({ [older]: '{"n":3}', [newer]: '{"n":2}' })
-      expect(Buffer.from((await listed(driver)).get(keyOf(ref))?.manifest ?? [])).toEqual(manifest)
+      expect(manifestBytes((await listed(driver)).get(keyOf(ref)))).toEqual(manifest)
       expect((await listed(driver)).get(keyOf(other.ref))?.records).toEqual([])
       await expect(driver.annotate(newRef(), 'keep', Buffer.from('x'))).rejects.toMatchObject({ code: 'SB404' })
       await driver.delete(ref)

@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmod,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -11,6 +14,7 @@ import {
   utimes,
   writeFile
 } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -22,6 +26,7 @@ import {
   destinationSuite,
   keyOf,
   listed,
+  manifestBytes,
   manifestOf,
   newRef,
   read,
@@ -130,6 +135,30 @@ describe('folder: its own faults', () => {
     await driver.clean(new Date(Date.now() + 60_000))
     expect(await readFile(join(outside, 'secret'), 'utf8')).toBe('secret')
     expect((await readdir(outside)).sort()).toEqual(['manifest.json', 'secret'])
+  })
+
+  test('T11: a pipe, a socket and a folder in place of a manifest or record are neither waited for nor in the way of the others', async () => {
+    const kept = await store(driver)
+    const other = await store(driver)
+    const planted = await Promise.all(['pipe', 'socket', 'folder'].map(() => store(driver)))
+    const [pipe, socket, folder] = planted.map(({ ref }) => join(place, 'shop', ref.id, 'manifest.json'))
+    if (pipe === undefined || socket === undefined || folder === undefined) throw new Error('not reached')
+    for (const path of [pipe, socket, folder]) await unlink(path)
+    execFileSync('mkfifo', [pipe, join(place, 'shop', other.ref.id, 'acknowledged')])
+    await mkdir(folder)
+    // A socket's path has at most 107 bytes.
+    const server = createServer().listen(join(parent, 's'))
+    await once(server, 'listening')
+    await rename(join(parent, 's'), socket)
+    try {
+      const found = await listed(driver)
+      expect(found.size).toBe(5)
+      for (const { ref } of planted) expect(found.get(keyOf(ref))?.manifest).toEqual({ notRead: 'it is no plain file' })
+      for (const one of [kept, other]) expect(manifestBytes(found.get(keyOf(one.ref)))).toEqual(one.manifest)
+      expect(found.get(keyOf(other.ref))?.records).toEqual([{ name: 'acknowledged', content: new Uint8Array() }])
+    } finally {
+      server.close()
+    }
   })
 
   test('F41, T11: a link planted in the unfinished folder is never written through', async () => {

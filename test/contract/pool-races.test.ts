@@ -10,7 +10,7 @@ import type { Destination, Pool } from '../../src/destinations/destination.ts'
 import { folderDestination } from '../../src/destinations/folder.ts'
 import { UserError } from '../../src/errors.ts'
 import { day, earlierBackup, seedBackup, sha256 } from '../kit/history.ts'
-import { listed, testContext } from './destination-suite.ts'
+import { listed, manifestBytes, testContext } from './destination-suite.ts'
 
 let root: string
 let number = 0
@@ -108,7 +108,7 @@ async function sweep(destination: Destination): Promise<string> {
 async function whole(destination: Destination): Promise<boolean> {
   const pooled = (await destination.pool?.list('shop')) ?? []
   const needing = [...(await listed(destination)).values()].flatMap((one) => {
-    const parsed = parseManifest(one.manifest)
+    const parsed = parseManifest(manifestBytes(one))
     return parsed.kind === 'ok' ? parsed.manifest.shared : []
   })
   for (const { name } of needing) expect(pooled.map((one) => one.name)).toContain(name)

@@ -14,6 +14,7 @@ import {
   destinationSuite,
   keyOf,
   listed,
+  manifestBytes,
   manifestOf,
   newRef,
   read,
@@ -142,7 +143,7 @@ describe('release: faults', () => {
     const { ref, manifest } = await store(driver)
     expect(github.calls.filter((call) => call.path.startsWith('/asset/'))).toHaveLength(2)
     const found = await listed(await open())
-    expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifest)
+    expect(manifestBytes(found.get(keyOf(ref)))).toEqual(manifest)
     // One byte differs on the way back, each time.
     github.failNext({ path: /^\/asset\//, flip: 1, times: 10 })
     await expect(driver.put(newRef(), 'a.age', volume('abc'))).rejects.toMatchObject({ code: 'SB414' })
@@ -185,7 +186,7 @@ describe('release: faults', () => {
     ]) {
       only().body = body
       const found = await listed(await open())
-      expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifest)
+      expect(manifestBytes(found.get(keyOf(ref)))).toEqual(manifest)
     }
     only().body = renderReleaseBody(ref, new Map([['keep', Buffer.from('forged')]]))
     expect((await listed(await open())).get(keyOf(ref))?.records).toEqual([])
@@ -250,7 +251,7 @@ describe('release: faults', () => {
     await driver.annotate(ref, 'verification-20261122T161908Z.json', Buffer.from('{"n":1}'))
     await driver.annotate(ref, 'keep', Buffer.from('pinned'))
     const found = (await listed(await open())).get(keyOf(ref))
-    expect(Buffer.from(found?.manifest ?? [])).toEqual(manifest)
+    expect(manifestBytes(found)).toEqual(manifest)
     expect(found?.records.map((record) => [record.name, Buffer.from(record.content).toString()]).sort()).toEqual([
       ['keep', 'pinned'],
       ['verification-20261122T161908Z.json', '{"n":1}']
@@ -507,7 +508,7 @@ describe('release: faults', () => {
         github.clearFaults()
         const found = await listed(await open())
         expect([...found.keys()], `call ${k}`).toEqual([keyOf(ref)])
-        expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifest)
+        expect(manifestBytes(found.get(keyOf(ref)))).toEqual(manifest)
         expect(github.repository.releases, `call ${k}`).toHaveLength(1)
         expect(only().assets.map((asset) => [asset.name, asset.state])).toEqual([
           ['a.age', 'uploaded'],

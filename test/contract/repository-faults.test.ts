@@ -18,6 +18,7 @@ import {
 import {
   keyOf,
   listed,
+  manifestBytes,
   manifestOf,
   newRef,
   read,
@@ -77,23 +78,27 @@ describe('repository: its own faults', () => {
     return Number(/size-pack: (\d+)/.exec(git('count-objects', '-v'))?.[1])
   }
 
-  test('F54: five writers at once all land, in one line, and what others keep there stays', async () => {
-    commitAs(folder, 'backups', { 'README.md': 'not ours', 'shop/notes.txt': 'not ours either' })
-    const writers = await Promise.all(Array.from({ length: 5 }, () => open()))
-    const stored = await Promise.all(
-      writers.map((driver, index) =>
-        store(driver, newRef(index % 2 === 0 ? 'shop' : 'blog'), { 'a.age': `of ${index}` })
+  // Twenty at once, in processes of their own, are in e2e/concurrency.test.ts.
+  test.each([2, 5])(
+    'F54: %i writers at once all land, in one line, and what others keep there stays',
+    async (count) => {
+      commitAs(folder, 'backups', { 'README.md': 'not ours', 'shop/notes.txt': 'not ours either' })
+      const writers = await Promise.all(Array.from({ length: count }, () => open()))
+      const stored = await Promise.all(
+        writers.map((driver, index) =>
+          store(driver, newRef(index % 2 === 0 ? 'shop' : 'blog'), { 'a.age': `of ${index}` })
+        )
       )
-    )
-    const reader = await open()
-    expect([...(await listed(reader)).keys()].sort()).toEqual(stored.map(({ ref }) => keyOf(ref)).sort())
-    for (const [index, { ref }] of stored.entries())
-      expect(await read(reader, ref, 'a.age')).toEqual(Buffer.from(`of ${index}`))
-    expect(commits()).toBe(6)
-    expect(git('show', 'backups:README.md')).toBe('not ours')
-    expect(git('show', 'backups:shop/notes.txt')).toBe('not ours either')
-    sound()
-  })
+      const reader = await open()
+      expect([...(await listed(reader)).keys()].sort()).toEqual(stored.map(({ ref }) => keyOf(ref)).sort())
+      for (const [index, { ref }] of stored.entries())
+        expect(await read(reader, ref, 'a.age')).toEqual(Buffer.from(`of ${index}`))
+      expect(commits()).toBe(1 + count)
+      expect(git('show', 'backups:README.md')).toBe('not ours')
+      expect(git('show', 'backups:shop/notes.txt')).toBe('not ours either')
+      sound()
+    }
+  )
 
   test('F55: a push cut off in the middle is tried again and leaves nothing broken', async () => {
     const driver = await open()
@@ -256,7 +261,7 @@ describe('repository: its own faults', () => {
     const driver = await open()
     const found = await listed(driver)
     expect([...found.keys()].sort()).toEqual(refs.map(keyOf).sort())
-    for (const ref of refs) expect(Buffer.from(found.get(keyOf(ref))?.manifest ?? [])).toEqual(manifestOf(ref))
+    for (const ref of refs) expect(manifestBytes(found.get(keyOf(ref)))).toEqual(manifestOf(ref))
     expect(server.requests.length).toBeLessThan(10)
   })
 
@@ -484,6 +489,38 @@ describe('repository: its own faults', () => {
       code: 'SB404'
     })
     await expect(store(driver, newRef('blog'))).rejects.toMatchObject({ code: 'SB412' })
+  })
+
+  test('T11: a planted note on a shared file holds up nothing: that file counts as not there until it is stored again', async () => {
+    const writer = await open()
+    const pack = volume(randomBytes(1000))
+    for (const name of ['pack-a.tar', 'pack-b.tar']) await writer.pool?.put('shop', name, pack)
+    const oid = (path: string) => git('rev-parse', `backups:${path}`).trim()
+    const list = async () => (await (await open()).pool?.list('shop'))?.map(({ name, bytes }) => [name, bytes])
+    const both = [
+      ['pack-a.tar', 1000],
+      ['pack-b.tar', 1000]
+    ]
+    expect(await list()).toEqual(both)
+    for (const content of ['', 'null', '{"bytes":-1}', Buffer.alloc(5000, ' ')]) {
+      const planted = gitIn(folder, ['hash-object', '-w', '--stdin'], content).trim()
+      const noted = gitIn(folder, ['ls-tree', '-z', 'backups:shop/objects'])
+      const objects = gitIn(
+        folder,
+        ['mktree', '-z'],
+        noted.replace(oid('shop/objects/.pack-a.tar.json'), planted)
+      ).trim()
+      const shop = gitIn(folder, ['mktree', '-z'], `040000 tree ${objects}\tobjects\0`).trim()
+      const root = gitIn(folder, ['mktree', '-z'], `040000 tree ${shop}\tshop\0`).trim()
+      git('update-ref', 'refs/heads/backups', git('commit-tree', root, '-p', 'backups', '-m', 'planted'))
+      expect(await list()).toEqual([['pack-b.tar', 1000]])
+      await (await open()).pool?.put('shop', 'pack-a.tar', pack)
+      expect(await list()).toEqual(both)
+      const tip = git('rev-parse', 'backups')
+      await (await open()).pool?.put('shop', 'pack-a.tar', pack)
+      expect(git('rev-parse', 'backups')).toBe(tip)
+    }
+    sound()
   })
 
   test('T6: the token is on no command line, in no environment and in no file but the one that git reads it from; nothing of the run stays in its folder', async () => {

@@ -1,4 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StorageFacts } from '../../src/archive/contents-storage.ts'
 import { createPacker, type Packer } from '../../src/archive/pack.ts'
@@ -205,6 +209,49 @@ describe('the source storage', () => {
     const keys = facts.objects.map(({ key }) => key)
     expect(new Set(keys).size).toBe(keys.length)
     for (let number = 0; number < 350; number++) expect(keys).toContain(`file-${number}`)
+  })
+
+  test('F28: 100,001 objects in pages of 1,000, while others write and delete, and pages overlap: every one that stays exactly once', async () => {
+    const nameOf = (number: number) => `file-${String(number).padStart(7, '0')}`
+    const stay = Array.from({ length: 100_001 }, (_, number) => nameOf(number))
+    const list = [...stay]
+    let pages = 0
+    // Written out from a list in order: the double of all of Storage would sort it for each page.
+    const server = createServer((request, response) => {
+      void json(request).then((asked) => {
+        const { cursor, limit } = asked as { cursor?: string; limit: number }
+        const after = cursor === undefined ? '' : Buffer.from(cursor, 'base64').toString()
+        pages += 1
+        const at = list.findIndex((name) => name > after)
+        // Before the place, at it and behind it; one that was listed already goes away.
+        for (const place of [Math.trunc(at / 2), at, at + 500])
+          list.splice(place, 0, `${list[place]?.slice(0, 12) ?? 'z'}-${pages}-${list.length}`)
+        list.sort()
+        // Every third page begins with the end of the one before.
+        const from = Math.max(0, list.findIndex((name) => name > after) - (pages % 3 === 0 ? 25 : 0))
+        const page = list.slice(from, from + limit)
+        const hasNext = from + limit < list.length
+        const objects = page.map((name) => ({ id: name, name, metadata: null }))
+        const nextCursor = hasNext ? { nextCursor: Buffer.from(page.at(-1) ?? '').toString('base64') } : {}
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ hasNext, ...nextCursor, folders: [], objects }))
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    try {
+      const storage = openSupabaseStorage({ url: `http://127.0.0.1:${port}`, key: jwt, context, retries: 0 })
+      const keys: string[] = []
+      for await (const { key } of storage.listObjects('files')) keys.push(key)
+      const found = new Set(keys)
+      expect(found.size).toBe(keys.length)
+      expect(stay.filter((name) => !found.has(name))).toEqual([])
+      expect(pages).toBeGreaterThan(100)
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
   })
 
   test('a server without the newer list is asked folder by folder, whatever the names are', async () => {

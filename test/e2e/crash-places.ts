@@ -10,7 +10,7 @@ import type { Destination, DestinationName } from '../../src/destinations/destin
 import { folderDestination } from '../../src/destinations/folder.ts'
 import { openReleaseDestination } from '../../src/destinations/release.ts'
 import { repositoryDestination } from '../../src/destinations/repository.ts'
-import { testContext } from '../contract/destination-suite.ts'
+import { manifestBytes, testContext } from '../contract/destination-suite.ts'
 import { type CrashedRun, type CrashRunOptions, crashAtCall, crashAtFile } from '../kit/crash/crash-run.ts'
 import { createRepository, gitHandler, gitIn } from '../kit/git/git-server.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
@@ -286,7 +286,7 @@ export async function wrongIn(driver: Destination, key: string): Promise<string[
   for await (const backup of driver.list(project)) {
     if (backup.id !== id) continue
     const manifest: { files: { name: string; sha256: string; volumes?: { name: string; sha256: string }[] }[] } =
-      JSON.parse(Buffer.from(backup.manifest).toString())
+      JSON.parse(manifestBytes(backup).toString())
     if (manifest.files.length === 0) wrong.push(`${key}: no files`)
     for (const file of manifest.files.flatMap((one) => one.volumes ?? [one])) {
       const digest = createHash('sha256')

@@ -47,6 +47,20 @@ describe('what was packed', () => {
     expect(one.staged.map(({ name, bytes }) => [name, bytes])).toEqual([['RESTORE.md', 6]])
   })
 
+  test('a small file is sealed without being compressed, opened like the others, and never written where nothing seals', async () => {
+    const one = packer({ encryption: sealed, compression: codec('gzip') })
+    await one.addUncompressed('canary.txt', Buffer.from('the word'))
+    expect(one.staged.map(({ name }) => name)).toEqual(['canary.txt.age'])
+    expect((await readFile(join(folder.path, 'canary.txt.age'))).includes('the word')).toBe(false)
+    expect((await collect(one.files.open('canary.txt'))).toString()).toBe('the word')
+    await expect(one.addUncompressed('canary.txt', Buffer.from('x'))).rejects.toThrow('packed twice: canary.txt.age')
+    const open = packer()
+    await expect(open.addUncompressed('other.txt', Buffer.from('the word'))).rejects.toThrow(
+      'nothing would seal other.txt'
+    )
+    expect([open.staged, await left()]).toEqual([[], ['canary.txt.age']])
+  })
+
   test('is taken back with its key, and taking back what is not there is no error', async () => {
     const one = packer({ encryption: sealed })
     await one.add('a', bytesOf('first'))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { canonicalJson } from '../../../src/archive/canonical-json.ts'
 import { type DatabaseFacts, isNarrowed } from '../../../src/archive/contents-database.ts'
-import { largestHeld, objectsIn, readContents, startContents } from '../../../src/archive/contents-reading.ts'
+import { objectsIn, readContents, startContents } from '../../../src/archive/contents-reading.ts'
 import { parseVerificationRecord } from '../../../src/archive/verification-record.ts'
 import { UserError } from '../../../src/errors.ts'
 
@@ -38,11 +38,103 @@ test('F66: contents of a later format are told from those that are wrong', () =>
     'SB509 contents.json cannot be read: the whole: Invalid input: expected object, received array.'
   )
   expect(codeOf('{')).toContain('not valid JSON')
-  const blanks = Buffer.alloc(1024 * 1024, ' ')
-  const reader = startContents()
-  expect(() => {
-    for (let read = 0; read <= largestHeld; read += blanks.length) reader.push(blanks)
-  }).toThrow('larger than')
+})
+
+test('T12: what grows without end is refused as soon as it is larger than it may be: the whole, one object, all the rest', () => {
+  const read = (text: string, limits: { whole: number; held: number; object: number }, length: number) => {
+    const bytes = Buffer.from(text)
+    let taken = 0
+    try {
+      const reader = startContents(undefined, limits)
+      for (; taken < bytes.length; taken += length) reader.push(bytes.subarray(taken, taken + length))
+      reader.end()
+      return 'read'
+    } catch (thrown) {
+      if (!(thrown instanceof UserError)) throw thrown
+      return `${thrown.code} ${thrown.message} ${taken}`
+    }
+  }
+  const one = JSON.stringify(object(1))
+  const text = JSON.stringify({ ...contents, storage: { ...storage, objects: [object(1), object(1)] } })
+  const rest = text.length - (2 * one.length + 1)
+  const whole = Buffer.byteLength(text)
+  const enough = { whole, held: rest, object: one.length }
+  for (const length of [1, 10, whole]) {
+    expect(read(text, enough, length)).toBe('read')
+    expect(read(text, { ...enough, whole: whole - 1 }, length)).toMatch(
+      new RegExp(`^SB509 contents\\.json is larger than ${whole - 1} bytes\\. `)
+    )
+    expect(read(text, { ...enough, held: rest - 1 }, length)).toMatch(
+      new RegExp(`^SB509 A part of contents\\.json is larger than ${rest - 1} characters\\. `)
+    )
+    expect(read(text, { ...enough, object: one.length - 1 }, length)).toMatch(
+      new RegExp(`^SB509 A part of contents\\.json is larger than ${one.length - 1} characters\\. `)
+    )
+  }
+  // Not at the end of what never ends.
+  for (const endless of [
+    ' '.repeat(5000),
+    `{"storage":{"objects":[${'{"a":'.repeat(1000)}`,
+    `{"a":"${'x'.repeat(5000)}`
+  ])
+    expect(read(endless, { whole: 5000, held: 100, object: 100 }, 10)).toMatch(/ larger than 100 characters\. 1[0-9]0$/)
+})
+
+test('a long key that begins like that of the list is another one', () => {
+  for (const [outer, inner] of [
+    [`storage${'x'.repeat(80)}`, 'objects'],
+    ['storage', `objects${'x'.repeat(80)}`],
+    [`${'x'.repeat(64)}storage`, 'objects']
+  ] as const) {
+    const found: unknown[] = []
+    const reader = startContents((one) => found.push(one))
+    const strange = { [outer]: { [inner]: [object(1)] } }
+    reader.push(Buffer.from(JSON.stringify({ ...strange, ...contents })))
+    if (outer === 'storage') expect(() => reader.end()).toThrow('contents.json cannot be read: storage')
+    else expect(reader.end().contents.storage).toBeUndefined()
+    expect(found).toEqual([])
+  }
+})
+
+test('F66: contents that are no UTF-8 are refused wherever they break, and every later piece is', () => {
+  const text = JSON.stringify({ ...contents, project: 'Größe' })
+  const bytes = Buffer.from(text)
+  const umlaut = bytes.indexOf(Buffer.from('ö'))
+  for (const broken of [
+    Buffer.concat([bytes.subarray(0, umlaut + 1), bytes.subarray(umlaut + 2)]),
+    Buffer.from(text, 'latin1'),
+    // Cut in the middle of a character: only the end tells.
+    bytes.subarray(0, umlaut + 1)
+  ])
+    for (const length of [1, 5, bytes.length])
+      expect(() => readInPieces(broken, length)).toThrow(
+        expect.objectContaining({ code: 'SB509', message: 'contents.json cannot be read: it is not UTF-8.' })
+      )
+  // A character that the pieces cut in two is no fault of the text.
+  expect(readInPieces(bytes, 1).contents.project).toBe('Größe')
+})
+
+test('an error of whoever takes the Storage objects comes through as it is', () => {
+  const reader = startContents(() => {
+    throw new RangeError('no room for it')
+  })
+  const text = JSON.stringify({ ...contents, storage: { ...storage, objects: [object(1)] } })
+  expect(() => reader.push(Buffer.from(text))).toThrow(new RangeError('no room for it'))
+})
+
+test('a key with an escape that JSON does not have is told as such, and is no list of objects', () => {
+  const found: unknown[] = []
+  const list = JSON.stringify([object(1)])
+  for (const text of [
+    `{"stor\\xage":{"objects":${list}}}`,
+    `{"storage":{"obj\\qects":${list}}}`,
+    `{"storage":{"objects\\":${list}}}`
+  ]) {
+    const reader = startContents((one) => found.push(one))
+    reader.push(Buffer.from(text))
+    expect(() => reader.end()).toThrow(expect.objectContaining({ code: 'SB509' }))
+  }
+  expect(found).toEqual([])
 })
 
 const object = (number: number, more: object = {}) => ({

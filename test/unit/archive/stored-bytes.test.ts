@@ -1,11 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { PassThrough } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createPayloadSealer } from '../../../src/archive/age-stream.ts'
+import type { Compression } from '../../../src/archive/compression.ts'
 import { keysOf, sealFile } from '../../../src/archive/encryption.ts'
-import { type FileKeyOf, openStoredFile, splitHeader } from '../../../src/archive/stored-bytes.ts'
+import { type FileKeyOf, openStoredFile, pourStoredFile, splitHeader } from '../../../src/archive/stored-bytes.ts'
 import { isStorableName, plainNameOf, splitStoredName, storedNameOf } from '../../../src/archive/stored-names.ts'
 import { UserError } from '../../../src/errors.ts'
 import { codec, collect, failureOf, folderForEach, identity, never, sealed } from './packing.ts'
@@ -127,6 +130,50 @@ describe('opening', () => {
     for await (const _chunk of stream) break
     expect(stream.destroyed).toBe(true)
     await expect(ended).rejects.toThrow()
+  })
+})
+
+describe('pouring into a child', () => {
+  /** Unpacks within this process, as a program beside it would: its end is told apart from the end of its input. */
+  const pouring: Compression = {
+    ...codec('none'),
+    decompressInto: (_method, into) => {
+      const gunzip = createGunzip()
+      const done = pipeline(gunzip, into).then(
+        () => true,
+        (cause: unknown) => {
+          throw new UserError('SB501', 'cannot be decompressed', { cause })
+        }
+      )
+      return { input: gunzip, done }
+    }
+  }
+  const pour = async (file: Awaited<ReturnType<typeof fileOf>>, signal = never) => {
+    const into = new PassThrough()
+    into.resume()
+    return pourStoredFile(file, noKey, pouring, into, signal)
+  }
+
+  test('F62: bytes that are what was stored, but are no stream of the compressor, are damaged', async () => {
+    const file = await fileOf('a.gz', Buffer.from('no gzip at all'))
+    expect(await failureOf(pour(file))).toBe('SB501 cannot be decompressed')
+    expect(await pour(await fileOf('b.gz', gzipSync(Buffer.from('text'))))).toBe(true)
+  })
+
+  test('F62: of a file that differs and cannot be decompressed for it, the difference is told', async () => {
+    const file = await fileOf('a.gz', Buffer.from('no gzip at all'))
+    expect(await failureOf(pour({ ...file, path: join(folder.path, 'gone') }))).toMatch(
+      /^SB313 a\.gz could not be read/
+    )
+    const whole = await fileOf('b.gz', gzipSync(randomBytes(100_000)))
+    expect(await failureOf(pour({ ...whole, sha256: '0'.repeat(64) }))).toMatch(/^SB501 b\.gz was changed/)
+  })
+
+  test('F36: a run that was cancelled meanwhile says so, however the pouring ended', async () => {
+    const signal = AbortSignal.abort(new UserError('SB302', 'time is up'))
+    const good = await fileOf('a.gz', gzipSync(Buffer.from('text')))
+    const bad = await fileOf('b.gz', Buffer.from('no gzip at all'))
+    for (const file of [good, bad]) expect(await failureOf(pour(file, signal))).toBe('SB302 time is up')
   })
 })
 

@@ -1,8 +1,11 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
 import { generateX25519Identity } from 'age-encryption'
 import { describe, expect, test } from 'vitest'
+import type { Compression } from '../../../src/archive/compression.ts'
 import { readContents } from '../../../src/archive/contents-reading.ts'
 import { describeEncryption, type Encryption, encryptionWith, keysOf } from '../../../src/archive/encryption.ts'
 import type { Manifest, StoredFile } from '../../../src/archive/manifest.ts'
@@ -23,13 +26,23 @@ interface Stored {
 }
 
 /** A backup as a place holds it. */
-async function store(encryption: Encryption = sealed): Promise<Stored> {
+async function store(encryption: Encryption = sealed, objects?: readonly object[]): Promise<Stored> {
   const dir = join(folder.path, 'staging')
   const packer = createPacker({ dir, encryption, compression: codec('gzip'), signal: never })
   await packer.add('database.dump', bytesOf(dump))
   await packer.addPlain('RESTORE.md', Buffer.from('how to'))
   const files = Object.fromEntries(packer.staged.map(({ name, sha256 }) => [name, sha256]))
-  await packer.add('contents.json', bytesOf(JSON.stringify({ format: 1, id, project, createdAt, files })))
+  const storage = {
+    url: 'https://x.supabase.co',
+    ref: null,
+    listedFrom: 'api',
+    buckets: [],
+    notCaptured: [],
+    packs: [{ name: 'objects.tar', sha256: 'a'.repeat(64) }],
+    objects
+  }
+  const contents = { format: 1, id, project, createdAt, files, ...(objects === undefined ? {} : { storage }) }
+  await packer.add('contents.json', bytesOf(JSON.stringify(contents)))
   const bytes = new Map<string, Buffer>()
   for (const { name, path } of packer.staged) bytes.set(name, await readFile(path))
   const stored = packer.staged.map(({ name, bytes: length, sha256 }) => ({ name, bytes: length, sha256 }))
@@ -163,6 +176,78 @@ describe('fetching', () => {
     expect(await readdir(here())).toEqual([])
     expect(await failureOf(open(stored, { signal: controller.signal }).backup.checkStored())).toBe('SB302 time is up')
   })
+})
+
+describe('Storage objects', () => {
+  const object = (number: number) => ({
+    bucket: 'papers',
+    key: `a/${number}`,
+    entry: String(number).repeat(32),
+    in: [0],
+    size: number,
+    version: null,
+    contentType: null,
+    cacheControl: null,
+    userMetadata: null,
+    id: null,
+    ownerId: null,
+    createdAt: null,
+    updatedAt: null,
+    lastAccessedAt: null
+  })
+
+  test('come out of the contents in their order, which are fetched once for it', async () => {
+    const objects = [object(1), object(2), object(3)]
+    const { backup, fetched } = open(await store(sealed, objects))
+    const found = []
+    for await (const one of backup.objects()) found.push(one)
+    expect(found).toEqual(objects)
+    for await (const one of backup.objects()) found.push(one)
+    expect(found).toEqual([...objects, ...objects])
+    expect(fetched).toEqual(['contents.json.gz.age'])
+  })
+
+  test('none where the backup has none', async () => {
+    for await (const one of open(await store()).backup.objects()) throw new Error(`not expected: ${one.key}`)
+  })
+
+  test('no guess where the contents cannot be opened', async () => {
+    const { backup } = open(await store(sealed, [object(1)]), { keys: null })
+    const found: unknown[] = []
+    const reading = (async () => {
+      for await (const one of backup.objects()) found.push(one)
+    })()
+    expect(await failureOf(reading)).toMatch(/^SB503 /)
+    expect(found).toEqual([])
+  })
+})
+
+test('a file is poured into a child only where a program decompresses it, and only when it was fetched', async () => {
+  const stored = await store()
+  const { backup } = open(stored)
+  const into = new PassThrough()
+  if (backup.files.pour === undefined) throw new Error('not reached')
+  const { pour } = backup.files
+  expect(() => pour('database.dump', into)).toThrow('not fetched: database.dump')
+  await backup.fetch()
+  expect(pour('database.dump', into)).toBeNull()
+  expect(into.destroyed).toBe(false)
+  const asked: string[] = []
+  const pouring: Compression = {
+    ...codec('none'),
+    decompressInto: (method, to) => {
+      asked.push(method)
+      const gunzip = createGunzip()
+      const done = pipeline(gunzip, to).then(() => true)
+      return { input: gunzip, done }
+    }
+  }
+  const other = open(stored, { compression: pouring, dir: join(folder.path, 'again') }).backup
+  await other.fetch()
+  const got = collect(into)
+  expect(await other.files.pour?.('database.dump', into)).toBe(true)
+  expect((await got).equals(dump)).toBe(true)
+  expect(asked).toEqual(['gzip'])
 })
 
 describe('F65: opening', () => {

@@ -176,3 +176,20 @@ test('a history is read newest first, and those of one second by their ids', asy
   await expect(readHistory(unusedPlace('folder'))).rejects.toThrow('nothing was to be asked')
   expect(rank('none')).toBeLessThan(rank('checksum'))
 })
+
+test('T12: a manifest that the place did not read makes one entry that cannot be read, with what lies beside it', () => {
+  const notRead = 'it has 67108865 bytes, and at most 67108864 are read'
+  const records = [{ name: 'keep', content: new Uint8Array() }, record(monday)]
+  expect(
+    entryOf(listed({ manifest: { notRead }, records, url: 'https://example.com/backup' }), 'folder')
+  ).toMatchObject({
+    ref: { project: manifest.project, id: manifest.id },
+    createdAt: timeOfBackupId(manifest.id),
+    manifest: null,
+    unreadable: `its manifest cannot be read: ${notRead}`,
+    changed: false,
+    verified: 'restore',
+    pinned: true,
+    url: 'https://example.com/backup'
+  })
+})

@@ -94,8 +94,25 @@ describe('the backups of a project', () => {
     const found = checkProject('shop', [backup({ hours: 1, opened: false })], rules, now)
     expect(found.alarms).toEqual([])
     expect(found.warnings).toEqual([expect.stringContaining('Nobody has shown yet that a key opens')])
+    expect(found.warnings[0]).toMatch(/: run `verify` once with `identity`\.$/)
     const others = [backup({ hours: 1, opened: false }), backup({ hours: 40 })]
     expect(checkProject('shop', others, rules, now)).toEqual({ alarms: [], warnings: [] })
+  })
+
+  test('where a backup has a canary, the reminder says how it is opened and where its word goes', () => {
+    const one = backup({ hours: 1, opened: false })
+    const name = 'canary-0123456789abcdef.txt.age'
+    const manifest = one.manifest ?? exampleManifest()
+    const files = [...manifest.files, { name, bytes: 900, sha256: 'a'.repeat(64) }]
+    const found = checkProject(
+      'shop',
+      [{ ...one, manifest: { ...manifest, files } }],
+      { ...rules, recipients: [] },
+      now
+    )
+    expect(found.warnings).toEqual([
+      `Nobody has shown yet that a key opens the backups of shop (${manifest.encryption.recipients.join(', ')}): open ${name} of backup ${one.ref.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`identity\` to \`verify\`.`
+    ])
   })
 
   test('a young verified backup raises no alarm', () => {
