@@ -254,11 +254,13 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const body = JSON.parse(bytes.toString())
       const limit = Math.min(body.limit ?? 1000, options.page ?? 1000)
       const after = body.cursor === undefined ? '' : Buffer.from(body.cursor, 'base64').toString()
+      const from = Buffer.from(after)
       const found = [...objects.values()]
         .filter((object) => object.bucket === bucket)
-        .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
-        .filter((object) => Buffer.compare(Buffer.from(object.key), Buffer.from(after)) > 0)
-      const page = found.slice(0, limit)
+        .map((object) => ({ object, bytes: Buffer.from(object.key) }))
+        .filter(({ bytes }) => Buffer.compare(bytes, from) > 0)
+        .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+      const page = found.slice(0, limit).map(({ object }) => object)
       return json(response, 200, {
         hasNext: found.length > limit,
         ...(found.length > limit ? { nextCursor: Buffer.from(page.at(-1)?.key ?? '').toString('base64') } : {}),
