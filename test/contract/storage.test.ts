@@ -359,13 +359,14 @@ describe('the source storage', () => {
     expect(captured.counts['objects']).toBe(1)
     expect(waits.slice(0, 2)).toEqual([3000, 7000])
     expect(waits).toHaveLength(4)
-    // One file that fails for ever costs itself alone; an API that does, all of them.
+    // One file that fails for ever costs itself alone; an API that does, all that were not there yet.
     source.put('files', 'file-1', Buffer.from('content of 1'))
     source.faults.add({ path: /\/files\/file-0$/, status: 500, times: 100 })
     const one = await capture()
     expect(one.captured).toMatchObject({ status: 'partial', counts: { objects: 1, unreadable: 1 } })
     expect(one.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
     source.faults.add({ path: /\/v1\/bucket$/, skip: 2, status: 500, times: 100 })
+    source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 100 })
     await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
     source.faults.clear()
     source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 10_000 })
@@ -376,6 +377,34 @@ describe('the source storage', () => {
     const refused = openSupabaseStorage({ url: source.url, key: 'sb_secret_wrong', context, retries: 4 })
     await expect(capture({ storage: refused })).rejects.toMatchObject({ code: 'SB801' })
     expect(waits).toEqual([])
+  })
+
+  test('F30: what came before the API failed for good or refused the key is kept, and the next backup goes on there', async () => {
+    fill(300)
+    for (const [code, fault] of [
+      [
+        'SB801',
+        { status: 400, body: { statusCode: '403', error: 'Unauthorized', message: 'signature verification failed' } }
+      ],
+      ['SB802', { status: 500 }]
+    ] as const) {
+      source.faults.add({ path: /\/object\/files\//, skip: 200, times: 10_000, ...fault })
+      const { captured, facts, packer } = await capture()
+      source.faults.clear()
+      expect(captured.status).toBe('partial')
+      const came = facts.objects.length
+      expect(came).toBeGreaterThan(150)
+      const { notReached = 0, unreadable = 0 } = captured.counts
+      expect(came + notReached + unreadable).toBe(300)
+      expect(captured.reason).toContain(`${notReached} files were not reached (${code}: `)
+      expect(captured.warnings.join()).toMatch(code === 'SB801' ? /refused: .*signature/ : /answered 500/)
+      expect(facts.notCaptured.at(-1)?.what).toBe(`${notReached} further files`)
+      // The packs are whole, and what they hold goes back.
+      expect(packer.staged).toHaveLength(facts.packs.length)
+      for (const object of [...target.objects.values()]) target.remove(object.bucket, object.key)
+      expect(differences(await restore({ packer, facts }))).toEqual([])
+      expect(target.objects.size).toBe(came)
+    }
   })
 
   test('max-download stops before the file that would pass it', async () => {

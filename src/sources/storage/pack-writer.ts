@@ -26,6 +26,8 @@ export interface PackWriter {
   put(record: PackRecord, body: DownloadedObject['body']): Promise<number>
   /** Closes the last pack and gives all, in the order of their numbers. */
   end(): Promise<readonly StoredPack[]>
+  /** Instead of the end: drops the pack that is being filled and resolves when nothing is written any more. Never throws. */
+  abandon(reason: Error): Promise<void>
 }
 
 interface OpenPack {
@@ -112,6 +114,12 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
       }
       await closing.done
       return done
+    },
+    async abandon(reason) {
+      const last = current
+      current = null
+      last?.tar.destroy(reason)
+      await Promise.allSettled([closing.done, last?.adding])
     }
   }
 }
