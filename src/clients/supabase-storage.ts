@@ -127,7 +127,7 @@ const longestInfo = 16 * 1024 * 1024
 /** Larger files go up in pieces (6 MiB, the size that the resumable protocol of Supabase demands). */
 export const resumableFrom = 6 * 1024 * 1024
 
-/** The Storage API of one project. Errors: SB801 key, SB802 unreachable or failing (`mayPass`), SB803 unexpected answers. */
+/** The Storage API of one project. Errors: SB801 key, SB802 unreachable or failing (`mayPass`), SB803 unexpected answers, SB808 too large. */
 export interface SupabaseStorage {
   readonly base: string
   readonly retries: number

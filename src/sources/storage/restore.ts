@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { HeldStorageFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { OpenedBackup } from '../../archive/unpack.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
+import type { Management } from '../../clients/supabase-management.ts'
 import { resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
@@ -14,6 +15,7 @@ import { type CheckedRecord, checkPack, filesOfPack } from './read-pack.ts'
 import { finishBuckets, type PreparedBucket, prepareBuckets } from './restore-buckets.ts'
 import { restoreRows } from './restore-rows.ts'
 import { holdsTheSame } from './same-object.ts'
+import { type RaisedLimit, raiseUploadLimit } from './upload-limit.ts'
 
 export interface RestoreStorageOptions {
   readonly context: Context
@@ -21,6 +23,8 @@ export interface RestoreStorageOptions {
   readonly target: SupabaseStorage
   /** Opens it anew when the run was cancelled or its time was up: for the limits of the buckets, which must not stay lifted. */
   readonly targetAfterAbort: () => SupabaseStorage
+  /** The target's Management API, to raise its limit of file sizes for as long as files go up; null where no token was given. */
+  readonly management: { readonly target: Management; readonly afterAbort: () => Management } | null
   /** `storage` of contents.json, */
   readonly facts: HeldStorageFacts
   /** and its objects, from the first on at each call. */
@@ -65,8 +69,21 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
   const tally = { objects: 0, uploaded: 0, alreadyThere: 0, failed: 0, bytes: 0 }
   const chosen = facts.buckets.filter((bucket) => isChosen(options.buckets, bucket.id))
   const prepared: PreparedBucket[] = []
+  const names = new Set(chosen.map(({ id }) => id))
   let divided: ObjectsByPack | undefined
+  let limit: RaisedLimit | undefined
+  let tooLarge: UserError | undefined
   try {
+    if (options.management !== null) {
+      limit = await raiseUploadLimit({
+        management: options.management.target,
+        afterAbort: options.management.afterAbort,
+        signal: context.signal,
+        buckets: chosen,
+        objects: inBuckets(options.objects(), names)
+      })
+      findings.push(...limit.findings)
+    }
     await prepareBuckets(target, chosen, findings, prepared)
     divided = await divideByPack({
       facts,
@@ -92,6 +109,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
           if (outcome.kind === 'failed') {
             tally.failed += 1
             findings.push(outcome.finding)
+            if (outcome.why?.code === 'SB808') tooLarge = outcome.why
           } else tally[outcome.kind] += 1
           if (outcome.kind === 'uploaded') tally.bytes += outcome.bytes
           context.log.progress(
@@ -111,10 +129,21 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
   } finally {
     const told = findings.length
     await finishBuckets({ target, signal: context.signal, afterAbort: options.targetAfterAbort }, prepared, findings)
+    // After the limits of the buckets, which may not be higher than it.
+    findings.push(...((await limit?.putBack()) ?? []))
     // Nobody gets the findings of a run that was cancelled.
     if (context.signal.aborted)
       for (const { subject, detail } of findings.slice(told)) context.log.warning(`${subject}: ${detail}`)
     await divided?.remove()
+  }
+  if (tooLarge !== undefined) {
+    const unknown = limit?.unknown ?? null
+    const why = unknown === null ? '' : ` The token that was given does not tell it (${unknown}).`
+    findings.push({
+      kind: 'todo',
+      subject: 'Storage of the target',
+      detail: `its limit for a file is too low.${why} ${tooLarge.remedy}`
+    })
   }
   if (options.connection !== null)
     await restoreRows(
@@ -136,7 +165,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
 type Uploaded =
   | { readonly kind: 'uploaded'; readonly bytes: number }
   | { readonly kind: 'alreadyThere' }
-  | { readonly kind: 'failed'; readonly finding: Finding }
+  | { readonly kind: 'failed'; readonly finding: Finding; readonly why?: UserError }
 
 async function* inBuckets(
   objects: AsyncIterable<StoredObject>,
@@ -207,8 +236,8 @@ async function bring(
       finding: differs(object, 'the target does not hold the same bytes or settings after the upload')
     }
   } catch (thrown) {
-    if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
-    return { kind: 'failed', finding: differs(object, thrown.message) }
+    if (!(thrown instanceof UserError) || !['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
+    return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
   }
 }
 
