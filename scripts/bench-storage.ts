@@ -8,21 +8,20 @@
 //   node scripts/bench-storage.ts --listed 100000 [--from database]
 //                                 memory with few and with this many objects: backup, unchanged one, verify, restore
 //                                 [--v8=--max-old-space-size=64]  with options of V8: what memory is needed, beside what is used while there is some
-//   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
+//   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes: backup, verify, restore
 
 import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type ActionRun, runAction } from '../test/kit/action.ts'
 import { loadSupabase } from '../test/kit/fixture/load.ts'
-import { listen } from '../test/kit/github/http.ts'
 import { type PostgresServer, startPostgres } from '../test/kit/postgres/server.ts'
+import { largeFile } from '../test/kit/supabase/large-file.ts'
 import { manyFiles } from '../test/kit/supabase/many-files.ts'
 import { type StorageDouble, startStorage } from '../test/kit/supabase/storage.ts'
 import { writeStorageRows } from '../test/kit/supabase/storage-rows.ts'
@@ -209,18 +208,8 @@ async function memory(most: number): Promise<void> {
       const folder = path.join(root, `listed-${count}`)
       const first = await backup(source.url, folder, server)
       const same = await backup(source.url, folder, server)
-      const verified = await act({ command: 'verify', verify: 'read', folder, identity })
-      const restored = await act({
-        command: 'restore',
-        include: 'storage',
-        folder,
-        identity,
-        'target-supabase-url': target.url,
-        'target-service-role-key': key,
-        'target-project-ref': 'bcdefghijklmnopqrstu',
-        'confirm-target': 'bcdefghijklmnopqrstu',
-        jobs: String(jobs)
-      })
+      const verified = await verify(folder)
+      const restored = await restore(target.url, folder)
       if (target.present() !== count) throw new Error(`${target.present()} of ${count} files came back`)
       console.log(`| ${count} | ${[first, same, verified, restored].map(told).join(' | ')} |`)
     } finally {
@@ -231,40 +220,37 @@ async function memory(most: number): Promise<void> {
   }
 }
 
-/** One object that is made while it is sent. */
+/** One object that is made while it is sent, and compared while it comes. */
 async function large(bytes: number): Promise<void> {
-  const piece = randomBytes(1024 * 1024)
-  const etag = createHash('md5').update(String(bytes)).digest('hex')
-  const server = createServer((request, response) => {
-    const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
-    const metadata = { eTag: `"${etag}-9"`, size: bytes, mimetype: 'video/mp4', cacheControl: 'no-cache' }
-    if (request.url?.includes('/bucket') === true) json([{ id: 'bench', name: 'bench', public: false }])
-    else if (request.url?.includes('/list-v2/') === true)
-      json({ hasNext: false, objects: [{ id: 'i', name: 'large', metadata }] })
-    else if (request.url?.includes('/info/') === true)
-      json({ name: 'large', version: 'v', etag: `"${etag}-9"`, size: bytes, content_type: 'video/mp4', metadata: null })
-    else {
-      response.writeHead(200, { 'content-length': String(bytes), etag: `"${etag}-9"` })
-      let sent = 0
-      const more = () => {
-        while (sent < bytes) {
-          const part = piece.subarray(0, bytes - sent)
-          sent += part.byteLength
-          if (!response.write(part)) return void response.once('drain', more)
-        }
-        response.end()
-      }
-      more()
-    }
-  })
-  const port = await listen(server)
+  const [source, target] = [await largeFile({ bytes, filled: true }), await largeFile({ bytes, filled: false })]
   try {
-    const done = await backup(`http://127.0.0.1:${port}`, path.join(root, 'large'), null)
-    console.log(`one object of ${bytes} bytes: ${told(done)}`)
+    const folder = path.join(root, 'large')
+    const done = [await backup(source.url, folder, null), await verify(folder), await restore(target.url, folder)]
+    if (!target.isThere() || target.uploaded() !== bytes) throw new Error('the file did not come back')
+    console.log(`| one object of | first backup | verify | restore, each byte read back |\n| --- | --- | --- | --- |`)
+    console.log(`| ${bytes} bytes | ${done.map(told).join(' | ')} |`)
   } finally {
-    server.closeAllConnections()
-    server.close()
+    source.stop()
+    target.stop()
   }
+}
+
+function verify(folder: string): Promise<Measured> {
+  return act({ command: 'verify', verify: 'read', folder, identity })
+}
+
+function restore(url: string, folder: string): Promise<Measured> {
+  return act({
+    command: 'restore',
+    include: 'storage',
+    folder,
+    identity,
+    'target-supabase-url': url,
+    'target-service-role-key': key,
+    'target-project-ref': 'bcdefghijklmnopqrstu',
+    'confirm-target': 'bcdefghijklmnopqrstu',
+    jobs: String(jobs)
+  })
 }
 
 async function filled(count: number, size: number): Promise<StorageDouble> {

@@ -83,6 +83,8 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
         objects: inBuckets(options.objects(), names)
       })
       findings.push(...limit.findings)
+      // At once: where the run is ended by force, the log is what tells that the limit was another one.
+      for (const { subject, detail } of limit.findings) context.log.info(`${subject}: ${detail}.`)
     }
     await prepareBuckets(target, chosen, findings, prepared)
     divided = await divideByPack({
