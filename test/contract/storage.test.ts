@@ -683,6 +683,33 @@ describe('the source storage', () => {
     ])
   })
 
+  test('a large file whose cache control a resumable upload cannot set comes once, and that is told', async () => {
+    source.addBucket('files')
+    const large = Buffer.alloc(7 * 1024 * 1024, 'large ')
+    const given = ['no-cache', 'max-age=60', 'public, max-age=60', 'private, max-age=0']
+    for (const [number, cacheControl] of given.entries())
+      source.put('files', `large ${number}`, large, { cacheControl })
+    source.put('files', 'small', Buffer.from('small'), { cacheControl: 'private, max-age=0' })
+    const made = await capture()
+    for (const uploaded of [5, 0]) {
+      const done = await restore(made)
+      expect(done.counts).toMatchObject({ uploaded, alreadyThere: 5 - uploaded, failed: 0 })
+      expect(differences(done)).toEqual([])
+      const told = done.findings.filter(({ kind }) => kind === 'todo')
+      expect(told.map(({ subject, detail }) => `${subject}: ${detail.split(':')[0]}`).toSorted()).toEqual([
+        'Storage file files/large 2: its cache control is max-age=60 and was public, max-age=60',
+        'Storage file files/large 3: its cache control is no-cache and was private, max-age=0'
+      ])
+    }
+    expect(given.map((_, number) => target.get('files', `large ${number}`)?.cacheControl)).toEqual([
+      'no-cache',
+      'max-age=60',
+      'max-age=60',
+      'no-cache'
+    ])
+    expect(target.get('files', 'small')?.cacheControl).toBe('private, max-age=0')
+  })
+
   test('a file that the target refuses is named, and the rest comes', async () => {
     fill(5)
     source.put('files', 'größe.txt', Buffer.from('made by the S3 API'))

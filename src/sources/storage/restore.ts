@@ -3,7 +3,7 @@ import type { HeldStorageFacts, StoredObject } from '../../archive/contents-stor
 import type { OpenedBackup } from '../../archive/unpack.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import type { Management } from '../../clients/supabase-management.ts'
-import { resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
+import { resumableCacheControl, resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { Glob } from '../../glob.ts'
@@ -112,7 +112,10 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
             tally.failed += 1
             findings.push(outcome.finding)
             if (outcome.why?.code === 'SB808') tooLarge = outcome.why
-          } else tally[outcome.kind] += 1
+          } else {
+            tally[outcome.kind] += 1
+            if (outcome.finding !== undefined) findings.push(outcome.finding)
+          }
           if (outcome.kind === 'uploaded') tally.bytes += outcome.bytes
           context.log.progress(
             () => `storage: ${tally.objects} of ${facts.objectCount} files, ${tally.uploaded} uploaded`
@@ -165,8 +168,8 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
 }
 
 type Uploaded =
-  | { readonly kind: 'uploaded'; readonly bytes: number }
-  | { readonly kind: 'alreadyThere' }
+  | { readonly kind: 'uploaded'; readonly bytes: number; readonly finding?: Finding }
+  | { readonly kind: 'alreadyThere'; readonly finding?: Finding }
   | { readonly kind: 'failed'; readonly finding: Finding; readonly why?: UserError }
 
 async function* inBuckets(
@@ -230,9 +233,16 @@ async function bring(
   }
   try {
     if (await holdsTheSame(target, object, record, settings)) return { kind: 'alreadyThere' }
-    await upload(settings)
-    if (await holdsTheSame(target, { ...object, version: null }, record, settings))
-      return { kind: 'uploaded', bytes: record.size }
+    const nearest = nearestSettings(settings, record.size)
+    const finding =
+      nearest.cacheControl === settings.cacheControl
+        ? {}
+        : { finding: otherCacheControl(object, settings.cacheControl, nearest.cacheControl) }
+    if ('finding' in finding && (await holdsTheSame(target, object, record, nearest)))
+      return { kind: 'alreadyThere', ...finding }
+    await upload(nearest)
+    if (await holdsTheSame(target, { ...object, version: null }, record, nearest))
+      return { kind: 'uploaded', bytes: record.size, ...finding }
     return {
       kind: 'failed',
       finding: differs(object, 'the target does not hold the same bytes or settings after the upload')
@@ -240,6 +250,21 @@ async function bring(
   } catch (thrown) {
     if (!(thrown instanceof UserError) || !['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
     return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
+  }
+}
+
+/** The settings that an upload of this size can give a file: those of large ones know fewer kinds of cache control. */
+function nearestSettings(settings: Settings, bytes: number): Settings {
+  const { cacheControl } = settings
+  if (bytes <= resumableFrom || cacheControl === null) return settings
+  return { ...settings, cacheControl: resumableCacheControl(cacheControl) }
+}
+
+function otherCacheControl(object: StoredObject, wanted: string | null, set: string | null): Finding {
+  return {
+    kind: 'todo',
+    subject: `Storage file ${object.bucket}/${object.key}`,
+    detail: `its cache control is ${set} and was ${wanted}: a resumable upload, as large files need it, takes only max-age; set it with an upload by the S3 protocol where it matters`
   }
 }
 

@@ -351,7 +351,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
         bytes: Buffer.alloc(0),
         settings: {
           contentType,
-          cacheControl: `max-age=${told['cacheControl']}`,
+          cacheControl: /^-?\d+$/.test(told['cacheControl'] ?? '') ? `max-age=${told['cacheControl']}` : 'no-cache',
           userMetadata: told['metadata'] === undefined ? null : JSON.parse(told['metadata'])
         }
       })
