@@ -522,6 +522,8 @@ describe('the source storage', () => {
     let management: Awaited<ReturnType<typeof startManagement>>
     let settings: { fileSizeLimit: number }
     let limits: number[]
+    /** How often the API is still to be asked before it knows a limit that was raised. */
+    let lag: number
     beforeEach(async () => {
       management = await startManagement()
       management.addToken(token)
@@ -531,8 +533,12 @@ describe('the source storage', () => {
       await target.stop()
       target = await startStorage({
         key: jwt,
-        uploadLimit: () => Object(all.get('/config/storage')).fileSizeLimit
+        uploadLimit: () => {
+          const now = Object(all.get('/config/storage')).fileSizeLimit
+          return now > before && lag-- > 0 ? 3 : now
+        }
       })
+      lag = 0
       limits = []
       target.onCall = () => {
         const now = Object(all.get('/config/storage')).fileSizeLimit
@@ -553,10 +559,14 @@ describe('the source storage', () => {
 
     test('a token raises it while files go up, as far as files and buckets need it, and sets it back', async () => {
       const made = await capture()
+      // The first question is that of the bucket.
+      lag = 3
       const done = await restore(made, reached())
       expect(differences(done)).toEqual([])
       expect(state(target)).toEqual(state(source))
       expect(limits).toEqual([9_000_000])
+      // The API did not know it at once: both files were refused, and went up again after a while.
+      expect(waits).toHaveLength(2)
       expect(changes()).toEqual([{ fileSizeLimit: 9_000_000 }, { fileSizeLimit: before }])
       // Nothing is needed: nothing is changed.
       management.calls.length = 0

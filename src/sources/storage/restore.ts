@@ -98,14 +98,17 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
         findings.push(differs(object, 'no pack here holds it'))
       }
     })
+    const raised = limit?.raised ?? false
     for (const pack of divided.packs) {
       context.signal.throwIfAborted()
       const objects = await divided.of(pack)
       await backup.fetch([pack])
       try {
         const records = await checkPack(pack, backup.files.open(pack))
-        for await (const outcome of inParallel(uploads(pack, objects, records, options), options.jobs, (upload) =>
-          upload()
+        for await (const outcome of inParallel(
+          uploads(pack, objects, records, options, raised),
+          options.jobs,
+          (upload) => upload()
         )) {
           tally.objects += 1
           if (outcome.kind === 'failed') {
@@ -184,8 +187,12 @@ async function* uploads(
   pack: string,
   objects: ReadonlyMap<string, StoredObject>,
   records: ReadonlyMap<string, CheckedRecord>,
-  options: RestoreStorageOptions
+  options: RestoreStorageOptions,
+  raised: boolean
 ): AsyncGenerator<() => Promise<Uploaded>> {
+  const { target } = options
+  const upload = (work: (settings: Settings) => Promise<void>) => (settings: Settings) =>
+    raised ? untilTheLimitIsKnown(target, () => work(settings)) : work(settings)
   for await (const file of filesOfPack(pack, options.backup.files.open(pack))) {
     const object = objects.get(file.entry)
     const record = records.get(file.entry)
@@ -206,14 +213,32 @@ async function* uploads(
         at += chunk.byteLength
       }
       yield () =>
-        bring(object, record, options.target, (settings) =>
-          options.target.upload(object.bucket, object.key, bytes, settings)
+        bring(
+          object,
+          record,
+          target,
+          upload((settings) => target.upload(object.bucket, object.key, bytes, settings))
         )
     } else {
-      const outcome = await bring(object, record, options.target, (settings) =>
-        options.target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings)
+      const outcome = await bring(
+        object,
+        record,
+        target,
+        upload((settings) => target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings))
       )
       yield () => Promise.resolve(outcome)
+    }
+  }
+}
+
+/** Repeats an upload that is refused as too large just after the limit was raised. It is refused before a byte of it was taken. */
+async function untilTheLimitIsKnown(target: SupabaseStorage, upload: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await upload()
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || thrown.code !== 'SB808' || attempt >= target.retries) throw thrown
+      await target.pause(attempt)
     }
   }
 }

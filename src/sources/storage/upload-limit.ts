@@ -23,6 +23,8 @@ export interface RaisedLimit {
   readonly findings: readonly Finding[]
   /** Why it could not be looked at; null where it could. */
   readonly unknown: string | null
+  /** Whether it is another one than before: the API may take some seconds to know it. */
+  readonly raised: boolean
   /** Sets the limit that the target had. What the backup's settings say of it comes with them, later. Never throws. */
   putBack(): Promise<readonly Finding[]>
 }
@@ -33,7 +35,7 @@ export interface RaisedLimit {
  */
 export async function raiseUploadLimit(options: UploadLimitOptions): Promise<RaisedLimit> {
   const { management } = options
-  const nothing: RaisedLimit = { findings: [], unknown: null, putBack: () => Promise.resolve([]) }
+  const nothing: RaisedLimit = { findings: [], unknown: null, raised: false, putBack: () => Promise.resolve([]) }
   let before: number
   try {
     before = (await management.read(settingsPath, settingsShape)).fileSizeLimit
@@ -53,6 +55,7 @@ export async function raiseUploadLimit(options: UploadLimitOptions): Promise<Rai
   }
   return {
     ...nothing,
+    raised: true,
     findings: [
       {
         kind: 'note',
