@@ -3,23 +3,28 @@
 //
 //   node scripts/bench-storage.ts [--objects 10000] [--bytes 20000] [--repeats 3] [--latency 0] [--bundle dist/index.js]
 //                                 latency: ms that the server waits before each answer, as over a network
-//   node scripts/bench-storage.ts --listed 100000      memory with few and with this many objects: backup, unchanged one, verify, restore
+//                                 [--from database]  lists in the dump's snapshot, as where a connection string is given, instead of through the
+//                                 API. The dump of a database with nothing else in it is then part of each backup; what it takes alone is told.
+//   node scripts/bench-storage.ts --listed 100000 [--from database]
+//                                 memory with few and with this many objects: backup, unchanged one, verify, restore
 //                                 [--v8=--max-old-space-size=64]  with options of V8: what memory is needed, beside what is used while there is some
-//   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes
+//   node scripts/bench-storage.ts --large 3000000000   memory with one object of so many bytes: backup, verify, restore
 
 import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type ActionRun, runAction } from '../test/kit/action.ts'
-import { listen } from '../test/kit/github/http.ts'
+import { loadSupabase } from '../test/kit/fixture/load.ts'
+import { type PostgresServer, startPostgres } from '../test/kit/postgres/server.ts'
+import { largeFile } from '../test/kit/supabase/large-file.ts'
 import { manyFiles } from '../test/kit/supabase/many-files.ts'
 import { type StorageDouble, startStorage } from '../test/kit/supabase/storage.ts'
+import { writeStorageRows } from '../test/kit/supabase/storage-rows.ts'
 import { median } from './bench-measure.ts'
 import { bundle } from './demo-action.ts'
 
@@ -29,6 +34,7 @@ const { values } = parseArgs({
     bytes: { type: 'string', default: '20000' },
     repeats: { type: 'string', default: '3' },
     latency: { type: 'string', default: '0' },
+    from: { type: 'string', default: 'api' },
     listed: { type: 'string' },
     v8: { type: 'string', default: '' },
     large: { type: 'string' },
@@ -41,17 +47,23 @@ const identity = await generateIdentity()
 const recipients = await identityToRecipient(identity)
 const root = await mkdtemp(path.join(tmpdir(), 'sb-bench-'))
 
-/** The downloads alone, by `fetch` in a process of its own, which is what a script of somebody's own would do. */
-async function plain(storage: StorageDouble): Promise<number> {
+/**
+ * The downloads alone, by `fetch` in a process of its own, which is what a script of somebody's own would do: each body is read to its end, and is
+ * forgotten or, where `into` is given, written to a file there.
+ */
+async function plain(storage: StorageDouble, into: string | null): Promise<number> {
   const keys = [...storage.objects.values()].map((object) => object.key)
+  const write = into === null ? '' : `await require('node:fs/promises').writeFile('${into}/' + next, Buffer.from(body))`
   const script = `const keys = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
 const worker = async () => {
   for (let next = keys.pop(); next !== undefined; next = keys.pop()) {
     const response = await fetch('${storage.url}/storage/v1/object/bench/' + next, { headers: { apikey: '${key}' } })
-    await response.arrayBuffer()
+    const body = await response.arrayBuffer()
+    ${write}
   }
 }
 Promise.all(Array.from({ length: ${jobs} }, worker))`
+  if (into !== null) await mkdir(into)
   const started = performance.now()
   const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'inherit', 'inherit'] })
   child.stdin.end(JSON.stringify(keys))
@@ -67,9 +79,9 @@ interface Measured {
   readonly run: ActionRun
 }
 
-function backup(url: string, folder: string): Promise<Measured> {
+function backup(url: string, folder: string, server: PostgresServer | null): Promise<Measured> {
   return act({
-    include: 'storage',
+    ...(server === null ? { include: 'storage' } : { include: 'database, storage', ...databaseOf(server) }),
     'supabase-url': url,
     'service-role-key': key,
     project: 'bench',
@@ -78,6 +90,24 @@ function backup(url: string, folder: string): Promise<Measured> {
     verify: 'none',
     jobs: String(jobs)
   })
+}
+
+function databaseOf(server: PostgresServer): Record<string, string> {
+  return { 'database-url': server.url('postgres', 'postgres'), 'pg-bin': server.binDir }
+}
+
+/** A backup of the database alone: what the listing from it must not be blamed for. */
+function dumpOnly(server: PostgresServer, folder: string): Promise<Measured> {
+  return act({ include: 'database', ...databaseOf(server), project: 'bench', folder, recipients, verify: 'none' })
+}
+
+/** A project's database with nothing in it yet, where objects are listed from one. */
+async function database(): Promise<PostgresServer | null> {
+  if (values.from === 'api') return null
+  if (values.from !== 'database') throw new Error(`--from is api or database, not ${values.from}`)
+  const server = await startPostgres({ major: 17 })
+  await loadSupabase(server, { user: false })
+  return server
 }
 
 async function act(inputs: Readonly<Record<string, string>>): Promise<Measured> {
@@ -114,8 +144,11 @@ async function times(): Promise<void> {
   const count = Number(values.objects)
   const size = Number(values.bytes)
   const storage = await filled(count, size)
-  const samples: Record<'plain' | 'first' | 'unchanged' | 'onePercent', number[]> = {
+  const server = await database()
+  const samples: Record<'plain' | 'files' | 'dump' | 'first' | 'unchanged' | 'onePercent', number[]> = {
     plain: [],
+    files: [],
+    dump: [],
     first: [],
     unchanged: [],
     onePercent: []
@@ -123,26 +156,45 @@ async function times(): Promise<void> {
   try {
     for (let round = 0; round < Number(values.repeats); round++) {
       const folder = path.join(root, String(round))
-      samples.plain.push(await plain(storage))
-      samples.first.push((await backup(storage.url, folder)).ms)
+      if (server !== null) {
+        await writeStorageRows(server, storage)
+        samples.dump.push((await dumpOnly(server, `${folder}-dump`)).ms)
+      }
+      samples.plain.push(await plain(storage, null))
+      samples.files.push(await plain(storage, `${folder}-plain`))
+      samples.first.push((await backup(storage.url, folder, server)).ms)
       const before = storage.downloads()
-      samples.unchanged.push((await backup(storage.url, folder)).ms)
+      samples.unchanged.push((await backup(storage.url, folder, server)).ms)
       const again = storage.downloads() - before
       let changed = 0
       for (let number = 0; number < count / 100; number++)
         changed += storage.put('bench', `file-${number * 100}`, randomBytes(size)).size
-      const one = await backup(storage.url, folder)
+      if (server !== null) await writeStorageRows(server, storage)
+      const one = await backup(storage.url, folder, server)
       samples.onePercent.push(one.ms)
       const fetched = countsOf(one.run)['downloadedBytes']
       console.log(`round ${round + 1}: unchanged: ${again} downloads; ${changed} bytes changed: ${fetched} downloaded`)
     }
   } finally {
     await storage.stop()
+    await server?.stop()
   }
-  const [floor, first] = [median(samples.plain), median(samples.first)]
-  console.log(`| plain download | first backup | unchanged | 1 % changed |\n| --- | --- | --- | --- |`)
+  const [floor, files, first] = [median(samples.plain), median(samples.files), median(samples.first)]
+  const dump = server === null ? null : median(samples.dump)
+  const times = (ms: number): string => `${(ms / floor).toFixed(2)} x, ${(ms / files).toFixed(2)} x with files`
   console.log(
-    `| ${seconds(floor)} | ${seconds(first)} (${(first / floor).toFixed(2)} x) | ${seconds(median(samples.unchanged))} | ${seconds(median(samples.onePercent))} |`
+    '| plain download | the same, each to a file | backup of the database alone | first backup | unchanged | 1 % changed |'
+  )
+  console.log('| --- | --- | --- | --- | --- | --- |')
+  console.log(
+    `| ${[
+      seconds(floor),
+      seconds(files),
+      dump === null ? '-' : seconds(dump),
+      `${seconds(first)} (${times(first)}${dump === null ? '' : `; without the database ${times(first - dump)}`})`,
+      seconds(median(samples.unchanged)),
+      seconds(median(samples.onePercent))
+    ].join(' | ')} |`
   )
 }
 
@@ -150,65 +202,55 @@ async function memory(most: number): Promise<void> {
   console.log('| objects | first backup | unchanged | verify | restore |\n| --- | --- | --- | --- | --- |')
   for (const count of [most / 100, most / 10, most]) {
     const [source, target] = [await manyFiles({ count, filled: true }), await manyFiles({ count, filled: false })]
+    const server = await database()
     try {
+      if (server !== null) await server.query(source.rowsSql)
       const folder = path.join(root, `listed-${count}`)
-      const first = await backup(source.url, folder)
-      const same = await backup(source.url, folder)
-      const verified = await act({ command: 'verify', verify: 'read', folder, identity })
-      const restored = await act({
-        command: 'restore',
-        include: 'storage',
-        folder,
-        identity,
-        'target-supabase-url': target.url,
-        'target-service-role-key': key,
-        'target-project-ref': 'bcdefghijklmnopqrstu',
-        'confirm-target': 'bcdefghijklmnopqrstu',
-        jobs: String(jobs)
-      })
+      const first = await backup(source.url, folder, server)
+      const same = await backup(source.url, folder, server)
+      const verified = await verify(folder)
+      const restored = await restore(target.url, folder)
       if (target.present() !== count) throw new Error(`${target.present()} of ${count} files came back`)
       console.log(`| ${count} | ${[first, same, verified, restored].map(told).join(' | ')} |`)
     } finally {
       source.stop()
       target.stop()
+      await server?.stop()
     }
   }
 }
 
-/** One object that is made while it is sent. */
+/** One object that is made while it is sent, and compared while it comes. */
 async function large(bytes: number): Promise<void> {
-  const piece = randomBytes(1024 * 1024)
-  const etag = createHash('md5').update(String(bytes)).digest('hex')
-  const server = createServer((request, response) => {
-    const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
-    const metadata = { eTag: `"${etag}-9"`, size: bytes, mimetype: 'video/mp4', cacheControl: 'no-cache' }
-    if (request.url?.includes('/bucket') === true) json([{ id: 'bench', name: 'bench', public: false }])
-    else if (request.url?.includes('/list-v2/') === true)
-      json({ hasNext: false, objects: [{ id: 'i', name: 'large', metadata }] })
-    else if (request.url?.includes('/info/') === true)
-      json({ name: 'large', version: 'v', etag: `"${etag}-9"`, size: bytes, content_type: 'video/mp4', metadata: null })
-    else {
-      response.writeHead(200, { 'content-length': String(bytes), etag: `"${etag}-9"` })
-      let sent = 0
-      const more = () => {
-        while (sent < bytes) {
-          const part = piece.subarray(0, bytes - sent)
-          sent += part.byteLength
-          if (!response.write(part)) return void response.once('drain', more)
-        }
-        response.end()
-      }
-      more()
-    }
-  })
-  const port = await listen(server)
+  const [source, target] = [await largeFile({ bytes, filled: true }), await largeFile({ bytes, filled: false })]
   try {
-    const done = await backup(`http://127.0.0.1:${port}`, path.join(root, 'large'))
-    console.log(`one object of ${bytes} bytes: ${told(done)}`)
+    const folder = path.join(root, 'large')
+    const done = [await backup(source.url, folder, null), await verify(folder), await restore(target.url, folder)]
+    if (!target.isThere() || target.uploaded() !== bytes) throw new Error('the file did not come back')
+    console.log(`| one object of | first backup | verify | restore, each byte read back |\n| --- | --- | --- | --- |`)
+    console.log(`| ${bytes} bytes | ${done.map(told).join(' | ')} |`)
   } finally {
-    server.closeAllConnections()
-    server.close()
+    source.stop()
+    target.stop()
   }
+}
+
+function verify(folder: string): Promise<Measured> {
+  return act({ command: 'verify', verify: 'read', folder, identity })
+}
+
+function restore(url: string, folder: string): Promise<Measured> {
+  return act({
+    command: 'restore',
+    include: 'storage',
+    folder,
+    identity,
+    'target-supabase-url': url,
+    'target-service-role-key': key,
+    'target-project-ref': 'bcdefghijklmnopqrstu',
+    'confirm-target': 'bcdefghijklmnopqrstu',
+    jobs: String(jobs)
+  })
 }
 
 async function filled(count: number, size: number): Promise<StorageDouble> {

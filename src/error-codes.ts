@@ -748,6 +748,12 @@ const catalogue = {
     remedy:
       'Divide the buckets between several backups: one job for each, with its own `buckets` and its own `project`.'
   },
+  SB808: {
+    title: 'A file is larger than the project takes',
+    cause: 'The target has a lower limit for the size of a file than the project that the backup is of.',
+    remedy:
+      'Raise the limit in the dashboard of the target (Storage, Settings; the plan bounds it), or give `target-access-token`, with which the restore raises it while files go up. Then start the restore again: what is there is left alone.'
+  },
   SB821: {
     title: 'The access token is refused',
     cause:

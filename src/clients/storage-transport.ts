@@ -215,6 +215,8 @@ export function refusal(status: number, problem: StorageProblem, base: string): 
   const own = problem.status ?? status
   if (status === 401 || status === 403 || own === 401 || own === 403 || /signature|jwt|api ?key/i.test(problem.text))
     return new UserError('SB801', `The key is refused: ${said}.`)
+  if (status === 413 || own === 413 || /exceeded the maximum allowed size|maximum size exceeded/i.test(problem.text))
+    return new UserError('SB808', `It is too large: ${said}.`)
   if (status === 429 || status >= 500) return new UserError('SB802', `${said}.`, { mayPass: true })
   return new UserError('SB803', `${said}.`)
 }

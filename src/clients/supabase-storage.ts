@@ -127,7 +127,7 @@ const longestInfo = 16 * 1024 * 1024
 /** Larger files go up in pieces (6 MiB, the size that the resumable protocol of Supabase demands). */
 export const resumableFrom = 6 * 1024 * 1024
 
-/** The Storage API of one project. Errors: SB801 key, SB802 unreachable or failing (`mayPass`), SB803 unexpected answers. */
+/** The Storage API of one project. Errors: SB801 key, SB802 unreachable or failing (`mayPass`), SB803 unexpected answers, SB808 too large. */
 export interface SupabaseStorage {
   readonly base: string
   readonly retries: number
@@ -377,11 +377,12 @@ async function uploadPieces(
   pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
   settings: UploadSettings
 ): Promise<void> {
+  const age = maxAge(settings.cacheControl ?? '')
   const told: Record<string, string> = {
     bucketName: bucket,
     objectName: key,
     contentType: settings.contentType ?? 'application/octet-stream',
-    ...(settings.cacheControl === null ? {} : { cacheControl: maxAge(settings.cacheControl) }),
+    ...(age === null ? {} : { cacheControl: age }),
     ...(settings.userMetadata === null ? {} : { metadata: JSON.stringify(settings.userMetadata) })
   }
   const created = await transport.send({
@@ -437,9 +438,15 @@ async function uploadPieces(
   if (offset !== bytes) throw new UserError('SB805', `A large upload ended at ${offset} of ${bytes} bytes.`)
 }
 
-/** `max-age=3600` as the number alone, which is what the resumable protocol takes. */
-function maxAge(cacheControl: string): string {
-  return /^(?:public, )?max-age=(\d+)$/.exec(cacheControl)?.[1] ?? cacheControl
+/** What a resumable upload makes of a cache control: it knows `max-age` alone, and `no-cache` for everything else. */
+export function resumableCacheControl(cacheControl: string): string {
+  const age = maxAge(cacheControl)
+  return age === null ? 'no-cache' : `max-age=${age}`
+}
+
+/** The number of `max-age=3600`, which is what the resumable protocol takes. */
+function maxAge(cacheControl: string): string | null {
+  return /^(?:public, )?max-age=(\d+)$/.exec(cacheControl)?.[1] ?? null
 }
 
 function shaped<T>(shape: z.ZodType<T>, value: unknown, base: string): T {

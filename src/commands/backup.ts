@@ -343,6 +343,7 @@ interface CapturedPart {
 
 /** The database is what a backup is for: its failure ends the run. Another source that fails makes the backup partial. */
 async function captureSource(source: Source<unknown>, packer: Packer, signal: AbortSignal): Promise<CapturedPart> {
+  const before = new Set(packer.staged.map(({ name }) => name))
   try {
     const captured = await source.capture(packer.add, signal)
     return {
@@ -359,6 +360,8 @@ async function captureSource(source: Source<unknown>, packer: Packer, signal: Ab
     }
   } catch (thrown) {
     if (!(thrown instanceof UserError) || signal.aborted || source.name === 'database') throw thrown
+    // Half of a part that the contents do not speak of would only lie there.
+    for (const { name } of packer.staged) if (!before.has(name)) await packer.remove(name)
     return {
       part: {
         source: source.name,

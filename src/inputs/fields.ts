@@ -111,8 +111,16 @@ const parseToken: Parse<string> = (text) =>
     : refused('it holds spaces, line breaks or characters that no key has')
 
 const parseServiceKey: Parse<string> = (text) => {
-  if (text.startsWith('sb_publishable_') || roleOfJwt(text) === 'anon') {
+  const role = roleOfJwt(text)
+  if (text.startsWith('sb_publishable_') || role === 'anon') {
     return refused('it is the public (anon) key: give the service_role or secret key (sb_secret_...)', 'SB006')
+  }
+  // With it the API lists what policies show, without saying that there is more.
+  if (role === 'authenticated') {
+    return refused(
+      'it is the token of a user who signed in, and sees only what policies show: give the service_role or secret key (sb_secret_...)',
+      'SB006'
+    )
   }
   return parseToken(text)
 }

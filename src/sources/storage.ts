@@ -5,6 +5,7 @@ import type { Connection } from '../clients/postgres/connection.ts'
 import { isAddressable, isResolvedOnTheWay, type SupabaseStorage } from '../clients/supabase-storage.ts'
 import type { Context } from '../context.ts'
 import type { DestinationName } from '../destinations/destination.ts'
+import { errorCodes } from '../error-codes.ts'
 import { asError, UserError } from '../errors.ts'
 import type { Glob } from '../glob.ts'
 import type { KnownPacks } from '../history/pool.ts'
@@ -189,8 +190,10 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         changed: 0,
         overBudget: 0,
         unaddressable: 0,
-        unreadable: 0
+        unreadable: 0,
+        notReached: 0
       }
+      let brokenOff: UserError | null = null
       const notCaptured: StorageFacts['notCaptured'] = []
       const miss = (object: ListedObject, reason: string) => {
         if (notCaptured.length < 10_000) notCaptured.push({ what: `${object.bucket}/${object.key}`, reason })
@@ -199,48 +202,65 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         for await (const line of listed.lines()) yield listedObjectSchema.parse(JSON.parse(line))
       }
 
-      for await (const outcome of inParallel(parsed(), options.jobs, (object) => decide(object, budget, signal))) {
-        signal.throwIfAborted()
-        const { object } = outcome
-        switch (outcome.kind) {
-          case 'vanished':
-            tally.vanished += 1
-            miss(object, 'deleted while the backup ran')
-            break
-          case 'overBudget':
-            tally.overBudget += 1
-            miss(object, 'left out: `max-download` was used up')
-            break
-          case 'unaddressable':
-            tally.unaddressable += 1
-            miss(object, 'the API does not give it under this name')
-            break
-          case 'unreadable':
-            tally.unreadable += 1
-            miss(object, 'it could not be read whole')
-            break
-          case 'unchanged':
-          case 'fetched': {
-            const places: string[] = []
-            for (const { place, pack } of outcome.packs) {
-              const there = old.get(place) ?? new Map<string, StoredFile>()
-              old.set(place, there.set(pack.name, pack))
-              places.push(`old ${numberOf(oldNumbers, pack.name)}`)
+      try {
+        for await (const outcome of inParallel(parsed(), options.jobs, (object) => decide(object, budget, signal))) {
+          signal.throwIfAborted()
+          const { object } = outcome
+          switch (outcome.kind) {
+            case 'vanished':
+              tally.vanished += 1
+              miss(object, 'deleted while the backup ran')
+              break
+            case 'overBudget':
+              tally.overBudget += 1
+              miss(object, 'left out: `max-download` was used up')
+              break
+            case 'unaddressable':
+              tally.unaddressable += 1
+              miss(object, 'the API does not give it under this name')
+              break
+            case 'unreadable':
+              tally.unreadable += 1
+              miss(object, 'it could not be read whole')
+              break
+            case 'unchanged':
+            case 'fetched': {
+              const places: string[] = []
+              for (const { place, pack } of outcome.packs) {
+                const there = old.get(place) ?? new Map<string, StoredFile>()
+                old.set(place, there.set(pack.name, pack))
+                places.push(`old ${numberOf(oldNumbers, pack.name)}`)
+              }
+              const fetched = outcome.kind === 'fetched' ? outcome.fetched : null
+              if (outcome.kind === 'fetched') {
+                const writer = outcome.packs.length > 0 ? again : fresh
+                const number = await writer.put(recordOf(outcome), outcome.fetched.body)
+                places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
+                tally.downloaded += 1
+                if (outcome.fetched.changed) tally.changed += 1
+              } else tally.unchanged += 1
+              tally.objects += 1
+              tally.bytes += fetched?.bytes ?? object.size ?? 0
+              await kept.add({ places, object: storedObject(outcome) } satisfies KeptLine)
             }
-            const fetched = outcome.kind === 'fetched' ? outcome.fetched : null
-            if (outcome.kind === 'fetched') {
-              const writer = outcome.packs.length > 0 ? again : fresh
-              const number = await writer.put(recordOf(outcome), outcome.fetched.body)
-              places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
-              tally.downloaded += 1
-              if (outcome.fetched.changed) tally.changed += 1
-            } else tally.unchanged += 1
-            tally.objects += 1
-            tally.bytes += fetched?.bytes ?? object.size ?? 0
-            await kept.add({ places, object: storedObject(outcome) } satisfies KeptLine)
           }
+          context.log.progress(
+            () => `storage: ${tally.objects} of ${listed.count} files, ${tally.downloaded} downloaded`
+          )
         }
-        context.log.progress(() => `storage: ${tally.objects} of ${listed.count} files, ${tally.downloaded} downloaded`)
+      } catch (thrown) {
+        // Of a project that stops answering in between, what came is kept. The next backup goes on there.
+        if (signal.aborted || !(thrown instanceof UserError) || !isOfTheApi(thrown) || tally.objects === 0) {
+          await Promise.all([fresh, again].map((writer) => writer.abandon(asError(thrown))))
+          throw thrown
+        }
+        brokenOff = thrown
+        const { objects, vanished, overBudget, unaddressable, unreadable } = tally
+        tally.notReached = listed.count - objects - vanished - overBudget - unaddressable - unreadable
+        notCaptured.push({
+          what: `${tally.notReached} further files`,
+          reason: `the backup of the files broke off before them (${thrown.code})`
+        })
       }
       const freshPacks = await fresh.end()
       const againPacks = await again.end()
@@ -255,7 +275,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const lines = async function* (): AsyncGenerator<string> {
         for await (const line of kept.lines()) yield stored(line, offsets)
       }
-      const reasons = reasonsOf(tally, listing, options)
+      const reasons = reasonsOf(tally, brokenOff, listing, options)
       for (const bucket of listing.buckets.filter((each) => !holdsFiles(each)))
         notCaptured.push({
           what: `bucket ${bucket.id}`,
@@ -284,9 +304,10 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           ...(tally.vanished === 0 ? {} : { vanished: tally.vanished }),
           ...(tally.changed === 0 ? {} : { changed: tally.changed }),
           ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget }),
-          ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable })
+          ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable }),
+          ...(tally.notReached === 0 ? {} : { notReached: tally.notReached })
         },
-        warnings: warningsOf(tally, listing, budget.spent, options)
+        warnings: warningsOf(tally, brokenOff, listing, budget.spent, options)
       }
     },
     close: () => Promise.resolve()
@@ -389,11 +410,26 @@ interface Tally {
   readonly overBudget: number
   readonly unaddressable: number
   readonly unreadable: number
+  readonly notReached: number
+}
+
+/** Whether it was the API that failed, and not this machine or the place where packs go. */
+function isOfTheApi({ code }: UserError): boolean {
+  return code === 'SB801' || code === 'SB802' || code === 'SB803' || code === 'SB804'
 }
 
 /** Why the part is not whole, without names. */
-function reasonsOf(tally: Tally, listing: Listing, options: StorageSourceOptions): string[] {
+function reasonsOf(
+  tally: Tally,
+  brokenOff: UserError | null,
+  listing: Listing,
+  options: StorageSourceOptions
+): string[] {
   const reasons: string[] = []
+  if (brokenOff !== null)
+    reasons.push(
+      `it broke off and ${tally.notReached} files were not reached (${brokenOff.code}: ${errorCodes[brokenOff.code].title})`
+    )
   if (tally.overBudget > 0)
     reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
   if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
@@ -409,8 +445,15 @@ function reasonsOf(tally: Tally, listing: Listing, options: StorageSourceOptions
   return reasons
 }
 
-function warningsOf(tally: Tally, listing: Listing, spent: number, options: StorageSourceOptions): string[] {
+function warningsOf(
+  tally: Tally,
+  brokenOff: UserError | null,
+  listing: Listing,
+  spent: number,
+  options: StorageSourceOptions
+): string[] {
   const warnings: string[] = []
+  if (brokenOff !== null) warnings.push(`storage: ${brokenOff.message} ${brokenOff.remedy}`)
   if (listing.buckets.length === 0)
     warnings.push(options.buckets.length === 0 ? 'The project has no Storage buckets.' : 'No bucket fits `buckets`.')
   if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)

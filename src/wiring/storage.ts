@@ -2,7 +2,7 @@ import type { Manifest } from '../archive/manifest.ts'
 import { connect } from '../clients/postgres/connect.ts'
 import { maskSecret } from '../clients/runner-log.ts'
 import { connectManagement, type Management } from '../clients/supabase-management.ts'
-import { openSupabaseStorage, type SupabaseStorage } from '../clients/supabase-storage.ts'
+import { openSupabaseStorage } from '../clients/supabase-storage.ts'
 import type { RestorePart } from '../commands/restore.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
@@ -11,7 +11,7 @@ import { readKnownPacks } from '../history/pool.ts'
 import type { BackupInputs, RestoreInputs, StorageAccess } from '../inputs.ts'
 import { keyBeginnings, lookUpServiceKey } from '../sources/look-up-service-key.ts'
 import { whyRefused } from '../sources/storage/refused-key.ts'
-import { restoreStorage } from '../sources/storage/restore.ts'
+import { type RestoreStorageOptions, restoreStorage } from '../sources/storage/restore.ts'
 import { openStorageSource, type StoragePlace, type StorageSource } from '../sources/storage.ts'
 
 /** Files are small and wait for the network: more at a time than there are processors. */
@@ -105,7 +105,10 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
   const { storage: access, database, management } = inputs.target
   if (access === undefined) return []
   const { retries } = inputs
-  const connectTarget = async (): Promise<{ target: SupabaseStorage; targetAfterAbort: () => SupabaseStorage }> => {
+  const connectTarget = async (): Promise<
+    Pick<RestoreStorageOptions, 'target' | 'targetAfterAbort' | 'management'>
+  > => {
+    const late = (): Context => ({ ...context, signal: AbortSignal.timeout(afterAbortMs) })
     const reached = management === undefined ? undefined : connectManagement({ ...management, retries, context })
     const key = await keyOf(access, reached, context)
     return {
@@ -114,9 +117,13 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
         openSupabaseStorage({
           url: access.url,
           key,
-          context: { ...context, signal: AbortSignal.timeout(afterAbortMs) },
+          context: late(),
           retries: 1
-        })
+        }),
+      management:
+        management === undefined || reached === undefined
+          ? null
+          : { target: reached, afterAbort: () => connectManagement({ ...management, retries: 1, context: late() }) }
     }
   }
   return [
@@ -138,7 +145,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
       },
       restore: async (backup, { storage: facts }) => {
         if (facts === undefined) return []
-        const { target, targetAfterAbort } = await connectTarget()
+        const reached = await connectTarget()
         const connection =
           database === undefined
             ? null
@@ -151,8 +158,7 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
         try {
           const { findings, counts } = await restoreStorage({
             context,
-            target,
-            targetAfterAbort,
+            ...reached,
             facts,
             objects: () => backup.opened.objects(),
             backup: backup.opened,

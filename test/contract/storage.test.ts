@@ -6,6 +6,7 @@ import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StorageFacts } from '../../src/archive/contents-storage.ts'
 import { createPacker, type Packer } from '../../src/archive/pack.ts'
+import { connectManagement } from '../../src/clients/supabase-management.ts'
 import { openSupabaseStorage } from '../../src/clients/supabase-storage.ts'
 import { createCompression } from '../../src/clients/zstd.ts'
 import type { Context } from '../../src/context.ts'
@@ -14,6 +15,7 @@ import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
 import type { Captured } from '../../src/sources/source.ts'
 import { type RestoredStorage, type RestoreStorageOptions, restoreStorage } from '../../src/sources/storage/restore.ts'
 import { openStorageSource, type StorageSourceOptions } from '../../src/sources/storage.ts'
+import { startManagement } from '../kit/supabase/management.ts'
 import { type StorageDouble, startStorage } from '../kit/supabase/storage.ts'
 import { type Desk, openDesk } from './database-capture-setup.ts'
 
@@ -93,9 +95,13 @@ describe('the source storage', () => {
     for await (const item of captured.lists?.['objects']?.() ?? []) objects.push(JSON.parse(item))
     return { packer, captured, facts: { ...captured.facts, objects } }
   }
-  const restore = ({ packer, facts }: { packer: Packer; facts: StorageFacts }): Promise<RestoredStorage> =>
+  const restore = (
+    { packer, facts }: { packer: Packer; facts: StorageFacts },
+    management: RestoreStorageOptions['management'] = null
+  ): Promise<RestoredStorage> =>
     restoreStorage({
       context,
+      management,
       target: api(target),
       targetAfterAbort: () => api(target),
       ...listed(facts),
@@ -325,6 +331,7 @@ describe('the source storage', () => {
       context,
       target: api(source),
       targetAfterAbort: () => api(source),
+      management: null,
       ...listed(backup.facts),
       backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
@@ -406,13 +413,14 @@ describe('the source storage', () => {
     expect(captured.counts['objects']).toBe(1)
     expect(waits.slice(0, 2)).toEqual([3000, 7000])
     expect(waits).toHaveLength(4)
-    // One file that fails for ever costs itself alone; an API that does, all of them.
+    // One file that fails for ever costs itself alone; an API that does, all that were not there yet.
     source.put('files', 'file-1', Buffer.from('content of 1'))
     source.faults.add({ path: /\/files\/file-0$/, status: 500, times: 100 })
     const one = await capture()
     expect(one.captured).toMatchObject({ status: 'partial', counts: { objects: 1, unreadable: 1 } })
     expect(one.facts.notCaptured).toEqual([{ what: 'files/file-0', reason: 'it could not be read whole' }])
     source.faults.add({ path: /\/v1\/bucket$/, skip: 2, status: 500, times: 100 })
+    source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 100 })
     await expect(capture()).rejects.toMatchObject({ code: 'SB802' })
     source.faults.clear()
     source.faults.add({ path: /\/object\/(?:info\/)?files\//, status: 500, times: 10_000 })
@@ -423,6 +431,34 @@ describe('the source storage', () => {
     const refused = openSupabaseStorage({ url: source.url, key: 'sb_secret_wrong', context, retries: 4 })
     await expect(capture({ storage: refused })).rejects.toMatchObject({ code: 'SB801' })
     expect(waits).toEqual([])
+  })
+
+  test('F30: what came before the API failed for good or refused the key is kept, and the next backup goes on there', async () => {
+    fill(300)
+    for (const [code, fault] of [
+      [
+        'SB801',
+        { status: 400, body: { statusCode: '403', error: 'Unauthorized', message: 'signature verification failed' } }
+      ],
+      ['SB802', { status: 500 }]
+    ] as const) {
+      source.faults.add({ path: /\/object\/files\//, skip: 200, times: 10_000, ...fault })
+      const { captured, facts, packer } = await capture()
+      source.faults.clear()
+      expect(captured.status).toBe('partial')
+      const came = facts.objects.length
+      expect(came).toBeGreaterThan(150)
+      const { notReached = 0, unreadable = 0 } = captured.counts
+      expect(came + notReached + unreadable).toBe(300)
+      expect(captured.reason).toContain(`${notReached} files were not reached (${code}: `)
+      expect(captured.warnings.join()).toMatch(code === 'SB801' ? /refused: .*signature/ : /answered 500/)
+      expect(facts.notCaptured.at(-1)?.what).toBe(`${notReached} further files`)
+      // The packs are whole, and what they hold goes back.
+      expect(packer.staged).toHaveLength(facts.packs.length)
+      for (const object of [...target.objects.values()]) target.remove(object.bucket, object.key)
+      expect(differences(await restore({ packer, facts }))).toEqual([])
+      expect(target.objects.size).toBe(came)
+    }
   })
 
   test('max-download stops before the file that would pass it', async () => {
@@ -498,6 +534,135 @@ describe('the source storage', () => {
     ])
   })
 
+  test('a bucket whose making is answered by a failure, or by nothing, is made all the same', async () => {
+    fill(3)
+    source.addBucket('also')
+    source.put('also', 'one', Buffer.from('one'))
+    const made = await capture()
+    // Refused for now, then done while its answer is lost, so that the repeat is told that it is there.
+    target.faults.add({ method: 'POST', path: /\/bucket$/, status: 503 })
+    let lost = 0
+    target.onCall = (method, path) => {
+      if (method !== 'POST' || !path.endsWith('/bucket') || lost++ !== 1) return
+      target.addBucket('also')
+      target.faults.add({ method: 'POST', path: /\/bucket$/, cut: 0 })
+    }
+    const done = await restore(made)
+    expect(lost).toBe(4)
+    expect(done.counts).toMatchObject({ buckets: 2, uploaded: 4, failed: 0 })
+    expect(differences(done)).toEqual([])
+    expect(state(target)).toEqual(state(source))
+    // Refused for good: named, and its files with it.
+    target.buckets.clear()
+    target.objects.clear()
+    target.onCall = null
+    target.faults.add({ method: 'POST', path: /\/bucket$/, status: 400, times: 2 })
+    const refused = await restore(made)
+    expect(differences(refused).map(({ subject }) => subject)).toEqual(['Storage bucket also', 'Storage bucket files'])
+    expect(target.buckets.size).toBe(0)
+  })
+
+  describe("with the target's own limit for files", () => {
+    const before = 7_000_000
+    const largest = 8_000_000
+    const token = `sbp_${'0123456789'.repeat(4)}`
+    let management: Awaited<ReturnType<typeof startManagement>>
+    let settings: { fileSizeLimit: number }
+    let limits: number[]
+    /** How often the API is still to be asked before it knows a limit that was raised. */
+    let lag: number
+    beforeEach(async () => {
+      management = await startManagement()
+      management.addToken(token)
+      const { settings: all } = management.addProject('bcdefghijklmnopqrstu')
+      settings = { ...Object(all.get('/config/storage')), fileSizeLimit: before }
+      all.set('/config/storage', settings)
+      await target.stop()
+      target = await startStorage({
+        key: jwt,
+        uploadLimit: () => {
+          const now = Object(all.get('/config/storage')).fileSizeLimit
+          return now > before && lag-- > 0 ? 3 : now
+        }
+      })
+      lag = 0
+      limits = []
+      target.onCall = () => {
+        const now = Object(all.get('/config/storage')).fileSizeLimit
+        if (limits.at(-1) !== now) limits.push(now)
+      }
+      source.addBucket('files', { file_size_limit: 9_000_000 })
+      source.put('files', 'small', Buffer.from('small'))
+      source.put('files', 'large', Buffer.alloc(largest, 'large '))
+    })
+    afterEach(() => management.stop())
+    const reached = (): RestoreStorageOptions['management'] => {
+      const open = () =>
+        connectManagement({ url: management.url, token, ref: 'bcdefghijklmnopqrstu', retries: 0, context })
+      return { target: open(), afterAbort: open }
+    }
+    const changes = () =>
+      management.calls.filter(({ method }) => method === 'PATCH').map(({ body }) => JSON.parse(body))
+
+    test('a token raises it while files go up, as far as files and buckets need it, and sets it back', async () => {
+      const made = await capture()
+      // The first question is that of the bucket.
+      lag = 3
+      const done = await restore(made, reached())
+      expect(differences(done)).toEqual([])
+      expect(state(target)).toEqual(state(source))
+      expect(limits).toEqual([9_000_000])
+      // The API did not know it at once: both files were refused, and went up again after a while.
+      expect(waits).toHaveLength(2)
+      expect(changes()).toEqual([{ fileSizeLimit: 9_000_000 }, { fileSizeLimit: before }])
+      // Nothing is needed: nothing is changed.
+      management.calls.length = 0
+      source.addBucket('files')
+      source.remove('files', 'large')
+      expect(differences(await restore(await capture(), reached()))).toEqual([])
+      expect(changes()).toEqual([])
+    })
+
+    test('without a token the files that are too large are named with what to do, and the others come', async () => {
+      source.addBucket('files')
+      const made = await capture()
+      const done = await restore(made)
+      expect(differences(done).map(({ subject }) => subject)).toEqual(['Storage file files/large'])
+      expect(done.findings.find(({ kind }) => kind === 'todo')?.detail).toMatch(/too low\. Raise .*Storage, Settings/)
+      expect(target.get('files', 'small')?.bytes?.toString()).toBe('small')
+      // Done so, a second run goes on.
+      settings.fileSizeLimit = largest
+      const again = await restore(made)
+      expect({ counts: again.counts, differences: differences(again) }).toMatchObject({
+        counts: { uploaded: 1, alreadyThere: 1, failed: 0 },
+        differences: []
+      })
+    })
+
+    test('a token that may not look at it or raise it, or not set it back, is told', async () => {
+      const made = await capture()
+      const todo = ({ findings }: RestoredStorage) =>
+        findings.filter(({ kind }) => kind === 'todo').map(({ detail }) => detail)
+      management.fail({ path: /config\/storage/, status: 403, times: 1 })
+      expect(todo(await restore(made, reached()))).toEqual([
+        expect.stringMatching(/does not tell it \(SB822: the access token lacks the scope .*Raise/)
+      ])
+      management.fail({ method: 'PATCH', path: /config\/storage/, status: 400, times: 1 })
+      const refused = await restore(made, reached())
+      expect(todo(refused)[0]).toMatch(/takes files of up to 7000000 bytes and 9000000 are needed; .* refused/)
+      expect(target.get('files', 'large')).toBeUndefined()
+      let patches = 0
+      target.onCall = () => {
+        if (patches++ === 0) management.fail({ method: 'PATCH', path: /config\/storage/, status: 403, times: 1 })
+      }
+      const left = await restore(made, reached())
+      expect(differences(left)).toEqual([])
+      expect(todo(left)).toEqual([
+        expect.stringMatching(/7000000 bytes before, is 9000000 now and could not be set back/)
+      ])
+    })
+  })
+
   test('a bucket that the target refuses, made or changed, is named, and the files of the others come', async () => {
     fill(3)
     for (const id of ['bad', 'fixed']) {
@@ -548,6 +713,7 @@ describe('the source storage', () => {
           context: running,
           target: open(run.signal),
           targetAfterAbort: () => open(AbortSignal.timeout(5000)),
+          management: null,
           ...listed(facts),
           backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
           buckets: [],
@@ -572,6 +738,33 @@ describe('the source storage', () => {
     expect(desk.warnings).toEqual([
       expect.stringContaining('Storage bucket files: its limits (1000000 bytes, text/plain) could not be set')
     ])
+  })
+
+  test('a large file whose cache control a resumable upload cannot set comes once, and that is told', async () => {
+    source.addBucket('files')
+    const large = Buffer.alloc(7 * 1024 * 1024, 'large ')
+    const given = ['no-cache', 'max-age=60', 'public, max-age=60', 'private, max-age=0']
+    for (const [number, cacheControl] of given.entries())
+      source.put('files', `large ${number}`, large, { cacheControl })
+    source.put('files', 'small', Buffer.from('small'), { cacheControl: 'private, max-age=0' })
+    const made = await capture()
+    for (const uploaded of [5, 0]) {
+      const done = await restore(made)
+      expect(done.counts).toMatchObject({ uploaded, alreadyThere: 5 - uploaded, failed: 0 })
+      expect(differences(done)).toEqual([])
+      const told = done.findings.filter(({ kind }) => kind === 'todo')
+      expect(told.map(({ subject, detail }) => `${subject}: ${detail.split(':')[0]}`).toSorted()).toEqual([
+        'Storage file files/large 2: its cache control is max-age=60 and was public, max-age=60',
+        'Storage file files/large 3: its cache control is no-cache and was private, max-age=0'
+      ])
+    }
+    expect(given.map((_, number) => target.get('files', `large ${number}`)?.cacheControl)).toEqual([
+      'no-cache',
+      'max-age=60',
+      'max-age=60',
+      'no-cache'
+    ])
+    expect(target.get('files', 'small')?.cacheControl).toBe('private, max-age=0')
   })
 
   test('a file that the target refuses is named, and the rest comes', async () => {

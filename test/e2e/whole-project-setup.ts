@@ -126,11 +126,16 @@ export async function wholeProject(files: number, env: Readonly<Record<string, s
 export async function emptyProject({ management, identity }: WholeProject): Promise<EmptyProject> {
   const server = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })
   await loadSupabase(server, { user: false })
-  const storage = await startStorage({ key: serviceKey, tables: await storageTables(server) })
+  const project = management.addProject(targetRef)
+  const storage = await startStorage({
+    key: serviceKey,
+    tables: await storageTables(server),
+    uploadLimit: () => Object(project.settings.get('/config/storage')).fileSizeLimit
+  })
   return {
     server,
     storage,
-    project: management.addProject(targetRef),
+    project,
     inputs: {
       command: 'restore',
       destinations: 'folder',

@@ -15,6 +15,9 @@ export interface LineFile {
   lines(): AsyncIterable<string>
 }
 
+/** Lines are gathered up to so many characters: each write is a task of another thread, and a line is a few hundred. */
+const gathered = 64 * 1024
+
 /** Makes the file anew. */
 export function openLineFile(path: string): LineFile {
   const stream: WriteStream = createWriteStream(path, { mode: 0o600, highWaterMark: 256 * 1024 })
@@ -23,6 +26,12 @@ export function openLineFile(path: string): LineFile {
     failed = new UserError('SB311', `${path} could not be written (${error.message}).`, { cause: error })
   })
   let count = 0
+  let waiting = ''
+  const write = (): boolean => {
+    const text = waiting
+    waiting = ''
+    return stream.write(text)
+  }
   return {
     get count() {
       return count
@@ -31,9 +40,11 @@ export function openLineFile(path: string): LineFile {
       if (failed !== null) throw failed
       count += 1
       // JSON.stringify leaves no line break inside, and no lone surrogate.
-      if (!stream.write(`${JSON.stringify(item)}\n`)) await drained(stream)
+      waiting += `${JSON.stringify(item)}\n`
+      if (waiting.length >= gathered && !write()) await drained(stream)
     },
     async end() {
+      if (waiting !== '') write()
       stream.end()
       await finished(stream).catch(() => undefined)
       if (failed !== null) throw failed

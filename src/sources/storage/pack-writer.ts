@@ -26,9 +26,12 @@ export interface PackWriter {
   put(record: PackRecord, body: DownloadedObject['body']): Promise<number>
   /** Closes the last pack and gives all, in the order of their numbers. */
   end(): Promise<readonly StoredPack[]>
+  /** Instead of the end: drops the pack that is being filled and resolves when nothing is written any more. Never throws. */
+  abandon(reason: Error): Promise<void>
 }
 
 interface OpenPack {
+  readonly number: number
   readonly tar: Pack
   readonly adding: Promise<AddedFile>
   /** Set when `adding` failed. */
@@ -40,7 +43,10 @@ interface OpenPack {
 /** Names of packs are random: one name never stands for two contents, in whatever pool it lies. */
 export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWriter {
   const done: StoredPack[] = []
+  let opened = 0
   let current: OpenPack | null = null
+  /** The full pack before the current one: the compressor and the disk finish it while the next one is filled. */
+  const closing: { done: Promise<void>; failure: Error | null } = { done: Promise.resolve(), failure: null }
 
   const open = (): OpenPack => {
     const tar = startTar()
@@ -52,7 +58,8 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
       failure.reason = asError(error)
       tar.destroy(failure.reason)
     })
-    return { tar, adding, failure, records: [], bytes: 0 }
+    opened += 1
+    return { number: opened - 1, tar, adding, failure, records: [], bytes: 0 }
   }
   /** A failure of the packer (disk, compressor) is told instead of the broken archive that follows from it. */
   const step = async ({ adding, failure }: OpenPack, work: Promise<void>): Promise<void> => {
@@ -71,12 +78,22 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
     done.push({ ...(await pack.adding), entries: bytesOfEntries(pack.records.map((record) => record.entry)) })
   }
 
+  /** One after the other: so they end in the order of their numbers, and no more than two are open. */
+  const beginToClose = async (full: OpenPack): Promise<void> => {
+    await closing.done
+    closing.done = close(full)
+    closing.done.catch((error: unknown) => {
+      closing.failure = asError(error)
+    })
+  }
+
   return {
     async put(record, body) {
+      if (closing.failure !== null) throw closing.failure
       if (current !== null && (current.bytes + record.size > packBytes || current.records.length >= packFiles)) {
         const full = current
         current = null
-        await close(full)
+        await beginToClose(full)
       }
       current ??= open()
       const pack = current
@@ -87,15 +104,22 @@ export function openPackWriter(add: AddFile, randomBytes: RandomBytes): PackWrit
       }
       pack.records.push(record)
       pack.bytes += record.size
-      return done.length
+      return pack.number
     },
     async end() {
       if (current !== null) {
         const last = current
         current = null
-        await close(last)
+        await beginToClose(last)
       }
+      await closing.done
       return done
+    },
+    async abandon(reason) {
+      const last = current
+      current = null
+      last?.tar.destroy(reason)
+      await Promise.allSettled([closing.done, last?.adding])
     }
   }
 }

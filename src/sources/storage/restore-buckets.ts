@@ -38,7 +38,7 @@ export async function prepareBuckets(
       prepared.push({ facts: bucket, public: isPublic })
       await target.updateBucket(bucket.id, { public: isPublic, fileSizeLimit: null, allowedMimeTypes: null })
     } catch (thrown) {
-      if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
+      if (!(thrown instanceof UserError) || !['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
       prepared.splice(before)
       findings.push({
         kind: 'difference',

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import type { HeldStorageFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { OpenedBackup } from '../../archive/unpack.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
-import { resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
+import type { Management } from '../../clients/supabase-management.ts'
+import { resumableCacheControl, resumableFrom, type SupabaseStorage } from '../../clients/supabase-storage.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { Glob } from '../../glob.ts'
@@ -14,6 +15,7 @@ import { type CheckedRecord, checkPack, filesOfPack } from './read-pack.ts'
 import { finishBuckets, type PreparedBucket, prepareBuckets } from './restore-buckets.ts'
 import { restoreRows } from './restore-rows.ts'
 import { holdsTheSame } from './same-object.ts'
+import { type RaisedLimit, raiseUploadLimit } from './upload-limit.ts'
 
 export interface RestoreStorageOptions {
   readonly context: Context
@@ -21,6 +23,8 @@ export interface RestoreStorageOptions {
   readonly target: SupabaseStorage
   /** Opens it anew when the run was cancelled or its time was up: for the limits of the buckets, which must not stay lifted. */
   readonly targetAfterAbort: () => SupabaseStorage
+  /** The target's Management API, to raise its limit of file sizes for as long as files go up; null where no token was given. */
+  readonly management: { readonly target: Management; readonly afterAbort: () => Management } | null
   /** `storage` of contents.json, */
   readonly facts: HeldStorageFacts
   /** and its objects, from the first on at each call. */
@@ -65,8 +69,23 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
   const tally = { objects: 0, uploaded: 0, alreadyThere: 0, failed: 0, bytes: 0 }
   const chosen = facts.buckets.filter((bucket) => isChosen(options.buckets, bucket.id))
   const prepared: PreparedBucket[] = []
+  const names = new Set(chosen.map(({ id }) => id))
   let divided: ObjectsByPack | undefined
+  let limit: RaisedLimit | undefined
+  let tooLarge: UserError | undefined
   try {
+    if (options.management !== null) {
+      limit = await raiseUploadLimit({
+        management: options.management.target,
+        afterAbort: options.management.afterAbort,
+        signal: context.signal,
+        buckets: chosen,
+        objects: inBuckets(options.objects(), names)
+      })
+      findings.push(...limit.findings)
+      // At once: where the run is ended by force, the log is what tells that the limit was another one.
+      for (const { subject, detail } of limit.findings) context.log.info(`${subject}: ${detail}.`)
+    }
     await prepareBuckets(target, chosen, findings, prepared)
     divided = await divideByPack({
       facts,
@@ -79,20 +98,27 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
         findings.push(differs(object, 'no pack here holds it'))
       }
     })
+    const raised = limit?.raised ?? false
     for (const pack of divided.packs) {
       context.signal.throwIfAborted()
       const objects = await divided.of(pack)
       await backup.fetch([pack])
       try {
         const records = await checkPack(pack, backup.files.open(pack))
-        for await (const outcome of inParallel(uploads(pack, objects, records, options), options.jobs, (upload) =>
-          upload()
+        for await (const outcome of inParallel(
+          uploads(pack, objects, records, options, raised),
+          options.jobs,
+          (upload) => upload()
         )) {
           tally.objects += 1
           if (outcome.kind === 'failed') {
             tally.failed += 1
             findings.push(outcome.finding)
-          } else tally[outcome.kind] += 1
+            if (outcome.why?.code === 'SB808') tooLarge = outcome.why
+          } else {
+            tally[outcome.kind] += 1
+            if (outcome.finding !== undefined) findings.push(outcome.finding)
+          }
           if (outcome.kind === 'uploaded') tally.bytes += outcome.bytes
           context.log.progress(
             () => `storage: ${tally.objects} of ${facts.objectCount} files, ${tally.uploaded} uploaded`
@@ -111,10 +137,21 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
   } finally {
     const told = findings.length
     await finishBuckets({ target, signal: context.signal, afterAbort: options.targetAfterAbort }, prepared, findings)
+    // After the limits of the buckets, which may not be higher than it.
+    findings.push(...((await limit?.putBack()) ?? []))
     // Nobody gets the findings of a run that was cancelled.
     if (context.signal.aborted)
       for (const { subject, detail } of findings.slice(told)) context.log.warning(`${subject}: ${detail}`)
     await divided?.remove()
+  }
+  if (tooLarge !== undefined) {
+    const unknown = limit?.unknown ?? null
+    const why = unknown === null ? '' : ` The token that was given does not tell it (${unknown}).`
+    findings.push({
+      kind: 'todo',
+      subject: 'Storage of the target',
+      detail: `its limit for a file is too low.${why} ${tooLarge.remedy}`
+    })
   }
   if (options.connection !== null)
     await restoreRows(
@@ -134,9 +171,9 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
 }
 
 type Uploaded =
-  | { readonly kind: 'uploaded'; readonly bytes: number }
-  | { readonly kind: 'alreadyThere' }
-  | { readonly kind: 'failed'; readonly finding: Finding }
+  | { readonly kind: 'uploaded'; readonly bytes: number; readonly finding?: Finding }
+  | { readonly kind: 'alreadyThere'; readonly finding?: Finding }
+  | { readonly kind: 'failed'; readonly finding: Finding; readonly why?: UserError }
 
 async function* inBuckets(
   objects: AsyncIterable<StoredObject>,
@@ -150,8 +187,12 @@ async function* uploads(
   pack: string,
   objects: ReadonlyMap<string, StoredObject>,
   records: ReadonlyMap<string, CheckedRecord>,
-  options: RestoreStorageOptions
+  options: RestoreStorageOptions,
+  raised: boolean
 ): AsyncGenerator<() => Promise<Uploaded>> {
+  const { target } = options
+  const upload = (work: (settings: Settings) => Promise<void>) => (settings: Settings) =>
+    raised ? untilTheLimitIsKnown(target, () => work(settings)) : work(settings)
   for await (const file of filesOfPack(pack, options.backup.files.open(pack))) {
     const object = objects.get(file.entry)
     const record = records.get(file.entry)
@@ -172,14 +213,32 @@ async function* uploads(
         at += chunk.byteLength
       }
       yield () =>
-        bring(object, record, options.target, (settings) =>
-          options.target.upload(object.bucket, object.key, bytes, settings)
+        bring(
+          object,
+          record,
+          target,
+          upload((settings) => target.upload(object.bucket, object.key, bytes, settings))
         )
     } else {
-      const outcome = await bring(object, record, options.target, (settings) =>
-        options.target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings)
+      const outcome = await bring(
+        object,
+        record,
+        target,
+        upload((settings) => target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings))
       )
       yield () => Promise.resolve(outcome)
+    }
+  }
+}
+
+/** Repeats an upload that is refused as too large just after the limit was raised. It is refused before a byte of it was taken. */
+async function untilTheLimitIsKnown(target: SupabaseStorage, upload: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await upload()
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || thrown.code !== 'SB808' || attempt >= target.retries) throw thrown
+      await target.pause(attempt)
     }
   }
 }
@@ -199,16 +258,38 @@ async function bring(
   }
   try {
     if (await holdsTheSame(target, object, record, settings)) return { kind: 'alreadyThere' }
-    await upload(settings)
-    if (await holdsTheSame(target, { ...object, version: null }, record, settings))
-      return { kind: 'uploaded', bytes: record.size }
+    const nearest = nearestSettings(settings, record.size)
+    const finding =
+      nearest.cacheControl === settings.cacheControl
+        ? {}
+        : { finding: otherCacheControl(object, settings.cacheControl, nearest.cacheControl) }
+    if ('finding' in finding && (await holdsTheSame(target, object, record, nearest)))
+      return { kind: 'alreadyThere', ...finding }
+    await upload(nearest)
+    if (await holdsTheSame(target, { ...object, version: null }, record, nearest))
+      return { kind: 'uploaded', bytes: record.size, ...finding }
     return {
       kind: 'failed',
       finding: differs(object, 'the target does not hold the same bytes or settings after the upload')
     }
   } catch (thrown) {
-    if (!(thrown instanceof UserError) || (thrown.code !== 'SB803' && thrown.code !== 'SB805')) throw thrown
-    return { kind: 'failed', finding: differs(object, thrown.message) }
+    if (!(thrown instanceof UserError) || !['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
+    return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
+  }
+}
+
+/** The settings that an upload of this size can give a file: those of large ones know fewer kinds of cache control. */
+function nearestSettings(settings: Settings, bytes: number): Settings {
+  const { cacheControl } = settings
+  if (bytes <= resumableFrom || cacheControl === null) return settings
+  return { ...settings, cacheControl: resumableCacheControl(cacheControl) }
+}
+
+function otherCacheControl(object: StoredObject, wanted: string | null, set: string | null): Finding {
+  return {
+    kind: 'todo',
+    subject: `Storage file ${object.bucket}/${object.key}`,
+    detail: `its cache control is ${set} and was ${wanted}: a resumable upload, as large files need it, takes only max-age; set it with an upload by the S3 protocol where it matters`
   }
 }
 

@@ -8,6 +8,8 @@ export interface ManyFiles {
   present(): number
   /** Downloads so far. */
   downloads(): number
+  /** SQL that writes the rows which the project's database holds about them. */
+  readonly rowsSql: string
   stop(): void
 }
 
@@ -90,6 +92,13 @@ export async function manyFiles({
     url: `http://127.0.0.1:${port}`,
     present: () => present.reduce((sum, one) => sum + one, 0),
     downloads: () => downloads,
+    rowsSql: `
+      insert into storage.buckets (id, name, public) values ('bench', 'bench', false);
+      insert into storage.objects (id, bucket_id, name, version, metadata, created_at, updated_at)
+      select id::uuid, 'bench', 'folder ' || n % 100 || '/file-' || lpad(n::text, 9, '0') || '.txt', '${filled} ' || id::uuid,
+        jsonb_build_object('eTag', '"' || md5(content) || '"', 'size', length(content), 'mimetype', 'text/plain', 'cacheControl', 'no-cache'),
+        '2026-01-01 00:00:00+00', '2026-01-01 00:00:00+00'
+      from generate_series(0, ${count - 1}) n, lateral (select md5('id ' || n) as id, 'content of the file ' || n as content) of`,
     stop: () => {
       server.closeAllConnections()
       server.close()

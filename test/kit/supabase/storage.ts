@@ -64,6 +64,8 @@ export interface StorageDoubleOptions {
   readonly latencyMs?: number
   /** Something in front decodes slashes and resolves dot segments of addresses. */
   readonly resolves?: boolean
+  /** The project's limit for each file, in bytes; without it there is none. */
+  readonly uploadLimit?: () => number
   /** The database behind the API; without it the double's own maps are all there is. */
   readonly tables?: StorageTables
 }
@@ -83,6 +85,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
   const calls: StorageDouble['calls'] = []
   const idOf = (bucket: string, key: string) => `${bucket}\0${key}`
   const { tables } = options
+  const uploadLimit = options.uploadLimit ?? (() => Number.POSITIVE_INFINITY)
   /** Bytes by bucket, key and version: where the real server keeps them. */
   const blobs = new Map<string, Buffer>()
   const blobOf = (bucket: string, key: string, version: string) => [bucket, key, version].join('\0')
@@ -162,7 +165,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
   ): [string, string, string] | null => {
     if (bucket === undefined) return ['404', 'Bucket not found', 'Bucket not found']
     if (key === '' || !keyForm.test(key)) return ['400', 'InvalidKey', `Invalid key: ${key}`]
-    if (bucket.file_size_limit !== null && size > bucket.file_size_limit)
+    if (size > Math.min(bucket.file_size_limit ?? Number.POSITIVE_INFINITY, uploadLimit()))
       return ['413', 'Payload too large', 'The object exceeded the maximum allowed size']
     const [mime = ''] = type.split(';')
     if (bucket.allowed_mime_types !== null && !bucket.allowed_mime_types.includes(mime))
@@ -231,6 +234,8 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const bucket = buckets.get(decodeURIComponent(segments[1] ?? ''))
       if (bucket === undefined) return problem(response, '404', 'Bucket not found', 'Bucket not found')
       if (method === 'PUT') {
+        if (Number(body.file_size_limit ?? 0) > uploadLimit())
+          return problem(response, '413', 'Payload too large', 'The object exceeded the maximum allowed size')
         for (const name of ['public', 'file_size_limit', 'allowed_mime_types'] as const)
           if (name in body) Object.assign(bucket, { [name]: body[name] })
         await tables?.saveBucket(bucket)
@@ -254,11 +259,13 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const body = JSON.parse(bytes.toString())
       const limit = Math.min(body.limit ?? 1000, options.page ?? 1000)
       const after = body.cursor === undefined ? '' : Buffer.from(body.cursor, 'base64').toString()
+      const from = Buffer.from(after)
       const found = [...objects.values()]
         .filter((object) => object.bucket === bucket)
-        .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
-        .filter((object) => Buffer.compare(Buffer.from(object.key), Buffer.from(after)) > 0)
-      const page = found.slice(0, limit)
+        .map((object) => ({ object, bytes: Buffer.from(object.key) }))
+        .filter(({ bytes }) => Buffer.compare(bytes, from) > 0)
+        .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+      const page = found.slice(0, limit).map(({ object }) => object)
       return json(response, 200, {
         hasNext: found.length > limit,
         ...(found.length > limit ? { nextCursor: Buffer.from(page.at(-1)?.key ?? '').toString('base64') } : {}),
@@ -344,7 +351,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
         bytes: Buffer.alloc(0),
         settings: {
           contentType,
-          cacheControl: `max-age=${told['cacheControl']}`,
+          cacheControl: /^-?\d+$/.test(told['cacheControl'] ?? '') ? `max-age=${told['cacheControl']}` : 'no-cache',
           userMetadata: told['metadata'] === undefined ? null : JSON.parse(told['metadata'])
         }
       })

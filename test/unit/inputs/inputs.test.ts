@@ -281,6 +281,15 @@ describe('backup', () => {
       'public (anon) key'
     ],
     [
+      'JWT of a user',
+      {
+        'database-url': databaseUrl,
+        'service-role-key': `e30.${Buffer.from('{"role":"authenticated"}').toString('base64url')}.x`
+      },
+      'SB006',
+      'token of a user who signed in'
+    ],
+    [
       'proof into the source',
       { 'database-url': localUrl, 'verify-database-url': localUrl },
       'SB002',
