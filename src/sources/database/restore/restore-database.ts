@@ -342,7 +342,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       return
     }
     try {
-      await settle(true)
+      const settled = await settle(true)
+      for (const { subject, detail } of settled?.findings ?? []) context.log.warning(`${subject}: ${detail}`)
     } catch (error) {
       throw new UserError(
         'SB719',
