@@ -11,6 +11,7 @@ import {
   checkOf,
   type DatabaseRestored,
   load,
+  notToldAgain,
   restoreBeside,
   runnerOf,
   stillOpen
@@ -154,7 +155,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await still(false)
   findings.push(...(await restoreBeside(options, rows.refused, all)))
   const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
-  findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
+  const refused = [...runner.findings, ...(await stillOpen(connection, last, toc, facts))]
   await removeMark(connection)
   const checkOfAll = checkOf(options, rows, both, { whole, largeObjects })
   const waited = checkedTables(checkOfAll).filter((table) => waiting.hasTable(table))
@@ -163,7 +164,9 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     findings.push(...assertEqual(compared.findings))
     unequal.push(...compared.unequal)
   }
-  findings.push(...assertEqual(await checkAfter(checkOfAll)))
+  const checked = assertEqual(await checkAfter(checkOfAll))
+  const findingOf = (id: number) => runner.findingOf(id) ?? last.findingOf(id)
+  findings.push(...notToldAgain(refused, checked, { refused: both.refused, findingOf }, toc), ...checked)
   for (const statement of borrowed) await connection.query(statement)
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
