@@ -655,7 +655,8 @@ const catalogue = {
   },
   SB713: {
     title: 'Other tables use what would be replaced',
-    cause: 'Columns of tables that were not chosen have a type, or tables a parent, that would have to be dropped.',
+    cause:
+      'Columns of tables that were not chosen have a type or are computed by a function, or tables have a parent, that would have to be dropped.',
     remedy: 'Choose those tables, too, or use `restore-mode: missing-rows` or `side-schema`.'
   },
   SB714: {

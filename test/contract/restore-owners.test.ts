@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import type { DatabaseRestoreOptions } from '../../src/sources/database/restore/restore-database.ts'
@@ -206,7 +207,7 @@ describe.each([15, 17] as const)('roles of the project and what belongs to them,
 
   /** A project without anything of the user's, on a server that has none of his roles. */
   async function fresh(name: string): Promise<void> {
-    for (const database of ['source', 'whole', 'staged', 'kept'])
+    for (const database of ['source', 'whole', 'staged', 'kept', 'cut'])
       await server.query(`drop database if exists ${database} with (force)`)
     await server.query('drop role if exists app_owner; drop role if exists app_reader; drop role if exists app_lender')
     await loadSupabase(server, { user: false, database: name })
@@ -225,6 +226,61 @@ describe.each([15, 17] as const)('roles of the project and what belongs to them,
       expect(await as(undefined, name, owners)).toEqual(expected)
       expect(await membershipsNow()).toEqual(memberships)
     }
+  })
+
+  test('F68: cut between two transactions, the next start takes back what came in, roles and memberships included, and restores the whole', {
+    timeout: 300_000
+  }, async () => {
+    const left = () =>
+      as(
+        undefined,
+        'cut',
+        `select (select array_agg(rolname::text) from pg_roles where rolname like 'app!_%' escape '!') as roles, to_regnamespace('app') as app, to_regnamespace('past') as past, to_regnamespace('supabase_backup_unfinished') as mark,
+         (select array_agg(concat_ws(' ', defaclrole::regrole, defaclnamespace::regnamespace, defaclacl::text) order by defaclrole::regrole::text, defaclnamespace::regnamespace::text, defaclacl::text) from pg_default_acl) as defaults, (select count(*)::int from pg_auth_members where member = 'postgres'::regrole) as memberships`
+      )
+    const cutOff = async (when: Promise<unknown>, running: Promise<unknown>) => {
+      await Promise.race([when, running])
+      await server.query('alter database cut allow_connections false')
+      await server.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = 'cut' and application_name like 'supabase-backup%'`
+      )
+      const ended = await running
+      await server.query('alter database cut allow_connections true')
+      return ended
+    }
+    await fresh('cut')
+    const empty = await left()
+    const started = performance.now()
+    await restore('cut', { largeFrom: 0 }).run()
+    const took = performance.now() - started
+    let halfway = 0
+    for (let moment = 0; moment < 4; moment += 1) {
+      await fresh('cut')
+      const running = restore('cut', { largeFrom: 0 })
+        .run()
+        .then(
+          () => true,
+          () => false
+        )
+      const ended = await cutOff(delay((took * (moment + 2)) / 7), running)
+      if (ended || (await left())[0].mark === null) continue
+      halfway += 1
+      // The first start after it is cut, too.
+      const again = restore('cut')
+        .settle(true)
+        .then(
+          () => true,
+          () => false
+        )
+      if (!(await cutOff(delay(took / 12), again)))
+        expect(await restore('cut').settle(true)).toMatchObject({ findings: [] })
+      expect(await left()).toEqual(empty)
+      const restored = await restore('cut', { largeFrom: 0 }).run()
+      expect(restored.findings.filter(({ kind }) => kind !== 'note')).toEqual([])
+      expect(await as(undefined, 'cut', owners)).toEqual(expected)
+      expect(await membershipsNow()).toEqual(memberships)
+    }
+    expect(halfway).toBeGreaterThan(0)
   })
 
   test('roles that were there before are taken on for the restore where that may be, else the remedy makes it work', async () => {

@@ -143,17 +143,36 @@ describe('what the role may not take away', () => {
   })
 
   test('does not keep the remains of a restore that was cut from being taken back', async () => {
-    await copy(
-      'cut_before',
-      `create schema supabase_backup_unfinished; create table supabase_backup_unfinished.restore (mark text not null);
-       insert into supabase_backup_unfinished.restore values ('${JSON.stringify({ format: 1, backupId: '20261122T000000Z-aaaaaaaa', startedAt: '2026-11-22T00:00:00.000Z', made: [{ schema: 'app', name: 'seen' }], schemas: [], extensions: [], others: [], roles: [], filled: [{ schema: 'storage', name: 'buckets_vectors' }], largeObjects: [900001] })}')`
-    )
+    await copy('cut_before', 'select 1')
     await admin(
       'cut_before',
       `insert into storage.buckets_vectors (id) values ('vectors'); alter large object 900002 owner to supabase_admin`
     )
+    const by = (await admin('cut_before', 'select xmin::text as by from storage.buckets_vectors')).map(({ by }) => by)
+    const mark = {
+      format: 1,
+      backupId: '20261122T000000Z-aaaaaaaa',
+      startedAt: '2026-11-22T00:00:00.000Z',
+      made: [{ schema: 'app', name: 'seen' }],
+      schemas: [],
+      extensions: [],
+      others: [],
+      roles: [],
+      filled: [{ schema: 'storage', name: 'buckets_vectors', by }],
+      largeObjects: [900001],
+      madeObjects: [[900001, 900002]]
+    }
+    await sql(
+      'cut_before',
+      `create schema supabase_backup_unfinished; create table supabase_backup_unfinished.restore (mark text not null);
+       insert into supabase_backup_unfinished.restore values ('${JSON.stringify(mark)}')`
+    )
     const settled = await restoreOf(desk, facts, server, 'cut_before', { user: 'postgres' }).settle(true)
-    expect(settled?.findings.map(({ subject }) => subject)).toEqual(['table storage.buckets_vectors', 'large objects'])
+    expect(settled?.findings.map(({ kind, subject }) => `${kind}: ${subject}`)).toEqual([
+      'todo: table storage.buckets_vectors',
+      'todo: large objects'
+    ])
+    expect(settled?.findings[0]?.detail).toContain('permission denied')
     expect(
       await sql(
         'cut_before',
@@ -248,17 +267,40 @@ describe('grants of what stays', () => {
     expect(await state('granted')).toEqual(before)
   })
 
-  test('are listed with their SQL where the owner is another', async () => {
-    await copy('granted_by_other', 'create role grants_alone')
+  test.each([
+    ['everything', everything],
+    ['one schema', ofSchema('app')]
+  ])('are listed with the SQL that gives and takes where the owner is another: %s', async (_, selection) => {
+    const name = `granted_by_other_${selection.schemas.length}`
+    await copy(name, wider)
     await admin(
-      'granted_by_other',
-      'alter schema app owner to supabase_admin; revoke usage on schema app from anon; grant all on schema app to postgres'
+      name,
+      `revoke usage on schema app from anon; alter schema app owner to supabase_admin; grant all on schema app to postgres; grant usage on schema app to service_role;
+       alter type app.plain_type owner to supabase_admin; alter function app.secret() owner to supabase_admin`
     )
-    const restored = await replace('granted_by_other')
-    expect(restored.findings.find(({ subject }) => subject === 'grants on schema app')?.remedy).toBe(
-      'GRANT USAGE ON SCHEMA app TO anon;'
+    const others = (database: string) =>
+      sql(
+        database,
+        `select object, coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC') as grantee, privilege_type, is_grantable from (
+         select nspname::text as object, a.* from pg_namespace, aclexplode(nspacl) a where nspname = 'app'
+         union all select proname, a.* from pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) a where pronamespace = 'app'::regnamespace
+         union all select typname, a.* from pg_type, aclexplode(coalesce(typacl, acldefault('T', typowner))) a where typname = 'plain_type') s
+         where grantee not in ('postgres'::regrole, 'supabase_admin'::regrole) order by 1, 2, 3`
+      )
+    expect(await others(name)).not.toEqual(await others('source'))
+    const restored = await replace(name, { selection })
+    const remedies = restored.findings.filter(
+      ({ kind, subject }) => kind === 'todo' && subject.startsWith('grants on ')
     )
-    await server.query('drop role grants_alone')
+    expect(remedies.map(({ subject, remedy }) => `${subject}: ${remedy}`).toSorted()).toEqual([
+      'grants on enumeration app.plain_type: GRANT USAGE ON TYPE app.plain_type TO PUBLIC;',
+      'grants on function app.secret(): REVOKE EXECUTE ON ROUTINE app.secret() FROM PUBLIC;',
+      `grants on schema app: REVOKE CREATE ON SCHEMA app FROM authenticated;
+REVOKE USAGE ON SCHEMA app FROM service_role;
+GRANT USAGE ON SCHEMA app TO anon;`
+    ])
+    for (const { remedy } of remedies) await admin(name, remedy ?? '')
+    expect(await others(name)).toEqual(await others('source'))
   })
 })
 

@@ -181,15 +181,108 @@ describe('a restore that one transaction of the target cannot hold', () => {
 describe('a whole project in several transactions', () => {
   let source: PostgresServer
   let target: PostgresServer
+  async function startTarget(): Promise<PostgresServer> {
+    const made = await startPostgres({ major: 15, settings: { max_locks_per_transaction: 10, max_connections: 20 } })
+    await loadSupabase(made, { user: false })
+    return made
+  }
   beforeAll(async () => {
     source = await startPostgres({ major: 15 })
-    target = await startPostgres({ major: 15, settings: { max_locks_per_transaction: 10, max_connections: 20 } })
     await loadSupabase(source)
-    await loadSupabase(target, { user: false })
+    target = await startTarget()
   })
   afterAll(async () => {
     await source?.stop()
     await target?.stop()
+  })
+
+  /** A backup whose check fails at the end of the restore. */
+  const lyingAbout = (held: DatabaseFacts): DatabaseFacts => ({
+    ...held,
+    tables: held.tables.map((table) =>
+      table.schema === 'app' && table.name === 'teams' && table.hash !== null
+        ? { ...table, hash: { ...table.hash, value: '1' } }
+        : table
+    )
+  })
+  const notByRows = /^(?:vault\.secrets|cron\.job|realtime\.messages.*)$/
+  async function expectSameRows(): Promise<void> {
+    const ours = await contentOf(target)
+    for (const [name, content] of await contentOf(source))
+      if (!notByRows.test(name)) expect({ name, content: ours.get(name) }).toEqual({ name, content })
+  }
+
+  test('rows that the platform had before are there again when it is taken back, and not when it comes to its end', {
+    timeout: 300_000
+  }, async () => {
+    const other = await openDesk()
+    try {
+      const held = (await capture(other, source, 'postgres')).facts
+      await target.query(
+        `insert into storage.buckets (id, name) values ('before', 'before'); insert into auth.audit_log_entries (id, payload) values (gen_random_uuid(), '{}')`
+      )
+      const before = [await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]
+      const restore = (what: DatabaseFacts) => restoreOf(other, what, target, 'postgres', { user: 'postgres' })
+      expect((await failure(restore(lyingAbout(held)).run())).code).toBe('SB709')
+      expect([await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]).toEqual(before)
+      const restored = await restore(held).run()
+      expect(restored.left).toEqual([])
+      await expectSameRows()
+    } finally {
+      await other.remove()
+      await target.stop()
+      target = await startTarget()
+    }
+  })
+
+  test('rows that came in or were changed meanwhile stay when it is taken back, and are told', {
+    timeout: 300_000
+  }, async () => {
+    const other = await openDesk()
+    try {
+      const held = (await capture(other, source, 'postgres')).facts
+      const restore = () => restoreOf(other, held, target, 'postgres', { user: 'postgres' })
+      const blocking = await target.connect()
+      // Rows come in all the same; the first foreign key to it has to wait.
+      await blocking.query('begin; lock table auth.users in row exclusive mode')
+      const running = restore()
+        .run()
+        .catch((error: unknown) => error)
+      const users = async () =>
+        (await target.query('select email from auth.users order by email')).rows.map(({ email }) => email)
+      await expect.poll(async () => (await users()).length, { interval: 20, timeout: 15_000 }).toBeGreaterThan(1)
+      const [changed] = await users()
+      await target.query('update auth.users set last_sign_in_at = now() where email = $1', [changed])
+      await target.query(`insert into auth.users (id, email) values (gen_random_uuid(), 'new@example.com')`)
+      await target.query(
+        `insert into storage.buckets (id, name) values ('new', 'new'); select lo_from_bytea(777777, 'new'::bytea)`
+      )
+      other.abort.abort()
+      expect(await running).toMatchObject({ name: 'AbortError' })
+      await blocking.end()
+
+      const settled = await restoreOf(
+        { ...other, context: { ...other.context, signal: new AbortController().signal } },
+        held,
+        target,
+        'postgres',
+        { user: 'postgres' }
+      ).settle(true)
+      const told = settled?.findings.map(({ subject, detail }) => `${subject}: ${detail}`)
+      const stays = 'stay: they came in, or were changed, after the restore that was cut had brought its own'
+      expect(told).toEqual([
+        `table auth.users: 2 rows ${stays}`,
+        `table storage.buckets: 1 rows ${stays}`,
+        'large objects: 1 that were not there before stay: they belong to others, or were made meanwhile'
+      ])
+      expect(await users()).toEqual(['new@example.com', changed])
+      expect((await target.query('select id from storage.buckets')).rows).toEqual([{ id: 'new' }])
+      expect((await target.query('select oid::int from pg_largeobject_metadata')).rows).toEqual([{ oid: 777777 }])
+    } finally {
+      await other.remove()
+      await target.stop()
+      target = await startTarget()
+    }
   })
 
   test('is taken back whole, default privileges and rows of the platform included; and comes back whole', {
@@ -200,23 +293,12 @@ describe('a whole project in several transactions', () => {
       const held = (await capture(other, source, 'postgres')).facts
       const restore = (what: DatabaseFacts) => restoreOf(other, what, target, 'postgres', { user: 'postgres' })
       const before = [await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]
-      const lied = {
-        ...held,
-        tables: held.tables.map((table) =>
-          table.schema === 'app' && table.name === 'teams' && table.hash !== null
-            ? { ...table, hash: { ...table.hash, value: '1' } }
-            : table
-        )
-      }
-      expect((await failure(restore(lied).run())).code).toBe('SB709')
+      expect((await failure(restore(lyingAbout(held)).run())).code).toBe('SB709')
       expect([await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]).toEqual(before)
 
       const restored = await restore(held).run()
       expect(restored.left).toEqual([])
-      const ours = await contentOf(target)
-      const notByRows = /^(?:vault\.secrets|cron\.job|realtime\.messages.*)$/
-      for (const [name, content] of await contentOf(source))
-        if (!notByRows.test(name)) expect({ name, content: ours.get(name) }).toEqual({ name, content })
+      await expectSameRows()
       const guards = async (server: PostgresServer) =>
         (await guardsOf(server)).filter((guard) => !guard.includes('made_by_the_platform'))
       expect(await guards(target)).toEqual(await guards(source))

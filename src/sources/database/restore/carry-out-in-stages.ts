@@ -1,8 +1,9 @@
-import { isNarrowed } from '../../../archive/contents-database.ts'
+import { isNarrowed, type TableFacts } from '../../../archive/contents-database.ts'
 import { withRoomyHeap } from '../../../clients/modest-heap.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Finding } from '../../source.ts'
-import type { TocEntry } from '../proof/archive-toc.ts'
+import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import { qualified, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import { borrowRoles } from './borrowed-roles.ts'
 import { buildIndexes, largeIndexes } from './build-indexes.ts'
@@ -12,11 +13,12 @@ import {
   checkOf,
   type DatabaseRestored,
   load,
+  notToldAgain,
   restoreBeside,
   runnerOf,
   stillOpen
 } from './carry-out.ts'
-import { checkAfter, checkedTables } from './check-after.ts'
+import { checkAfter, checkedTables, checkTables } from './check-after.ts'
 import { checkInParts } from './check-in-parts.ts'
 import {
   clearDefaultPrivileges,
@@ -24,15 +26,26 @@ import {
   readDefaultPrivileges,
   resetDefaultPrivileges
 } from './default-privileges.ts'
+import { objectNumbers } from './entry-sql.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
 import { openLanes } from './lanes.ts'
 import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
 import { passesOf, withoutPassedSequences } from './passes.ts'
+import type { RowsPlan } from './plan.ts'
 import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { restoreRoles } from './restore-roles.ts'
 import { sideSessions } from './side-sessions.ts'
 import { locksPerStage, stagesOf } from './stages.ts'
-import { globalKinds, leaveMark, removeMark, type Unfinished } from './unfinished.ts'
+import {
+  broughtBy,
+  type Filled,
+  globalKinds,
+  leaveMark,
+  markFilled,
+  removeMark,
+  runsOf,
+  type Unfinished
+} from './unfinished.ts'
 
 export interface StagedOptions extends CarryOutOptions {
   readonly mode: 'empty'
@@ -75,11 +88,10 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     }
   })
   const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
-  const isLast = (entry: TocEntry) => belongsToLast(entry, plan.platform)
-  const early = (entries: readonly TocEntry[]) => entries.filter((entry) => !isLast(entry))
 
   await setAside()
-  await leaveMark(connection, await markOf(options, passes.before, all))
+  const mark = await markOf(options, passes.before, all)
+  await leaveMark(connection, mark)
   if (all) findings.push(...(await restoreRoles(connection, facts, target)))
   // Of those that this restore made: when it is cut, they go, and their members with them.
   const owners = plan.entries.map((entry) => entry.owner).filter((name) => !target.roles.has(name))
@@ -88,11 +100,15 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const runner = await runnerOf(options, stages)
   await runner.run(passes.first)
   await still(true)
-  await runner.run(early(passes.before))
+  await runner.run(passes.before.filter((entry) => !belongsToLast(entry, plan.platform)))
   await stages.next()
 
   const ofPlatform = plan.rows.filter((rows) => rows.way !== 'copy')
-  const loaded = [await loadPlatform(options, ofPlatform, findings)]
+  const full = await holdingRows(connection, ofPlatform)
+  const free = ofPlatform.filter((rows) => !full.includes(rows))
+  const loaded = [await loadPlatform(options, free, 'free', findings)]
+  if (full.length === 0) await checkPlatform(connection, free, loaded)
+  await markFilled(connection, mark, await filledBy(connection, free))
   await stages.next()
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const own = { ...plan, rows: plan.rows.filter((rows) => rows.way === 'copy') }
@@ -108,16 +124,18 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
       })
     )
   )
-  const rows = together(loaded)
-  findings.push(...rows.findings)
+  findings.push(...together(loaded).findings)
+  const waiting = waitingFor(full, toc)
+  const isLast = (entry: TocEntry) => belongsToLast(entry, plan.platform) || waiting.hasEntry(entry)
+  const early = (entries: readonly TocEntry[]) => entries.filter((entry) => !isLast(entry))
   const after = early(passes.after)
   const built = await buildIndexes(sessions, largeIndexes(after, toc.entries, own.rows))
   runner.count([...built])
   await runner.run(after.filter((entry) => !built.has(entry)))
   await runner.run(early(passes.grants))
   await runner.run(early(passes.last))
-  const check = checkOf(options, rows, runner, { whole, largeObjects })
-  const tables = checkedTables(check)
+  const check = checkOf(options, together(loaded), runner, { whole, largeObjects })
+  const tables = checkedTables(check).filter((table) => !waiting.hasTable(table))
   if (sessions.length > 0) await stages.next()
   const compared = await checkInParts({
     check,
@@ -127,8 +145,16 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     onCompared: (count) => context.log.progress(() => `database: ${count} of ${tables.length} tables compared`)
   })
   findings.push(...assertEqual(compared.findings))
+  const unequal = [...compared.unequal]
   await stages.next()
 
+  if (full.length > 0) {
+    const brought = await loadPlatform({ ...options, reader: await options.openArchive() }, full, 'full', findings)
+    loaded.push(brought)
+    findings.push(...brought.findings)
+    await checkPlatform(connection, ofPlatform, loaded)
+  }
+  const rows = together(loaded)
   const last = await runnerOf(options)
   await last.run([...passes.before, ...passes.after].filter(isLast))
   await last.run([...passes.grants, ...passes.last].filter(isLast))
@@ -137,44 +163,102 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   await still(false)
   findings.push(...(await restoreBeside(options, rows.refused, all)))
   const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
-  findings.push(...runner.findings, ...(await stillOpen(connection, last, toc, facts)))
+  const refused = [...runner.findings, ...(await stillOpen(connection, last, toc, facts))]
   await removeMark(connection)
-  findings.push(...assertEqual(await checkAfter(checkOf(options, rows, both, { whole, largeObjects }))))
+  const checkOfAll = checkOf(options, rows, both, { whole, largeObjects })
+  const waited = checkedTables(checkOfAll).filter((table) => waiting.hasTable(table))
+  if (waited.length > 0) {
+    const late = await checkTables(checkOfAll, waited)
+    findings.push(...assertEqual(late.findings))
+    unequal.push(...late.unequal)
+  }
+  const checked = assertEqual(await checkAfter(checkOfAll))
+  const findingOf = (id: number) => runner.findingOf(id) ?? last.findingOf(id)
+  findings.push(...notToldAgain(refused, checked, { refused: both.refused, findingOf }, toc), ...checked)
   for (const statement of borrowed) await connection.query(statement)
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
   return {
     tables: rows.tables,
     rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: null,
-    left: [...plan.left, ...rows.left, ...compared.unequal],
+    left: [...plan.left, ...rows.left, ...unequal],
     findings
   }
 }
 
-/** Rows of the platform's tables, and the jobs for later, in the open transaction. */
+/** Those of tables that hold rows already: they are exchanged in the last transaction, so that taking back never has to bring rows of the target back. */
+async function holdingRows(
+  connection: Connection,
+  rows: CarryOutOptions['plan']['rows']
+): Promise<CarryOutOptions['plan']['rows']> {
+  const holding: RowsPlan[] = []
+  for (const plan of rows) {
+    if (plan.way !== 'exchange') continue
+    const [there] = await connection.query<{ some: boolean }>(
+      `select exists (select from only ${qualified(plan.facts)}) as some`
+    )
+    if (there?.some === true) holding.push(plan)
+  }
+  return holding
+}
+
+/** What can be made and compared when the rows of these tables are there: foreign keys to them, and materialized views, which may read them. */
+function waitingFor(full: CarryOutOptions['plan']['rows'], toc: ArchiveToc) {
+  const names = new Set(full.map(({ facts }) => readable(facts)))
+  const ids = new Set(
+    toc.entries
+      .filter((entry) => entry.kind === 'TABLE' && names.has(readable({ schema: entry.schema, name: entry.tag })))
+      .map((entry) => entry.id)
+  )
+  return {
+    hasEntry: ({ kind, needs }: TocEntry) =>
+      (kind === 'FK CONSTRAINT' && needs.some((id) => ids.has(id))) ||
+      (kind === 'MATERIALIZED VIEW DATA' && full.length > 0),
+    hasTable: (table: TableFacts) => names.has(readable(table)) || (table.kind === 'm' && full.length > 0)
+  }
+}
+
+/** Rows of the platform's tables, and the jobs for later, in the open transaction. Nothing is deleted from tables that are free. */
 async function loadPlatform(
   options: StagedOptions,
   rows: CarryOutOptions['plan']['rows'],
+  tables: 'free' | 'full',
   findings: Finding[]
 ): Promise<Loaded> {
   const { connection, plan } = options
-  if (rows.length === 0) return { tables: [], refused: new Set(), left: [], findings: [] }
+  if (rows.length === 0) return together([])
   const held = await holdTriggers(connection, rows)
   findings.push(...held.findings)
   const hidden = await privateBuckets(connection, rows)
-  const emptied = await emptyTables(connection, rows)
+  const emptied = tables === 'full' ? await emptyTables(connection, rows) : together([])
   const open = rows.filter(({ entry }) => !emptied.refused.has(entry.id))
   const loaded = together([emptied, await load({ ...options, plan: { ...plan, rows: open } }, null, false, findings)])
   findings.push(...(await keepPrivate(connection, hidden)))
   for (const statement of held.back) await connection.query(statement)
-  const touched = rows.filter(({ entry, way }) => way === 'exchange' && !loaded.refused.has(entry.id))
+  return loaded
+}
+
+/** Throws SB709 where rows of the platform's tables refer to nothing. */
+async function checkPlatform(
+  connection: Connection,
+  rows: CarryOutOptions['plan']['rows'],
+  loaded: readonly Loaded[]
+): Promise<void> {
+  const { refused } = together(loaded)
+  const touched = rows.filter(({ entry, way }) => way === 'exchange' && !refused.has(entry.id))
   assertEqual(
     await checkForeignKeys(
       connection,
       touched.map(({ facts }) => facts)
     )
   )
-  return loaded
+}
+
+/** What the open transaction has brought into tables that held nothing. */
+async function filledBy(connection: Connection, rows: CarryOutOptions['plan']['rows']): Promise<Filled[]> {
+  const filled: Filled[] = []
+  for (const { way, facts } of rows) if (way === 'exchange') filled.push(await broughtBy(connection, facts))
+  return filled.filter(({ by }) => by.length > 0)
 }
 
 /**
@@ -204,11 +288,16 @@ async function markOf(options: StagedOptions, before: readonly TocEntry[], all: 
       return kind === undefined ? [] : [{ kind, name: entry.tag }]
     }),
     roles: all ? facts.roles.map((role) => role.name).filter((name) => !target.roles.has(name)) : [],
-    filled: plan.rows
-      .filter((rows) => rows.way === 'exchange')
-      .map((rows) => ({ schema: rows.facts.schema, name: rows.facts.name })),
-    largeObjects: objects.map((row) => row.oid)
+    filled: [],
+    largeObjects: objects.map((row) => row.oid),
+    madeObjects: runsOf(plan.entries.flatMap(numbersOf))
   }
+}
+
+/** Large objects that an entry makes. */
+function numbersOf(entry: TocEntry): number[] {
+  if (entry.kind === 'BLOB') return [Number(entry.tag)]
+  return entry.kind === 'BLOB METADATA' ? objectNumbers(entry).map(Number) : []
 }
 
 function union(left: ReadonlySet<number>, right: ReadonlySet<number>): Set<number> {

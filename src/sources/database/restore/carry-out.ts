@@ -8,7 +8,14 @@ import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import { borrowRoles } from './borrowed-roles.ts'
-import { type CheckAfterOptions, type ComparedTables, checkAfter, checkedTables, checkTables } from './check-after.ts'
+import {
+  type CheckAfterOptions,
+  type ComparedTables,
+  checkAfter,
+  checkedTables,
+  checkTables,
+  isToldAgain
+} from './check-after.ts'
 import type { Chosen } from './choose.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { restoreDatabaseSettings } from './database-settings.ts'
@@ -121,10 +128,10 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   else if (defaults.length > 0) await resetDefaultPrivileges(connection, defaults)
   await still(false)
   findings.push(...(await restoreBeside(options, loaded.refused, all)))
-  findings.push(...(await stillOpen(connection, runner, toc, facts)))
+  const refused = await stillOpen(connection, runner, toc, facts)
   const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
   const checked = await check(options, loaded, runner, compared)
-  findings.push(...checked.findings)
+  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...checked.findings)
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
@@ -300,6 +307,21 @@ export async function stillOpen(
   return runner.findings.filter((finding) => !quiet.has(finding))
 }
 
+/** What was refused, without grants that a check after it tells of. */
+export function notToldAgain(
+  refused: readonly Finding[],
+  checked: readonly Finding[],
+  runner: Pick<EntryRunner, 'refused' | 'findingOf'>,
+  toc: ArchiveToc
+): Finding[] {
+  const again = new Set(
+    toc.entries
+      .filter((entry) => runner.refused.has(entry.id) && isToldAgain(entry, checked))
+      .map((entry) => runner.findingOf(entry.id))
+  )
+  return refused.filter((finding) => !again.has(finding))
+}
+
 async function check(
   options: CarryOutOptions,
   loaded: Loaded,
@@ -328,6 +350,7 @@ export function checkOf(
     facts,
     rows: plan.rows.filter((rows) => !loaded.refused.has(rows.entry.id)),
     entries: plan.entries,
+    regranted: plan.regranted,
     ofBackup: reader.toc.entries,
     whole,
     largeObjects,

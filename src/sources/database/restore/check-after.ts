@@ -11,6 +11,7 @@ import {
   compareVisibleRows
 } from '../compare.ts'
 import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
+import { grantStatements } from '../grant-lines.ts'
 import { fingerprintVersion } from '../guards.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
@@ -25,6 +26,8 @@ export interface CheckAfterOptions {
   readonly rows: readonly RowsPlan[]
   /** Entries that ran. */
   readonly entries: readonly TocEntry[]
+  /** Objects that stayed, and whose grants had to become those of the backup. */
+  readonly regranted: readonly TocEntry[]
   /** All entries of the backup. */
   readonly ofBackup: readonly TocEntry[]
   /** Everything of the backup was brought back: what is there besides must not be. */
@@ -69,7 +72,7 @@ export async function checkTables(
   await connection.query('set local max_parallel_workers_per_gather = 2')
   const state = await readDatabaseState(connection, expected, clock)
   await connection.query('set local max_parallel_workers_per_gather = 0')
-  const listed = listedNames(options)
+  const listed = listedNames(options.listed)
   const unequal: string[] = []
   const findings = compareTables(tables, state.tables, new Map(), comparisonOf(facts, state)).flatMap(
     (finding): Finding[] => {
@@ -85,7 +88,7 @@ export async function checkTables(
 
 const nothingElse = { sequences: [], largeObjects: { count: '0', hash: '0' }, guards: [], visibleRows: [] }
 
-const listedNames = ({ listed }: CheckAfterOptions) => new Set(listed.map((entry) => normal(nameOf(entry))))
+const listedNames = (entries: readonly TocEntry[]) => new Set(entries.map((entry) => normal(nameOf(entry))))
 
 /** Whether a target holds every table of the user that the backup has, with the same rows. Reads all of them, if all are there. */
 export async function holdsAlready(
@@ -130,7 +133,9 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
   const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${nameOf(entry)}`)))
-  const listed = listedNames(options)
+  const listed = listedNames(options.listed)
+  const stayed = new Set(options.regranted.map(({ id }) => id))
+  const listedObjects = listedNames(options.listed.filter(({ id, kind }) => kind !== 'ACL' && !stayed.has(id)))
   const onPlatform = entriesOnPlatform(options.ofBackup, platform)
   const expected: DatabaseFacts = {
     ...facts,
@@ -156,7 +161,9 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   ]
   return findings.flatMap((finding) => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
-    if (isListed(finding.subject, listed)) return []
+    // Of grants that were refused it is told here what has to be done: the backup's statements alone revoke nothing.
+    const isGrant = finding.subject.startsWith('grants on ')
+    if (isListed(finding.subject, isGrant ? listedObjects : listed)) return []
     if (isOfPlatform(finding.subject, platform)) {
       const entry = onPlatform.get(comparable(finding.subject))
       return entry === undefined ? [] : [{ ...finding, kind: 'todo' as const, remedy: anew(entry).trim() }]
@@ -166,7 +173,11 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
     if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
     // Who owns and who granted follows the role that restores, where it may not act for others.
     if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))
-      return [withGrants({ ...finding, kind: 'todo' as const }, options.ofBackup)]
+      return [
+        isGrant
+          ? withGrants(finding, guards, [...facts.guards, ...state.guards])
+          : { ...finding, kind: 'todo' as const }
+      ]
     return [finding]
   })
 }
@@ -183,11 +194,16 @@ export function isOfTarget({ subject }: Pick<Finding, 'subject'>, made: Readonly
   return !made.has(normal(object))
 }
 
+interface ComparedGuards {
+  readonly source: readonly Guard[]
+  readonly copy: readonly Guard[]
+}
+
 /** The fingerprint of what was brought back; the whole one where everything was. */
 export function chosenGuards(
-  options: Pick<CheckAfterOptions, 'facts' | 'whole' | 'entries'>,
+  options: Pick<CheckAfterOptions, 'facts' | 'whole' | 'entries'> & Partial<Pick<CheckAfterOptions, 'regranted'>>,
   copy: readonly Guard[]
-): { readonly source: readonly Guard[]; readonly copy: readonly Guard[] } {
+): ComparedGuards {
   const { facts, whole } = options
   if (whole) return { source: facts.guards, copy }
   const names = new Set(
@@ -195,10 +211,13 @@ export function chosenGuards(
       .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
       .map((entry) => normal(nameOf(entry)))
   )
+  const regranted = new Set(options.regranted?.map((entry) => normal(nameOf(entry))))
+  const isRegranted = (guard: Guard) => guard.kind.startsWith('grants on ') && regranted.has(normal(guard.name))
   const source = facts.guards.filter(
     (guard) =>
-      !/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
-      names.has(normal(guard.name))
+      isRegranted(guard) ||
+      (!/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
+        names.has(normal(guard.name)))
   )
   const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
   return { source, copy: copy.filter((guard) => known.has(`${guard.kind}\0${guard.name}`)) }
@@ -214,14 +233,31 @@ function nameOf(entry: TocEntry): string {
   return entry.schema === '' ? tag : `${entry.schema}.${tag}`
 }
 
-/** Grants that are others get the statements that the backup has for them. */
-function withGrants(finding: Finding, entries: readonly TocEntry[]): Finding {
-  if (!finding.subject.startsWith('grants on ')) return finding
-  const subject = normal(finding.subject)
-  const grants = entries.filter((entry) => entry.kind === 'ACL' && subject.endsWith(` ${normal(nameOf(entry))}`))
-  return grants.length === 0
-    ? finding
-    : { ...finding, remedy: grants.map(({ definition }) => definition.trim()).join('\n') }
+/** Grants that are others get the statements that make them those of the backup; where it is the owner alone, there are none. */
+function withGrants(finding: Finding, { source, copy }: ComparedGuards, all: readonly Guard[]): Finding {
+  const linesOf = (guards: readonly Guard[]) =>
+    guards.find((guard) => `${guard.kind} ${guard.name}` === finding.subject)?.definition.split('\n') ?? []
+  const guard = [...source, ...copy].find(({ kind, name }) => `${kind} ${name}` === finding.subject)
+  if (guard === undefined) return { ...finding, kind: 'todo' }
+  const object = { kind: guard.kind.slice('grants on '.length), name: guard.name }
+  const owners = new Set(
+    all
+      .filter(({ kind, name }) => kind === `owner of ${object.kind}` && name === object.name)
+      .map(({ definition }) => definition)
+  )
+  const statements = grantStatements(object, linesOf(source), linesOf(copy), owners)
+  return statements.length === 0
+    ? { ...finding, kind: 'note' }
+    : { ...finding, kind: 'todo', remedy: statements.join('\n') }
+}
+
+/** Whether a check tells of grants that were refused: it knows what has to be revoked, too. */
+export function isToldAgain(entry: TocEntry, checked: readonly Finding[]): boolean {
+  const name = normal(nameOf(entry))
+  return (
+    entry.kind === 'ACL' &&
+    checked.some(({ subject }) => subject.startsWith('grants on ') && normal(subject).endsWith(` ${name}`))
+  )
 }
 
 /** What a user has hung on tables of the platform, by a finding's subject as `comparable` has it: that is not the platform's affair. */

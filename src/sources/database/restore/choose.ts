@@ -236,6 +236,8 @@ export function isOn(
   table: Pick<TocEntry, 'kind' | 'schema' | 'tag'>
 ): boolean {
   if (namedByTable.has(entry.kind)) return entry.schema === table.schema && entry.tag.startsWith(`${table.tag} `)
+  // One that calls a function is its table's, and not the function's.
+  if (entry.kind === 'INDEX' || entry.kind === 'STATISTICS') return holdsRows.has(table.kind)
   return true
 }
 

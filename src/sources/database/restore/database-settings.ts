@@ -2,6 +2,7 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
+import { granteeOf, privilegesOf } from '../grant-lines.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { readRoles } from '../roles.ts'
 import { assignment, isReservedRole } from '../roles-sql.ts'
@@ -157,19 +158,6 @@ export function missingGrants(
     )
   }
   return statements
-}
-
-/** A role's name as it is quoted in a line, or PUBLIC. */
-function granteeOf(line: string): string {
-  return /^(?:"(?:[^"]|"")*"|[^="]*)/.exec(line)?.[0] ?? ''
-}
-
-function privilegesOf(lines: readonly string[]): Set<string> {
-  const words = lines.flatMap((line) => {
-    const list = /^=([A-Z ,*]*)\//.exec(line.slice(granteeOf(line).length))?.[1] ?? ''
-    return list.split(',').filter((word) => word !== '')
-  })
-  return new Set(words)
 }
 
 const nameOf = (setting: string) => setting.slice(0, setting.indexOf('='))

@@ -29,7 +29,7 @@ export interface Passes {
   /** Schemas and extensions: what the platform does after an extension (grants by its own event triggers) must happen. */
   readonly first: TocEntry[]
   readonly before: TocEntry[]
-  after: TocEntry[]
+  readonly after: TocEntry[]
   readonly grants: TocEntry[]
   readonly last: TocEntry[]
   readonly defaults: TocEntry[]
@@ -59,10 +59,33 @@ export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes 
     else if (/^(?:SCHEMA|EXTENSION)$/.test(entry.kind)) passes.first.push(entry)
     else passes.before.push(entry)
   }
-  if (late.length > 0) {
-    const isIndex = ({ kind }: TocEntry) => kind === 'INDEX' || kind === 'CONSTRAINT'
-    const { after } = passes
-    passes.after = [...after.filter(isIndex), ...late, ...after.filter((entry) => !isIndex(entry))]
-  }
-  return passes
+  return late.length === 0 ? passes : { ...passes, after: withLate(passes.after, late, toc, running) }
+}
+
+/** Puts partitions of tables that stay behind their indexes, which are valid as soon as those of partitions further down are part of them. */
+function withLate(
+  after: readonly TocEntry[],
+  late: readonly TocEntry[],
+  toc: ArchiveToc,
+  running: ReadonlySet<number>
+): TocEntry[] {
+  const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
+  const partitions = new Set(late.flatMap(({ needs }) => needs.filter((id) => running.has(id))))
+  const isIndex = ({ kind }: TocEntry) => kind === 'INDEX' || kind === 'CONSTRAINT'
+  const nameOf = ({ schema, tag }: Pick<TocEntry, 'schema' | 'tag'>) => `${schema}\0${tag}`
+  /** Names of the indexes of those partitions themselves: the tag of a constraint begins with its table's. */
+  const own = new Set(
+    toc.entries.filter(isIndex).flatMap(({ kind, schema, tag, needs }) => {
+      const table = byId.get(needs.find((id) => partitions.has(id)) ?? -1)
+      if (table === undefined) return []
+      return [nameOf({ schema, tag: kind === 'INDEX' ? tag : tag.slice(table.tag.length + 1) })]
+    })
+  )
+  const isBelow = (entry: TocEntry) => entry.kind === 'INDEX ATTACH' && !own.has(nameOf(entry))
+  return [
+    ...after.filter(isIndex),
+    ...after.filter(isBelow),
+    ...late,
+    ...after.filter((entry) => !isIndex(entry) && !isBelow(entry))
+  ]
 }

@@ -14,6 +14,7 @@ import { listed, quoteIdentifier, readable } from '../quote.ts'
 import { sameDefinition, withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
+import { type Expressions, giveExpressionsBack, withoutExpressions } from './expressions.ts'
 import { type KnownObjects, readKnownObjects } from './known-objects.ts'
 import { isOnPlatform } from './plan.ts'
 import { refusalOf } from './refusal.ts'
@@ -35,6 +36,8 @@ export interface Replaced {
   /** Tables and composite types that would lose a column or themselves; the restore must not begin. */
   readonly endangered: readonly string[]
   readonly entries: ReadonlyMap<number, TocEntry>
+  /** Defaults and checks of the target before: tables and domains that stay lose them with what they use. */
+  readonly expressions: Expressions
 }
 
 /** The definitions of everything in the target, as pg_dump writes them. */
@@ -103,15 +106,17 @@ const attached = new Set([
   'TRIGGER'
 ])
 
-/** Decides what goes, pure. `now` are the target's definitions, `backup` those of the backup. */
+/** Decides what goes, pure. `held` are the target's definitions, `backup` those of the backup. */
 export function planReplacing(
-  now: ArchiveToc,
+  held: ArchiveToc,
+  expressions: Expressions,
   backup: ArchiveToc,
   chosen: Chosen,
   target: TargetState,
   known: KnownObjects,
   byTables: boolean
 ): Replaced {
+  const now = withoutExpressions(held, expressions)
   const own = (schema: string) => schema !== '' && target.schemas.get(schema)?.platform !== true
   const name = nameOf
   const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
@@ -211,7 +216,8 @@ export function planReplacing(
     changed: new Set(changed.map((entry) => entry.id)),
     known: { has: (entry) => !dropped.has(nameOf(entry)) && known.has(entry) },
     endangered,
-    entries
+    entries,
+    expressions
   }
 }
 
@@ -389,6 +395,7 @@ export async function giveBack(
   } catch (error) {
     throw error instanceof UserError && error.code === 'SB708' ? failed(error.message, error) : error
   }
+  await giveExpressionsBack(connection, replaced.expressions)
   const published = entries.flatMap((entry) =>
     entry.kind === 'PUBLICATION TABLE' ? (runner.findingOf(entry.id) ?? []) : []
   )

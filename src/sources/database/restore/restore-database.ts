@@ -21,6 +21,7 @@ import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } 
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
+import { readExpressions } from './expressions.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
@@ -147,10 +148,12 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     const chosen = choose(options.selection, facts, toc)
     const known = await readKnownObjects(connection)
     const definitions = facts.selection.type !== 'data'
+    const expressions = mode === 'replace' && definitions ? await readExpressions(connection) : null
     const replaced =
-      mode === 'replace' && definitions
+      expressions !== null
         ? planReplacing(
             await dumpDefinitions(options.target, await options.programs(), context, connection.tls),
+            expressions,
             toc,
             chosen,
             target,
@@ -349,7 +352,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       return
     }
     try {
-      await settle(true)
+      const settled = await settle(true)
+      for (const { subject, detail } of settled?.findings ?? []) context.log.warning(`${subject}: ${detail}`)
     } catch (error) {
       throw new UserError(
         'SB719',

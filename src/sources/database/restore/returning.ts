@@ -31,6 +31,8 @@ export function planReturning(
   for (const entry of entries) {
     const isLost = running.has(entry.id) && !chosen.needed.has(entry.id) && !before.has(entry)
     if (isLost && /^(?:TABLE|VIEW|MATERIALIZED VIEW|CONSTRAINT)$/.test(entry.kind)) lost.add(entry.id)
+    // A key to a partitioned table goes with any of its partitions. It needs what makes their indexes part of the table's.
+    if (entry.kind === 'INDEX ATTACH' && entry.needs.some((id) => lost.has(id))) lost.add(entry.id)
     if (chosen.entries.has(entry.id) || platform.has(entry.schema) || before.has(entry)) continue
     const belongs = along.test(entry.kind) && entry.needs.some((id) => returned.has(id))
     const went = taken.test(entry.kind) && entry.needs.some((id) => lost.has(id) || returned.has(id))

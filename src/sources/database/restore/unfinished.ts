@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
-import { qualified, quoteIdentifier, readable } from '../quote.ts'
+import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import { refusalOf } from './refusal.ts'
 
 /**
@@ -26,12 +26,15 @@ const unfinishedSchema = z.object({
   extensions: z.array(z.string()),
   others: z.array(z.object({ kind: z.enum(globalKinds), name: z.string() })),
   roles: z.array(z.string()),
-  /** Tables of the platform that rows come into. */
-  filled: z.array(nameSchema),
-  /** Large objects that were there before. */
-  largeObjects: z.array(z.number())
+  /** Tables of the platform that held nothing and that rows came into, with the transactions (`xmin`) that brought them. */
+  filled: z.array(nameSchema.extend({ by: z.array(z.string().regex(/^\d+$/)).default([]) })),
+  /** Numbers of large objects that were there before. */
+  largeObjects: z.array(z.number()),
+  /** First and last number of large objects that are made. */
+  madeObjects: z.array(z.tuple([z.number(), z.number()])).default([])
 })
 export type Unfinished = z.infer<typeof unfinishedSchema>
+export type Filled = Unfinished['filled'][number]
 
 /** Objects that are dropped in one transaction. */
 const batch = 25
@@ -43,6 +46,44 @@ export async function leaveMark(connection: Connection, unfinished: Unfinished):
 comment on schema ${markSchema} is 'A restore into this database has not ended: it is finished or taken back by the next one with restore-mode: empty.'`
   )
   await connection.query(`insert into ${markSchema}.restore values ($1)`, [JSON.stringify(unfinished)])
+}
+
+/** Adds to the mark what rows came in, in the transaction that brought them. */
+export async function markFilled(
+  connection: Connection,
+  unfinished: Unfinished,
+  filled: readonly Filled[]
+): Promise<void> {
+  await connection.query(`update ${markSchema}.restore set mark = $1`, [JSON.stringify({ ...unfinished, filled })])
+}
+
+/**
+ * Which transactions, inner ones included, the rows of a table are of that the open transaction has brought: those of others that came meanwhile are visible,
+ * too.
+ */
+export async function broughtBy(
+  connection: Connection,
+  table: { readonly schema: string; readonly name: string }
+): Promise<Filled> {
+  const { schema, name } = table
+  const rows = await connection.query<{ by: string }>(`
+with now as (select pg_catalog.pg_current_xact_id()::text::int8 as id),
+seen as (select distinct xmin::text::int8 as low from only ${qualified(table)}),
+whole as (select low, id, (low - id % 4294967296 + 4294967296) % 4294967296 as after from seen, now)
+select low::text as by from whole
+where case when after < 2147483648 then pg_catalog.pg_xact_status((id + after)::text::pg_catalog.xid8) = 'in progress' else false end order by low`)
+  return { schema, name, by: rows.map(({ by }) => by) }
+}
+
+/** Numbers as first and last ones of what follows on each other. */
+export function runsOf(numbers: readonly number[]): [number, number][] {
+  const runs: [number, number][] = []
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const last = runs.at(-1)
+    if (last !== undefined && number - last[1] <= 1) last[1] = number
+    else runs.push([number, number])
+  }
+  return runs
 }
 
 /** The mark in a target, if there is one that the session's own role left. Needs an open transaction. */
@@ -64,8 +105,8 @@ export async function removeMark(connection: Connection): Promise<void> {
 
 /**
  * Takes away what a restore left, in several transactions; may be cut and started again. `begin` opens a transaction with its settings, in which neither
- * triggers nor event triggers fire. What the mark does not name stays; what could not be taken back and harms nothing (roles, rows and
- * large objects that the role may not touch) is returned.
+ * triggers nor event triggers fire. What the mark does not name stays, and so do rows of the platform's tables that somebody else brought or has changed
+ * since. That is returned, and what could not be taken back and harms nothing (roles, rows and large objects that the role may not touch).
  */
 export async function takeBack(
   connection: Connection,
@@ -99,17 +140,7 @@ export async function takeBack(
   const findings: Finding[] = []
   await inTransaction(async () => {
     await connection.query(`select pg_catalog.set_config('storage.allow_delete_query', 'true', true)`)
-    for (const table of unfinished.filled) {
-      const sql = `delete from only ${qualified(table)}`
-      const error = await refusalOf(connection, sql)
-      if (error !== null)
-        findings.push({
-          kind: 'todo',
-          subject: `table ${readable(table)}`,
-          detail: asError(error).message,
-          remedy: `${sql};`
-        })
-    }
+    for (const table of unfinished.filled) findings.push(...(await emptyAgain(connection, table)))
   })
   await unlinkObjects(connection, unfinished, inTransaction)
   for (const other of unfinished.others)
@@ -130,11 +161,24 @@ export async function takeBack(
       findings.push({
         kind: 'todo',
         subject: 'large objects',
-        detail: `${others.count} of other owners are still there`
+        detail: `${others.count} that were not there before stay: they belong to others, or were made meanwhile`
       })
     await removeMark(connection)
   })
   return findings
+}
+
+/** Deletes the rows that the restore brought. */
+async function emptyAgain(connection: Connection, table: Filled): Promise<Finding[]> {
+  const subject = `table ${readable(table)}`
+  const where = `xmin::text in (${table.by.map(quoteLiteral).join(', ')})`
+  const sql = `delete from only ${qualified(table)} where ${where}`
+  const error = table.by.length === 0 ? null : await refusalOf(connection, sql)
+  if (error !== null) return [{ kind: 'todo', subject, detail: asError(error).message, remedy: `${sql};` }]
+  const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from only ${qualified(table)}`)
+  if (row === undefined || row.rows === '0') return []
+  const detail = `${row.rows} rows stay: they came in, or were changed, after the restore that was cut had brought its own`
+  return [{ kind: 'note', subject, detail }]
 }
 
 const madeSince = ({ largeObjects }: Unfinished) => `oid <> all (array[${largeObjects.join(', ')}]::oid[])`
@@ -148,7 +192,9 @@ async function unlinkObjects(
     await inTransaction(async () => {
       const [row] = await connection.query<{ count: string }>(
         `select count(pg_catalog.lo_unlink(o.oid))::text as count from (select oid from pg_catalog.pg_largeobject_metadata
-where oid <> all (array[${unfinished.largeObjects.join(', ')}]::oid[]) and pg_catalog.pg_has_role(lomowner, 'USAGE') limit ${batch}) o`
+where ${madeSince(unfinished)} and pg_catalog.pg_has_role(lomowner, 'USAGE')
+  and exists (select from pg_catalog.json_array_elements($1::json) r where oid::int8 between (r ->> 0)::int8 and (r ->> 1)::int8) limit ${batch}) o`,
+        [JSON.stringify(unfinished.madeObjects)]
       )
       more = row !== undefined && row.count !== '0'
     })
