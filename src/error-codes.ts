@@ -674,8 +674,10 @@ const catalogue = {
   },
   SB716: {
     title: 'A part of the backup could not be brought back',
-    cause: 'The database was restored; another part of the backup was not.',
-    remedy: 'Look at the findings; start the restore of that part again with `include`.'
+    cause:
+      'Storage files, Edge Functions or settings were not brought back, or not all of them. The database is not put back for that: where it was meant, it stays restored.',
+    remedy:
+      'Look at the findings; start the restore of that part again with `include`. The summary has the inputs for that, and those that bring the database back as it was.'
   },
   SB717: {
     title: 'Rows of some tables did not come back',

@@ -52,6 +52,14 @@ export interface RestorePorts extends Ports {
   readonly freeBytes: () => Promise<number | null>
 }
 
+/** What became of one part of a backup in a restore. */
+interface RestoredPart {
+  readonly source: SourceName
+  /** `unequal`: it came back, and is not what the backup says; `stopped`: what had come in by then stays. */
+  status: 'restored' | 'unequal' | 'stopped' | 'notBegun'
+  reason?: string
+}
+
 interface Draft {
   manifest?: Manifest
   url?: string | null
@@ -130,6 +138,7 @@ async function restoreInto(
   // Only what can be compared tells whether the target is the source: the facts of the database, whatever is restored.
   if (options.confirmTarget !== undefined) assertMeant(options.confirmTarget, options.target, contents.database)
   const toItself = isSource(options.target, contents.database)
+  draft.restore['toItself'] = toItself
   if (options.include.sources.includes('database') && facts === undefined)
     throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)
 
@@ -208,11 +217,14 @@ async function restoreInto(
       databaseMs: Math.round(clock.monotonic() - begun)
     })
     left = restored.left
+    draft.restore['parts'] = [{ source: 'database', status: left.length > 0 ? 'unequal' : 'restored' }]
     log.info(
       `${restored.rows} rows of ${restored.tables.length} tables came back and were compared with the backup.${restored.sideSchema === null ? '' : ` They are in the schema ${restored.sideSchema}.`}`
     )
   }
   const failures = await restoreParts(options, ports, draft, backup, contents)
+  if (failures.length > 0 && database !== undefined)
+    failures.push('The database stays restored; what came into the other parts stays, too.')
   if (left.length > 0)
     failures.unshift(
       `The rows of ${left.slice(0, 10).join(', ')}${left.length > 10 ? ` and ${left.length - 10} more tables` : ''} did not come back.`
@@ -281,23 +293,32 @@ async function restoreParts(
   contents: Contents
 ): Promise<string[]> {
   const failures: string[] = []
+  const told: RestoredPart[] = options.include.sources
+    .filter((source) => source !== 'database' && contents[source] !== undefined)
+    .map((source) => ({ source, status: 'notBegun' }))
+  const before = draft.restore['parts']
+  if (!options.dryRun) draft.restore['parts'] = [...(Array.isArray(before) ? before : []), ...told]
   for (const name of options.include.sources) {
     if (name === 'database') continue
     const part = ports.parts.find((one) => one.name === name)
-    if (contents[name] === undefined) {
+    const own = told.find(({ source }) => source === name)
+    if (own === undefined) {
       draft.findings.push({ kind: 'note', subject: name, detail: 'the backup does not hold this part' })
       continue
     }
     if (part === undefined) {
+      own.reason = 'these inputs do not reach it'
       failures.push(`${name} cannot be brought back with these inputs.`)
       continue
     }
+    own.status = 'stopped'
     try {
       const findings = options.dryRun
         ? ((await part.preview?.(backup, contents)) ?? [])
         : await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents))
       draft.findings.push(...findings)
       const differences = findings.filter(({ kind }) => kind === 'difference')
+      own.status = differences.length > 0 ? 'unequal' : 'restored'
       if (differences.length > 0)
         failures.push(
           `${name} came back, but not equal: ${differences
@@ -307,7 +328,8 @@ async function restoreParts(
         )
     } catch (thrown) {
       if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
-      failures.push(`${name}: ${thrown.code}: ${thrown.message} ${thrown.remedy}`)
+      own.reason = `${thrown.code}: ${thrown.message}`
+      failures.push(`${name}: ${own.reason} ${thrown.remedy}`)
     }
   }
   draft.findings.push(...notesOfLeftOut(contents, options.include, options.dryRun))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Result } from '../../result.ts'
+import { sourceNames } from '../../sources/source.ts'
 import { inert, inertCode } from '../escape.ts'
 import { formatAge, formatCount, formatDuration, plural } from '../format.ts'
 import { codeBlock, details, joined, leftOut, list, prose, section, table } from './markup.ts'
@@ -20,6 +21,17 @@ const schema = z.object({
   databaseMs: z.number().optional(),
   safetyBackupId: z.string().optional(),
   safetyProject: z.string().nullable().optional(),
+  /** The target is the source of the backup. */
+  toItself: z.boolean().optional(),
+  parts: z
+    .array(
+      z.object({
+        source: z.enum(sourceNames),
+        status: z.enum(['restored', 'unequal', 'stopped', 'notBegun']),
+        reason: z.string().optional()
+      })
+    )
+    .optional(),
   plan: z
     .object({
       objects: z.number(),
@@ -65,6 +77,7 @@ export function restoreBlock(result: Result): string {
       data.dryRun ? 'What the restore would do' : failed ? 'The restore' : 'What came back',
       `Target: ${data.target.map((name) => inertCode(name)).join(' = ')} · mode <code>${inert(data.mode)}</code>${data.ageMs === undefined ? '' : ` · the backup is ${formatAge(data.ageMs)} old`}`,
       outcome(data),
+      partsOf(data),
       differences(result),
       comparison(data),
       details(
@@ -78,8 +91,48 @@ export function restoreBlock(result: Result): string {
     ),
     byHand(result),
     details(`Notes: ${notes.length}`, named(notes.map((finding) => `${finding.subject}: ${finding.detail}`))),
+    toFinish(data, result),
     undo(data, result)
   ])
+}
+
+const statusWords = {
+  restored: '✅ came back',
+  unequal: '❌ came back, and is not what the backup says',
+  stopped: '❌ stopped before its end; what had come in by then stays',
+  notBegun: '❌ was not begun'
+} as const
+
+/** One line a part, where there is more than the database. */
+function partsOf({ parts = [] }: Restored): string {
+  if (!parts.some(({ source }) => source !== 'database')) return ''
+  return table(
+    ['Part', 'What became of it'],
+    parts.map(({ source, status, reason }) => [
+      inertCode(source),
+      `${statusWords[status]}${reason === undefined ? '' : `: ${prose(reason, 300)}`}`
+    ])
+  )
+}
+
+/** How the parts that did not come back are brought back without the others. */
+function toFinish({ parts = [], target, toItself }: Restored, { backup }: Result): string {
+  const open = parts.filter(({ source, status }) => source !== 'database' && status !== 'restored')
+  if (open.length === 0 || backup === undefined) return ''
+  const database = parts.some(({ source }) => source === 'database')
+  return section(
+    'To finish this restore',
+    `${database ? 'The database stays restored, and is' : 'The other parts stay, and are'} not touched by another restore with these inputs, beside the credentials of the target; it goes on where this one ended:`,
+    codeBlock(
+      'yaml',
+      [
+        'command: restore',
+        `backup: ${backup.id.replace(/[^\w-]/g, '?')}`,
+        `include: ${open.map(({ source }) => source).join(', ')}`,
+        `confirm-target: ${toItself === true ? 'same:' : ''}${target[0]?.replace(/[^\w.:/-]/g, '?') ?? ''}`
+      ].join('\n')
+    )
+  )
 }
 
 function outcome(data: Restored): string {
@@ -183,7 +236,9 @@ function undo(data: Restored, result: Result): string {
     unfinished ? 'The target is kept' : 'To undo this restore',
     unfinished
       ? afterFailure(data, result.error?.code)
-      : 'The target was backed up first. Start another restore with these inputs to have it back:',
+      : data.parts?.some(({ source, status }) => source !== 'database' && status !== 'notBegun') === true
+        ? 'The database of the target was backed up first. Start another restore with these inputs to have it back. What came into the other parts is in no such copy, and stays:'
+        : 'The target was backed up first. Start another restore with these inputs to have it back:',
     codeBlock(
       'yaml',
       [

@@ -156,3 +156,58 @@ test('after a failed restore only that is said of the target which is known', ()
   expect(later).toContain('>Replaced: 1')
   expect(later).not.toContain('as it was')
 })
+
+test('where a part did not come back after the database it is said of each part, and how to finish and to undo', () => {
+  const told = (parts: readonly Record<string, unknown>[], rest: Record<string, unknown> = {}) =>
+    renderSummary(
+      result({
+        command: 'restore',
+        status: 'partial',
+        error: { code: 'SB716', message: 'storage: SB801: no.', remedy: 'Look.' },
+        backup: {
+          id: '20261122T161908Z-k2m7q5xa',
+          createdAt: '2026-11-22T16:19:08.000Z',
+          type: 'full',
+          kind: 'scheduled',
+          sizeBytes: 1,
+          parts: [],
+          encryption: { scheme: 'age-x25519', recipients: [] },
+          source: {}
+        },
+        restore: {
+          mode: 'empty',
+          dryRun: false,
+          target: ['zyxwvutsrqponmlkjihg'],
+          rows: 9,
+          tables: [],
+          safetyBackupId: '20261122T161901Z-aaaaaaaa',
+          parts,
+          ...rest
+        }
+      }),
+      place
+    )
+  const database = { source: 'database', status: 'restored' }
+  const text = told([
+    database,
+    { source: 'storage', status: 'stopped', reason: 'SB801: refused' },
+    { source: 'functions', status: 'restored' },
+    { source: 'config', status: 'notBegun' }
+  ])
+  for (const words of [
+    '| <code>database</code> | ✅ came back |',
+    'stopped before its end; what had come in by then stays: SB801',
+    '| <code>config</code> | ❌ was not begun |',
+    'The database stays restored',
+    'backup: 20261122T161908Z-k2m7q5xa\ninclude: storage, config\nconfirm-target: zyxwvutsrqponmlkjihg',
+    'What came into the other parts is in no such copy, and stays',
+    'backup: 20261122T161901Z-aaaaaaaa\nrestore-mode: replace'
+  ])
+    expect(text).toContain(words)
+  expect(told([{ source: 'storage', status: 'unequal' }], { toItself: true })).toContain(
+    'confirm-target: same:zyxwvutsrqponmlkjihg\n'
+  )
+  const whole = told([database])
+  expect(whole).not.toContain('To finish this restore')
+  expect(whole).not.toContain('is in no such copy')
+})
