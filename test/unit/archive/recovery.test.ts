@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { recoveryText } from '../../../src/archive/recovery.ts'
 
@@ -120,5 +121,29 @@ describe('RESTORE.md', () => {
 
   test('never sends a dump through psql', () => {
     expect(text(['database.dump.zst.age'])).not.toMatch(/^psql /m)
+  })
+})
+
+describe('RESTORE.md is as it was looked at, and its commands as they were run (contract/archive-programs.test.ts)', () => {
+  const canary = 'canary-0123456789abcdef.txt.age'
+  const pack = 'objects-0001.tar.zst.age'
+  const whole = ['database.dump', 'roles.sql', 'vault.json', 'functions.tar', 'config.json'].map(
+    (name) => `${name}.zst.age`
+  )
+  const two = { scheme: 'age-x25519' as const, recipients: ['fp:0123456789abcdef', 'fp:fedcba9876543210'] }
+
+  // `npm run golden` writes the files anew.
+  test.each<[string, readonly string[], object]>([
+    ['everything', [...whole, pack, canary], { encryption: two }],
+    ['everything-with-contents', ['contents.json.zst.age', canary, ...whole, pack], { encryption: two }],
+    ['database', ['database.dump.zst.age'], { type: 'full', narrowed: false }],
+    ['database-narrowed', ['database.dump.zst.age', 'roles.sql.zst.age'], { type: 'full', narrowed: true }],
+    ['schema', ['database.dump.zst'], { type: 'schema', encryption: { scheme: 'none', recipients: [] } }],
+    ['schema-narrowed', ['database.dump.gz.age'], { type: 'schema', narrowed: true }],
+    ['data', ['database.dump.age'], { type: 'data', encryption: { scheme: 'age-scrypt', recipients: [] } }],
+    ['data-narrowed', ['database.dump.zst.age'], { type: 'data', narrowed: true }],
+    ['storage', [pack], { encryption: { scheme: 'age-pq', recipients: ['fp:0123456789abcdef'] } }]
+  ])('%s', async (name, files, more) => {
+    await expect(text(files, more)).toMatchFileSnapshot(join(import.meta.dirname, 'golden', `${name}.md`))
   })
 })
