@@ -5,7 +5,6 @@ import type { Connection } from '../clients/postgres/connection.ts'
 import { isAddressable, isResolvedOnTheWay, type SupabaseStorage } from '../clients/supabase-storage.ts'
 import type { Context } from '../context.ts'
 import type { DestinationName } from '../destinations/destination.ts'
-import { errorCodes } from '../error-codes.ts'
 import { asError, UserError } from '../errors.ts'
 import type { Glob } from '../glob.ts'
 import type { KnownPacks } from '../history/pool.ts'
@@ -23,6 +22,7 @@ import {
 } from './storage/listing.ts'
 import { type LineFile, openLineFile } from './storage/object-lines.ts'
 import { openPackWriter, type StoredPack } from './storage/pack-writer.ts'
+import { newTally, reasonsOf, warningsOf } from './storage/tally.ts'
 
 /** A place that the backup goes to. */
 export interface StoragePlace {
@@ -52,9 +52,6 @@ export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
   /** Takes the list of objects in an open transaction: the snapshot that the dump is taken in. What fails here is asked of the API later. */
   listIn(connection: Connection): Promise<void>
 }
-
-/** Deleted while the backup ran, without making it incomplete: this many, or one in a hundred. */
-const fewVanished = 10
 
 /** Files that the API fails at without one that comes in between: each was waited for, and with more of them it is no single file's fault. */
 const mostFailingInRow = 50
@@ -181,18 +178,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const budget = openBudget(options.maxDownloadBytes)
       const old = new Map<DestinationName, Map<string, StoredFile>>()
       const oldNumbers = new Map<string, number>()
-      const tally = {
-        objects: 0,
-        bytes: 0,
-        downloaded: 0,
-        unchanged: 0,
-        vanished: 0,
-        changed: 0,
-        overBudget: 0,
-        unaddressable: 0,
-        unreadable: 0,
-        notReached: 0
-      }
+      const tally = newTally()
       let brokenOff: UserError | null = null
       const notCaptured: StorageFacts['notCaptured'] = []
       const miss = (object: ListedObject, reason: string) => {
@@ -402,71 +388,9 @@ function storedObject(taken: Taken): Omit<StoredObject, 'in'> {
   }
 }
 
-interface Tally {
-  readonly objects: number
-  readonly bytes: number
-  readonly downloaded: number
-  readonly vanished: number
-  readonly overBudget: number
-  readonly unaddressable: number
-  readonly unreadable: number
-  readonly notReached: number
-}
-
 /** Whether it was the API that failed, and not this machine or the place where packs go. */
 function isOfTheApi({ code }: UserError): boolean {
   return code === 'SB801' || code === 'SB802' || code === 'SB803' || code === 'SB804'
-}
-
-/** Why the part is not whole, without names. */
-function reasonsOf(
-  tally: Tally,
-  brokenOff: UserError | null,
-  listing: Listing,
-  options: StorageSourceOptions
-): string[] {
-  const reasons: string[] = []
-  if (brokenOff !== null)
-    reasons.push(
-      `it broke off and ${tally.notReached} files were not reached (${brokenOff.code}: ${errorCodes[brokenOff.code].title})`
-    )
-  if (tally.overBudget > 0)
-    reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
-  if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
-  if (tally.unaddressable > 0)
-    reasons.push(`${tally.unaddressable} files have names under which the API does not give them`)
-  if (tally.vanished > Math.max(fewVanished, (tally.objects + tally.vanished) / 100))
-    reasons.push(
-      `${tally.vanished} of ${tally.objects + tally.vanished} files were not there any more when they were fetched`
-    )
-  const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
-  if (others > 0)
-    reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
-  return reasons
-}
-
-function warningsOf(
-  tally: Tally,
-  brokenOff: UserError | null,
-  listing: Listing,
-  spent: number,
-  options: StorageSourceOptions
-): string[] {
-  const warnings: string[] = []
-  if (brokenOff !== null) warnings.push(`storage: ${brokenOff.message} ${brokenOff.remedy}`)
-  if (listing.buckets.length === 0)
-    warnings.push(options.buckets.length === 0 ? 'The project has no Storage buckets.' : 'No bucket fits `buckets`.')
-  if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
-  if (listing.olderVersions > 0)
-    warnings.push(
-      `${listing.olderVersions} earlier versions of Storage files are not in the backup: the API gives the current ones.`
-    )
-  const forgetful = options.places.filter(({ known }) => known === null).map(({ name }) => name)
-  if (forgetful.length > 0 && tally.downloaded > 0)
-    warnings.push(
-      `${forgetful.join(', ')} keeps nothing across runs: every Storage file is downloaded and stored with each backup (${spent} bytes of egress this time). release, repository and folder take only what changed.`
-    )
-  return warnings
 }
 
 function sharedOf(

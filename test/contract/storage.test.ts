@@ -623,6 +623,38 @@ describe('the source storage', () => {
       expect(changes()).toEqual([])
     })
 
+    test('a restore that is cancelled sets it back', async () => {
+      const { packer, facts } = await capture()
+      const run = new AbortController()
+      const within = (signal: AbortSignal) => ({ ...context, signal })
+      const open = (signal: AbortSignal) =>
+        connectManagement({
+          url: management.url,
+          token,
+          ref: 'bcdefghijklmnopqrstu',
+          retries: 0,
+          context: within(signal)
+        })
+      target.onCall = (method, path) => {
+        if (method === 'POST' && /\/object\/files\//.test(path)) run.abort(new Error('enough'))
+      }
+      await expect(
+        restoreStorage({
+          context: within(run.signal),
+          target: openSupabaseStorage({ url: target.url, key: jwt, context: within(run.signal), retries: 1 }),
+          targetAfterAbort: () => api(target),
+          management: { target: open(run.signal), afterAbort: () => open(AbortSignal.timeout(5000)) },
+          ...listed(facts),
+          backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
+          buckets: [],
+          jobs: 2,
+          connection: null
+        })
+      ).rejects.toThrow('enough')
+      expect(changes()).toEqual([{ fileSizeLimit: 9_000_000 }, { fileSizeLimit: before }])
+      expect(target.buckets.get('files')?.file_size_limit).toBe(9_000_000)
+    })
+
     test('without a token the files that are too large are named with what to do, and the others come', async () => {
       source.addBucket('files')
       const made = await capture()

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -295,6 +295,48 @@ describe('database and Storage through the bundle', () => {
       { source: 'database', status: 'captured' },
       { source: 'storage', status: 'partial' }
     ])
+  })
+
+  test('F34: a disk that is full in the midst of the files costs them alone: their packs go, and the database is stored', async () => {
+    const temp = join(root, 'small')
+    await mkdir(temp)
+    // Room for one pack of files, not for two.
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m', 'tmpfs', temp])
+    const many = await startStorage({ key })
+    try {
+      many.addBucket('large')
+      for (let number = 0; number < 40; number++) many.put('large', `${number}`, randomBytes(3_500_000))
+      await writeStorageRows(server, many)
+      const done = await runAction({
+        inputs: {
+          'database-url': server.url('postgres', 'postgres'),
+          'supabase-url': many.url,
+          'service-role-key': key,
+          'pg-bin': binDirOf(15),
+          project: 'full',
+          destinations: 'folder',
+          folder: join(root, 'full'),
+          recipients,
+          verify: 'none'
+        },
+        temp
+      })
+      runs.push(done)
+      expect([done.code, done.outputs['status']]).toEqual([1, 'partial'])
+      expect(done.result?.backup?.parts).toMatchObject([
+        { source: 'functions' },
+        { source: 'config' },
+        { source: 'database', status: 'captured' },
+        { source: 'storage', status: 'impossible', reason: expect.stringContaining('SB310') }
+      ])
+      const stored = await readdir(join(root, 'full', 'full', done.outputs['backup-id'] ?? ''))
+      expect(stored.filter((name) => name.startsWith('objects-'))).toEqual([])
+      expect(stored).toContain('database.dump.zst.age')
+    } finally {
+      await many.stop()
+      await writeStorageRows(server, storage)
+      execFileSync('umount', ['-l', temp])
+    }
   })
 
   test('a refused key costs the files alone and is named', async () => {

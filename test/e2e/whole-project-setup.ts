@@ -127,6 +127,9 @@ export async function emptyProject({ management, identity }: WholeProject): Prom
   const server = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })
   await loadSupabase(server, { user: false })
   const project = management.addProject(targetRef)
+  // Lower than the largest file.
+  const settings = Object(project.settings.get('/config/storage'))
+  project.settings.set('/config/storage', { ...settings, fileSizeLimit: 6_000_000 })
   const storage = await startStorage({
     key: serviceKey,
     tables: await storageTables(server),

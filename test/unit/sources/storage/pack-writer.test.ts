@@ -106,3 +106,23 @@ test('a pack that cannot be finished ends the next object or the end, with its o
     await expect(writer.end()).rejects.toBe(full)
   }
 })
+
+test('what is abandoned leaves no pack half written, and nothing runs on', async () => {
+  const store = slowStore()
+  const ended: string[] = []
+  const writer = openPackWriter(async (name, content) => {
+    try {
+      return await store.add(name, content)
+    } finally {
+      ended.push(name)
+    }
+  }, random)
+  for (const number of [0, 1, 2]) await writer.put(record(number, half), { chunks: [half] })
+  const abandoned = writer.abandon(new Error('the project does not answer'))
+  expect(await isSettled(abandoned)).toBe(false)
+  store.letGo[0]?.()
+  await abandoned
+  expect(ended).toHaveLength(2)
+  // The second one ended by the break, and not as if it were whole.
+  expect(store.read).toHaveLength(1)
+})

@@ -1,0 +1,99 @@
+import type { DestinationName } from '../../destinations/destination.ts'
+import { errorCodes } from '../../error-codes.ts'
+import type { UserError } from '../../errors.ts'
+import { holdsFiles, type Listing } from './listing.ts'
+
+/** What became of the files of a backup, in numbers. */
+export interface Tally {
+  /** In the backup. */
+  objects: number
+  bytes: number
+  downloaded: number
+  unchanged: number
+  /** Other than listed when they came. */
+  changed: number
+  vanished: number
+  overBudget: number
+  unaddressable: number
+  unreadable: number
+  /** Listed, and not looked at before it broke off. */
+  notReached: number
+}
+
+export function newTally(): Tally {
+  return {
+    objects: 0,
+    bytes: 0,
+    downloaded: 0,
+    unchanged: 0,
+    changed: 0,
+    vanished: 0,
+    overBudget: 0,
+    unaddressable: 0,
+    unreadable: 0,
+    notReached: 0
+  }
+}
+
+/** The inputs that reasons and warnings are about. */
+export interface TallyOptions {
+  readonly buckets: readonly unknown[]
+  readonly maxDownloadBytes: number | undefined
+  /** `known` is null where a place keeps nothing across runs. */
+  readonly places: readonly { readonly name: DestinationName; readonly known: unknown }[]
+}
+
+/** Deleted while the backup ran, without making it incomplete: this many, or one in a hundred. */
+const fewVanished = 10
+
+/** Why the part is not whole, without names. */
+export function reasonsOf(
+  tally: Tally,
+  brokenOff: UserError | null,
+  listing: Listing,
+  options: TallyOptions
+): string[] {
+  const reasons: string[] = []
+  if (brokenOff !== null)
+    reasons.push(
+      `it broke off and ${tally.notReached} files were not reached (${brokenOff.code}: ${errorCodes[brokenOff.code].title})`
+    )
+  if (tally.overBudget > 0)
+    reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
+  if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
+  if (tally.unaddressable > 0)
+    reasons.push(`${tally.unaddressable} files have names under which the API does not give them`)
+  if (tally.vanished > Math.max(fewVanished, (tally.objects + tally.vanished) / 100))
+    reasons.push(
+      `${tally.vanished} of ${tally.objects + tally.vanished} files were not there any more when they were fetched`
+    )
+  const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
+  if (others > 0)
+    reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
+  return reasons
+}
+
+/** What a person should know, without names. `spent`: bytes that came over the network. */
+export function warningsOf(
+  tally: Tally,
+  brokenOff: UserError | null,
+  listing: Listing,
+  spent: number,
+  options: TallyOptions
+): string[] {
+  const warnings: string[] = []
+  if (brokenOff !== null) warnings.push(`storage: ${brokenOff.message} ${brokenOff.remedy}`)
+  if (listing.buckets.length === 0)
+    warnings.push(options.buckets.length === 0 ? 'The project has no Storage buckets.' : 'No bucket fits `buckets`.')
+  if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
+  if (listing.olderVersions > 0)
+    warnings.push(
+      `${listing.olderVersions} earlier versions of Storage files are not in the backup: the API gives the current ones.`
+    )
+  const forgetful = options.places.filter(({ known }) => known === null).map(({ name }) => name)
+  if (forgetful.length > 0 && tally.downloaded > 0)
+    warnings.push(
+      `${forgetful.join(', ')} keeps nothing across runs: every Storage file is downloaded and stored with each backup (${spent} bytes of egress this time). release, repository and folder take only what changed.`
+    )
+  return warnings
+}
