@@ -6,15 +6,19 @@ import { pipeline } from 'node:stream/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createPacker } from '../../src/archive/pack.ts'
 import { connect } from '../../src/clients/postgres/connect.ts'
+import { systemClock } from '../../src/clients/system.ts'
 import { createCompression, findZstd } from '../../src/clients/zstd.ts'
 import { UserError } from '../../src/errors.ts'
+import { queryAndRelease } from '../../src/sources/database/query-and-release.ts'
 import { everything } from '../../src/sources/database/selection.ts'
+import { watchDump } from '../../src/sources/database/watch.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import {
   type CaptureOptions,
   capture,
   type Desk,
   openDesk,
+  openReading,
   openSource,
   restoreAndCompare
 } from './database-capture-setup.ts'
@@ -350,6 +354,36 @@ describe('connections', () => {
     })
     expect(warnings.join()).toContain('no second connection')
     expect(await restoreAndCompare(desk, server, facts)).toEqual([])
+  })
+
+  test('a watch that is to end leaves no look behind that others would come between', async () => {
+    const connection = await openReading(server, 'shop')
+    try {
+      for (const waiting of ['before its look began', 'while it looks']) {
+        const stop = new AbortController()
+        const busy = waiting === 'before its look began' ? connection.query('select pg_sleep(0.3)') : undefined
+        const watch = watchDump({
+          connection,
+          applicationName: 'nobody',
+          clock: systemClock,
+          signal: stop.signal,
+          written: () => Promise.resolve(0),
+          everyMs: 1,
+          inactivityMs: 60_000,
+          onLook: () => undefined,
+          onWaiting: () => undefined,
+          onStalled: (error) => {
+            throw error
+          }
+        })
+        setTimeout(() => stop.abort(), 60)
+        await watch
+        expect(await queryAndRelease(connection, 'select 1 as one'), waiting).toEqual([{ one: 1 }])
+        await busy
+      }
+    } finally {
+      await connection.close()
+    }
   })
 
   // CUT_PLACES=200 cuts in so many places; a usual run in a few of them.

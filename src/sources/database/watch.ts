@@ -81,7 +81,10 @@ function stalled(options: WatchOptions): UserError {
   })
 }
 
-/** A look that is not answered at all is a network that stands still. */
+/** Milliseconds that a look under way gets when the watch is to end. */
+const lastAnswerMs = 10_000
+
+/** A look that is not answered at all is a network that stands still. When the watch is to end, its last look comes to its end first. */
 async function lookInTime(options: WatchOptions): Promise<readonly Row[] | 'closed' | 'silent'> {
   const answered = new AbortController()
   const looking = look(options)
@@ -92,7 +95,12 @@ async function lookInTime(options: WatchOptions): Promise<readonly Row[] | 'clos
     () => 'closed' as const
   )
   try {
-    return await Promise.race([looking, silence])
+    const first = await Promise.race([looking, silence])
+    if (first !== 'closed' || options.connection.broken.aborted) return first
+    // Whoever asks something on this connection next must not come between its savepoint and the end of that.
+    const end = options.clock.sleep(lastAnswerMs, AbortSignal.any([answered.signal, options.connection.broken]))
+    await Promise.allSettled([Promise.race([looking, end])])
+    return first
   } finally {
     answered.abort()
   }
