@@ -639,7 +639,7 @@ const catalogue = {
     title: 'The backup does not hold what was chosen, or the target has no place for it',
     cause:
       'A pattern matches nothing in the backup, the backup has no database part, or it holds rows only and the target lacks their table.',
-    remedy: 'Check `backup`, `schemas` and `tables`; `command: list` shows which backups hold what.'
+    remedy: 'Check `backup`, `schemas`, `tables` and `buckets`; `command: list` shows which backups hold what.'
   },
   SB711: {
     title: 'The backup is in another encoding',

@@ -11,7 +11,7 @@ import { readKnownPacks } from '../history/pool.ts'
 import type { BackupInputs, RestoreInputs, StorageAccess } from '../inputs.ts'
 import { keyBeginnings, lookUpServiceKey } from '../sources/look-up-service-key.ts'
 import { whyRefused } from '../sources/storage/refused-key.ts'
-import { type RestoreStorageOptions, restoreStorage } from '../sources/storage/restore.ts'
+import { chosenBuckets, type RestoreStorageOptions, restoreStorage } from '../sources/storage/restore.ts'
 import { openStorageSource, type StoragePlace, type StorageSource } from '../sources/storage.ts'
 
 /** Files are small and wait for the network: more at a time than there are processors. */
@@ -134,12 +134,13 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
         const { target } = await connectTarget()
         const there = await target.listBuckets()
         const known = new Set(there.map((bucket) => bucket.id))
-        const missing = facts.buckets.filter((bucket) => !known.has(bucket.id)).length
+        const chosen = chosenBuckets(facts, inputs.buckets)
+        const missing = chosen.filter((bucket) => !known.has(bucket.id)).length
         return [
           {
             kind: 'note',
             subject: 'Storage',
-            detail: `${facts.objectCount} files in ${facts.buckets.length} buckets, ${missing} of which the target lacks`
+            detail: `${facts.objectCount} files in ${facts.buckets.length} buckets${chosen.length === facts.buckets.length ? '' : `, of which ${chosen.length} are chosen`}, ${missing} of which the target lacks`
           }
         ]
       },

@@ -97,7 +97,8 @@ describe('the source storage', () => {
   }
   const restore = (
     { packer, facts }: { packer: Packer; facts: StorageFacts },
-    management: RestoreStorageOptions['management'] = null
+    management: RestoreStorageOptions['management'] = null,
+    buckets: RestoreStorageOptions['buckets'] = []
   ): Promise<RestoredStorage> =>
     restoreStorage({
       context,
@@ -106,7 +107,7 @@ describe('the source storage', () => {
       targetAfterAbort: () => api(target),
       ...listed(facts),
       backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
-      buckets: [],
+      buckets,
       jobs: 4,
       connection: null
     })
@@ -532,6 +533,28 @@ describe('the source storage', () => {
     expect(differences(damaged)).toMatchObject([
       { subject: 'Storage file files/file-1', detail: expect.stringContaining('broke off') }
     ])
+  })
+
+  test('F17: a pattern of `buckets` that fits nothing makes a backup partial, and stops a restore before it begins', async () => {
+    fill(2)
+    source.addBucket('other')
+    const some = await capture({ buckets: [['files'], ['Files'], ['avatar', '']] })
+    expect(some.captured).toMatchObject({
+      status: 'partial',
+      reason: '2 of the patterns in `buckets` fit no bucket of the project',
+      counts: { buckets: 1, objects: 2 }
+    })
+    expect(some.captured.warnings.filter((text) => text.startsWith('No bucket fits'))).toEqual([
+      'No bucket fits Files of `buckets`: upper and lower case matter.',
+      'No bucket fits avatar* of `buckets`: upper and lower case matter.'
+    ])
+    expect((await capture({ buckets: [['fil', ''], ['other']] })).captured.status).toBe('captured')
+    await expect(restore(some, null, [['files'], ['other']])).rejects.toMatchObject({
+      code: 'SB710',
+      message: 'No bucket of the backup fits other of `buckets`.'
+    })
+    expect(target.buckets.size).toBe(0)
+    expect((await restore(some, null, [['f', 's']])).counts).toMatchObject({ buckets: 1, uploaded: 2 })
   })
 
   test('a bucket whose making is answered by a failure, or by nothing, is made all the same', async () => {

@@ -43,6 +43,13 @@ export function isChosen(patterns: readonly Glob[], bucket: string): boolean {
   return patterns.length === 0 || patterns.some((pattern) => globMatches(pattern, bucket))
 }
 
+/** The patterns that fit none of these buckets, as they were written. */
+export function fittingNothing(patterns: readonly Glob[], buckets: readonly { readonly id: string }[]): string[] {
+  return patterns
+    .filter((pattern) => !buckets.some(({ id }) => globMatches(pattern, id)))
+    .map((pattern) => pattern.join('*'))
+}
+
 /** Only these hold files. */
 export function holdsFiles(bucket: StorageBucketFacts): boolean {
   return bucket.type === 'STANDARD'

@@ -9,7 +9,7 @@ import { UserError } from '../../errors.ts'
 import type { Glob } from '../../glob.ts'
 import type { Finding } from '../source.ts'
 import { inParallel } from './in-parallel.ts'
-import { isChosen } from './listing.ts'
+import { fittingNothing, isChosen } from './listing.ts'
 import { divideByPack, type ObjectsByPack } from './objects-by-pack.ts'
 import { type CheckedRecord, checkPack, filesOfPack } from './read-pack.ts'
 import { finishBuckets, type PreparedBucket, prepareBuckets } from './restore-buckets.ts'
@@ -61,13 +61,14 @@ export interface RestoredStorage {
  * target's by size and hash afterwards. A second run goes on where one ended: what is there with the same bytes is left alone. The limits of a
  * bucket are lifted while files go up and set again at the end, whatever happens; no bucket becomes public that was not.
  *
- * A file that the target refuses is a finding; what concerns all of them (key, network) is thrown: SB801, SB802, SB806.
+ * A file that the target refuses is a finding; what concerns all of them (key, network) is thrown: SB801, SB802, SB806; SB710 where `buckets` names
+ * what the backup does not hold.
  */
 export async function restoreStorage(options: RestoreStorageOptions): Promise<RestoredStorage> {
   const { context, target, facts, backup } = options
   const findings: Finding[] = []
   const tally = { objects: 0, uploaded: 0, alreadyThere: 0, failed: 0, bytes: 0 }
-  const chosen = facts.buckets.filter((bucket) => isChosen(options.buckets, bucket.id))
+  const chosen = chosenBuckets(facts, options.buckets)
   const prepared: PreparedBucket[] = []
   const names = new Set(chosen.map(({ id }) => id))
   let divided: ObjectsByPack | undefined
@@ -168,6 +169,19 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
     })
   }
   return { findings, counts: { buckets: prepared.length, ...tally } }
+}
+
+/** The buckets of a backup that the patterns mean. Throws SB710 where a pattern fits none of them. */
+export function chosenBuckets(
+  facts: Pick<HeldStorageFacts, 'buckets'>,
+  patterns: readonly Glob[]
+): HeldStorageFacts['buckets'] {
+  const idle = fittingNothing(patterns, facts.buckets)
+  if (idle.length > 0)
+    throw new UserError('SB710', `No bucket of the backup fits ${idle.join(', ')} of \`buckets\`.`, {
+      remedy: 'Check `backup` and `buckets`: upper and lower case matter, and `*` stands for any characters.'
+    })
+  return facts.buckets.filter((bucket) => isChosen(patterns, bucket.id))
 }
 
 type Uploaded =

@@ -1,7 +1,8 @@
 import type { DestinationName } from '../../destinations/destination.ts'
 import { errorCodes } from '../../error-codes.ts'
 import type { UserError } from '../../errors.ts'
-import { holdsFiles, type Listing } from './listing.ts'
+import type { Glob } from '../../glob.ts'
+import { fittingNothing, holdsFiles, type Listing } from './listing.ts'
 
 /** What became of the files of a backup, in numbers. */
 export interface Tally {
@@ -37,7 +38,7 @@ export function newTally(): Tally {
 
 /** The inputs that reasons and warnings are about. */
 export interface TallyOptions {
-  readonly buckets: readonly unknown[]
+  readonly buckets: readonly Glob[]
   readonly maxDownloadBytes: number | undefined
   /** `known` is null where a place keeps nothing across runs. */
   readonly places: readonly { readonly name: DestinationName; readonly known: unknown }[]
@@ -58,6 +59,8 @@ export function reasonsOf(
     reasons.push(
       `it broke off and ${tally.notReached} files were not reached (${brokenOff.code}: ${errorCodes[brokenOff.code].title})`
     )
+  const idle = fittingNothing(options.buckets, listing.buckets).length
+  if (idle > 0) reasons.push(`${idle} of the patterns in \`buckets\` fit no bucket of the project`)
   if (tally.overBudget > 0)
     reasons.push(`\`max-download\` (${options.maxDownloadBytes} bytes) left out ${tally.overBudget} files`)
   if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
@@ -83,8 +86,9 @@ export function warningsOf(
 ): string[] {
   const warnings: string[] = []
   if (brokenOff !== null) warnings.push(`storage: ${brokenOff.message} ${brokenOff.remedy}`)
-  if (listing.buckets.length === 0)
-    warnings.push(options.buckets.length === 0 ? 'The project has no Storage buckets.' : 'No bucket fits `buckets`.')
+  for (const pattern of fittingNothing(options.buckets, listing.buckets))
+    warnings.push(`No bucket fits ${pattern} of \`buckets\`: upper and lower case matter.`)
+  if (listing.buckets.length === 0 && options.buckets.length === 0) warnings.push('The project has no Storage buckets.')
   if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
   if (listing.olderVersions > 0)
     warnings.push(
