@@ -539,7 +539,6 @@ describe('opening a backup that lies somewhere else', () => {
         ['brackets', Array<Uint8Array>(3).fill(frame('[')), 'nested deeper']
       ] as const) {
         const backup = await open(await sealed(frames), [identity], codecs[codec]())
-        const begun = performance.now()
         let most = 0
         const before = process.memoryUsage().rss
         const watch = setInterval(() => {
@@ -551,8 +550,6 @@ describe('opening a backup that lies somewhere else', () => {
           clearInterval(watch)
         }
         expect(most, words).toBeLessThan(512 * 1024 * 1024)
-        // Two seconds where nothing else runs: tests beside this one are given their share.
-        expect(performance.now() - begun, words).toBeLessThan(30_000)
       }
     }
   )

@@ -96,6 +96,18 @@ describe('fetching', () => {
     expect(fetched.at(-1)).toBe('database.dump.gz.age')
   })
 
+  test('lends a file piece by piece, and none to a run that was cancelled', async () => {
+    const stop = new AbortController()
+    const { backup } = open(await store(), { signal: stop.signal })
+    await backup.fetch(['database.dump'])
+    const lent: Buffer[] = []
+    for await (const piece of backup.files.lend?.('database.dump') ?? []) lent.push(Buffer.from(piece))
+    expect(Buffer.concat(lent).equals(dump)).toBe(true)
+    stop.abort(new UserError('SB301', 'The run was cancelled.'))
+    const pieces = backup.files.lend?.('database.dump')
+    expect(await failureOf(pieces?.next() ?? Promise.resolve())).toBe('SB301 The run was cancelled.')
+  })
+
   test('takes shared files with the others', async () => {
     const stored = await store()
     const [first, ...files] = stored.manifest.files
