@@ -291,7 +291,8 @@ const catalogue = {
   SB301: {
     title: 'The run was cancelled',
     cause: 'The workflow run was cancelled or ran out of time.',
-    remedy: 'Start it again; nothing half-written is kept.'
+    remedy:
+      'Start it again: of a backup nothing half-written is kept, and what a restore left, if anything, is told beside this and taken back by the next start.'
   },
   SB302: {
     title: 'A program is missing on this machine',

@@ -147,7 +147,7 @@ function listenToSignals(cancel: AbortController, log: RunnerLog, removeFiles: (
         process.exit(1)
       }
       log.info(`${signal}: cancelling`)
-      cancel.abort(new UserError('SB301', `The run was cancelled (${signal}). Nothing of it was published.`))
+      cancel.abort(new UserError('SB301', `The run was cancelled (${signal}).`))
     })
   }
 }

@@ -83,6 +83,43 @@ describe('of a whole backup', () => {
     expect(await sql('rows', `insert into notes (body) values ('next') returning id`)).toEqual([{ id: 501 }])
   })
 
+  test('F68: rows alone that are refused leave the numbers where the application is, as all the rest', async () => {
+    await fresh('numbers')
+    await restoreOf(desk, facts, server, 'numbers', {}).run()
+    await sql(
+      'numbers',
+      `create table answers (note int references notes); insert into notes (body) select 'new' from generate_series(1, 100); insert into answers values (600)`
+    )
+    const before = await sql('numbers', 'select last_value, is_called, (select count(*) from notes) from notes_id_seq')
+    const refused = restoreOf(desk, facts, server, 'numbers', { type: 'data', mode: 'replace' }).run()
+    expect((await failure(refused)).code).toBe('SB709')
+    expect(
+      await sql('numbers', 'select last_value, is_called, (select count(*) from notes) from notes_id_seq')
+    ).toEqual(before)
+    expect(await sql('numbers', `insert into notes (body) values ('goes on') returning id`)).toEqual([{ id: 601 }])
+  })
+
+  test('numbers come back into a sequence that the role may set, but not alter', async () => {
+    await fresh('of_others')
+    await restoreOf(desk, facts, server, 'of_others', {}).run()
+    await server.query('drop role if exists setter')
+    await server.query('create role setter login bypassrls')
+    await sql(
+      'of_others',
+      `insert into notes (body) values ('new'); grant usage, create on schema public to setter; grant all on all tables in schema public, auth to setter; grant usage on schema auth to setter;
+       grant all on sequence notes_id_seq to setter; alter table child drop constraint child_parent_fkey; grant set on parameter session_replication_role to setter`
+    )
+    await restoreOf(desk, facts, server, 'of_others', {
+      type: 'data',
+      mode: 'replace',
+      user: 'setter',
+      selection: { schemas: [], excludeSchemas: [], tables: ['public.notes'], excludeTables: [], excludeTableData: [] }
+    }).run()
+    expect(
+      await sql('of_others', 'select max(id) as most, (select last_value::int from notes_id_seq) as next from notes')
+    ).toEqual([{ most: 500, next: 500 }])
+  })
+
   test('what a backup of another type does not hold is told', async () => {
     const preview = async (held: DatabaseFacts, type: 'schema' | 'data') =>
       restoreOf(desk, held, server, 'source', { type }).preview(false)

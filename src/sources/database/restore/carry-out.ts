@@ -115,7 +115,9 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const loaded = together([emptied, brought])
   findings.push(...loaded.findings, ...(await keepPrivate(connection, hidden)))
   if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
-  await runner.run(passes.after)
+  /** Those that the role may set, but not alter, stay set when the transaction is taken back: they come when nothing can fail any more. */
+  const isLate = (entry: TocEntry) => entry.kind === 'SEQUENCE SET' && plan.platform.has(entry.schema)
+  await runner.run(passes.after.filter((entry) => !isLate(entry)))
   const notGivenBack =
     replaced === null || dropped === null ? [] : await giveBack(connection, replaced, target.user, dropped.unpopulated)
   findings.push(...notGivenBack.filter((one) => runner.findings.every(({ subject }) => subject !== one.subject)))
@@ -132,6 +134,9 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
   const checked = await check(options, loaded, runner, compared)
   findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...checked.findings)
+  const told = runner.findings.length
+  await runner.run(passes.after.filter(isLate))
+  findings.push(...runner.findings.slice(told))
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)

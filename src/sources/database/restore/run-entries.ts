@@ -66,6 +66,13 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   const findings: Finding[] = []
   const byEntry = new Map<number, Finding>()
   const done = new Set<number>()
+  /** Sequences that were made here. `setval` is never rolled back; for one that was there before, it is when the transaction gave it a new file before. */
+  const made = new Set<string>()
+  const placeOf = ({ schema, tag }: TocEntry) => JSON.stringify([schema, tag])
+  const isDone = (entry: TocEntry) => {
+    done.add(entry.id)
+    if (entry.kind === 'SEQUENCE') made.add(placeOf(entry))
+  }
   /** Schemas with owners that may not make anything there (yet: grants come later). Only who may can be given an object. */
   const lent = new Set<string>()
   const pairOf = ({ schema, owner }: TocEntry) => JSON.stringify([schema, owner])
@@ -78,6 +85,8 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       const objects = entry.needs.map((id) => options.entries.get(id)).find((need) => need?.kind === 'BLOB METADATA')
       if (objects !== undefined && entry.kind === 'ACL') sql = forEachObject(sql, objectNumbers(objects))
     }
+    if (entry.kind === 'SEQUENCE SET' && !made.has(placeOf(entry)))
+      sql = `ALTER SEQUENCE ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)} RESTART;\n${sql}`
     if (entry.accessMethod !== '' && entry.accessMethod !== 'heap') {
       sql = `SET LOCAL default_table_access_method = ${quoteIdentifier(entry.accessMethod)};\n${sql}\nSET LOCAL default_table_access_method = heap;`
     }
@@ -147,7 +156,10 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   }
 
   async function one(entry: TocEntry): Promise<void> {
-    const error = await refusalOf(connection, sqlOf(entry))
+    let error = await refusalOf(connection, sqlOf(entry))
+    // Who may set a sequence may not always alter it.
+    if (entry.kind === 'SEQUENCE SET' && sqlStateOf(error) === '42501')
+      error = await refusalOf(connection, definitionOf(entry))
     if (error !== null) {
       if (
         alreadyThere.has(sqlStateOf(error) ?? '') &&
@@ -175,7 +187,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       byEntry.set(entry.id, finding)
       return
     }
-    done.add(entry.id)
+    isDone(entry)
     const notOwned = await giveToOwner(entry)
     if (notOwned === null) return
     otherOwner.add(entry.id)
@@ -207,7 +219,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
           all.length === 1
             ? 'alone'
             : await refusalOf(connection, all.map((entry) => `${sqlOf(entry)}\n;${ownerOf(entry) ?? ''}`).join('\n'))
-        if (failed === null) for (const entry of all) done.add(entry.id)
+        if (failed === null) for (const entry of all) isDone(entry)
         else for (const entry of all) await one(entry)
         options.onProgress(all.length)
       }
