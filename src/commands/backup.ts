@@ -1,31 +1,21 @@
 import { join } from 'node:path'
 import { storedCanary } from '../archive/canary.ts'
-import type { CompressionMethod } from '../archive/compression.ts'
-import { databaseFactsSchema } from '../archive/contents-database.ts'
-import type { Encryption } from '../archive/encryption.ts'
-import {
-  formatVersion,
-  type Manifest,
-  minReader,
-  type Part,
-  type Shape,
-  type Verification
-} from '../archive/manifest.ts'
+import type { Manifest, Part } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import type { Destination } from '../destinations/destination.ts'
-import { errorCodes } from '../error-codes.ts'
 import { UserError } from '../errors.ts'
 import { makeBackupId } from '../history/backup-id.ts'
 import type { Alarm } from '../history/comparison.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import { isKeyShown } from '../history/recipients.ts'
-import type { RetentionRules } from '../history/retention.ts'
 import { backupRows } from '../history/rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding, SharedPacks, Source, SourceName } from '../sources/source.ts'
 import { formatBytes } from '../ui/format.ts'
-import { guardPlaintext, type PlaintextRule } from './guard.ts'
+import { captureSource, notCapturedNotes } from './capture-source.ts'
+import { guardPlaintext } from './guard.ts'
 import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase, recipientWarnings } from './look-back.ts'
+import { type BackupOptions, frameOf } from './manifest-frame.ts'
 import { type FactLists, packContents } from './pack-contents.ts'
 import type { Ports, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
@@ -34,24 +24,6 @@ import { backupBefore, type OpenEarlier, writeDiary } from './schema-diary.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
-
-export interface BackupOptions {
-  readonly project: string
-  readonly type: Manifest['type']
-  readonly kind: Manifest['kind']
-  readonly plaintext: PlaintextRule
-  readonly encryption: Encryption
-  readonly encryptionFacts: Manifest['encryption']
-  readonly compression: CompressionMethod
-  /** Fraction of rows, users, objects or bytes that may go before it is an anomaly; nothing is compared when left out. */
-  readonly shrinkLimit?: number
-  /** Id of an earlier anomalous backup whose change was intended. */
-  readonly acknowledge?: string
-  /** Fingerprints of recipients that may be gone, or of the whole set that is left; undefined: recipients are not compared. */
-  readonly acceptRecipients?: readonly string[]
-  /** Rules by which earlier backups are removed when this one is complete. */
-  readonly keep?: RetentionRules
-}
 
 export interface BackupPorts extends Ports {
   /** Opens the sources to capture, in their order; what is skipped by choice comes as `skipped`. */
@@ -333,59 +305,6 @@ function failedDestination(
   }
 }
 
-interface CapturedPart {
-  readonly part: Part
-  readonly facts?: unknown
-  readonly lists?: FactLists
-  readonly shared?: SharedPacks
-  readonly warnings: readonly string[]
-}
-
-/** The database is what a backup is for: its failure ends the run. Another source that fails makes the backup partial. */
-async function captureSource(source: Source<unknown>, packer: Packer, signal: AbortSignal): Promise<CapturedPart> {
-  const before = new Set(packer.staged.map(({ name }) => name))
-  try {
-    const captured = await source.capture(packer.add, signal)
-    return {
-      part: {
-        source: source.name,
-        status: captured.status,
-        ...(captured.reason === undefined ? {} : { reason: captured.reason }),
-        counts: { ...captured.counts }
-      },
-      facts: captured.facts,
-      ...(captured.lists === undefined ? {} : { lists: captured.lists }),
-      ...(captured.shared === undefined ? {} : { shared: captured.shared }),
-      warnings: captured.warnings
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof UserError) || signal.aborted || source.name === 'database') throw thrown
-    // Half of a part that the contents do not speak of would only lie there.
-    for (const { name } of packer.staged) if (!before.has(name)) await packer.remove(name)
-    return {
-      part: {
-        source: source.name,
-        status: 'impossible',
-        reason: `${thrown.code}: ${errorCodes[thrown.code].title}`,
-        counts: {}
-      },
-      warnings: [`${source.name}: ${thrown.message} ${thrown.remedy}`]
-    }
-  }
-}
-
-/** What the backup does not hold although it lies in the database, by name: shown, so that nobody believes it to be there. */
-function notCapturedNotes(database: unknown): Finding[] {
-  const parsed = databaseFactsSchema.shape.notCaptured.safeParse(
-    typeof database === 'object' && database !== null ? Reflect.get(database, 'notCaptured') : undefined
-  )
-  return (parsed.success ? parsed.data : []).map(({ what, reason }) => ({
-    kind: 'note',
-    subject: what,
-    detail: `not in the backup: ${reason}`
-  }))
-}
-
 /** What the database takes on its server, where that is known. */
 function sizeOf(sources: readonly Source<unknown>[]): { databaseBytes?: number } {
   const size = sources.find((source) => source.name === 'database')?.sizeBytes
@@ -418,43 +337,6 @@ function neededBytes(staged: Packer['staged'], shared: SharedPacks | undefined):
   const old = [...(shared?.old.values() ?? [])].map(sum)
   // What lies in a pool already is staged once more for places without one.
   return sum(staged.filter(({ name }) => old.length === 0 || shared?.again.has(name) !== true)) + Math.max(0, ...old)
-}
-
-interface FrameFacts {
-  readonly options: BackupOptions
-  readonly id: string
-  readonly tool: string
-  readonly startedAt: Date
-  readonly durationMs: number
-  readonly parts: readonly Part[]
-  readonly about: Manifest['source']
-  readonly verification: Verification
-  readonly status: Manifest['status']
-  readonly shape?: Shape
-}
-
-function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
-  const { options } = facts
-  return {
-    format: formatVersion,
-    minReader,
-    critical: [],
-    id: facts.id,
-    project: options.project,
-    createdAt: facts.startedAt.toISOString(),
-    durationMs: facts.durationMs,
-    tool: facts.tool,
-    kind: options.kind,
-    type: options.type,
-    status: facts.status,
-    encryption: options.encryptionFacts,
-    compression: options.compression,
-    source: facts.about,
-    parts: [...facts.parts],
-    ...(facts.shape === undefined ? {} : { shape: facts.shape }),
-    shared: [],
-    verification: facts.verification
-  }
 }
 
 function incompleteText(parts: readonly Part[]): string {
