@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { partStatuses, sourceNames } from '../sources/source.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { firstIssue } from './first-issue.ts'
+import { partStatuses, sourceNames } from './parts.ts'
 import { isStorableName } from './stored-names.ts'
 import { parseStrictJson } from './strict-json.ts'
 

@@ -1,6 +1,7 @@
 import type { Contents } from '../archive/contents.ts'
+import { sourceNames } from '../archive/parts.ts'
 import type { Included } from '../inputs/commands.ts'
-import { type Finding, sourceNames } from '../sources/source.ts'
+import type { Finding } from '../sources/source.ts'
 
 /**
  * Notes of the parts that a backup holds and a restore leaves alone, each with the reason: who gives the target's database alone must not take

@@ -4,10 +4,11 @@ import { databaseFactsSchema, isNarrowed } from '../archive/contents-database.ts
 import { contentsLimits } from '../archive/contents-reading.ts'
 import { formatVersion, type Manifest } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
+import type { SourceName } from '../archive/parts.ts'
 import { recoveryText } from '../archive/recovery.ts'
 import type { RandomBytes } from '../context.ts'
 import { UserError } from '../errors.ts'
-import type { Captured, SharedPacks, SourceName } from '../sources/source.ts'
+import type { Captured, SharedPacks } from '../sources/source.ts'
 
 /** Long lists of a source's facts, which never lie in memory as a whole. */
 export type FactLists = NonNullable<Captured<unknown>['lists']>

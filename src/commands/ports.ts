@@ -1,7 +1,8 @@
+import type { Files } from '../archive/files.ts'
 import type { Manifest, Verification } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
-import type { Files, Finding } from '../sources/source.ts'
+import type { Finding } from '../sources/source.ts'
 
 /** What every command is handed. */
 export interface Ports {

@@ -1,12 +1,12 @@
 import { databaseFactsSchema } from '../archive/contents-database.ts'
 import type { PackRecord } from '../archive/contents-storage.ts'
+import type { Files } from '../archive/files.ts'
 import type { Verification, VerificationLevel } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
 import { checksNotRun } from '../sources/database/proof/check-sql.ts'
 import { glanceAtArchive } from '../sources/database/proof/glance.ts'
 import type { DatabaseProof, ProveDatabase } from '../sources/database/proof/prove-database.ts'
-import type { Files } from '../sources/source.ts'
 import { checkPack } from '../sources/storage/read-pack.ts'
 import type { Proof, Prove } from './ports.ts'
 

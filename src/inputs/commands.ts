@@ -1,4 +1,5 @@
 import type { CompressionMethod } from '../archive/compression.ts'
+import type { SourceName } from '../archive/parts.ts'
 import type { SigningKey, VerifyKey } from '../archive/signature.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { DestinationName } from '../destinations/destination.ts'
@@ -6,7 +7,6 @@ import type { Glob } from '../glob.ts'
 import type { HistoryFilter, SortOrder } from '../history/filter.ts'
 import type { BackupChoice } from '../history/select.ts'
 import type { Selection } from '../sources/database/selection.ts'
-import type { SourceName } from '../sources/source.ts'
 import type { Moment } from './choice.ts'
 import type { DashboardPlace, RepositoryName, SmtpServer } from './places.ts'
 

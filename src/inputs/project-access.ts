@@ -1,4 +1,4 @@
-import type { SourceName } from '../sources/source.ts'
+import type { SourceName } from '../archive/parts.ts'
 import { refOfApiHost } from '../supabase-host.ts'
 import type { DatabaseAccess, Included, ManagementAccess, StorageAccess } from './commands.ts'
 import type { InputName } from './declared.ts'

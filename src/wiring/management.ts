@@ -1,3 +1,4 @@
+import type { Files } from '../archive/files.ts'
 import { connectManagement, type Management } from '../clients/supabase-management.ts'
 import type { FetchableBackup } from '../commands/fetch-backup.ts'
 import type { RestorePart } from '../commands/restore.ts'
@@ -9,7 +10,7 @@ import { openConfigSource } from '../sources/config.ts'
 import { restoreFunctions } from '../sources/functions/restore.ts'
 import { openFunctionsSource } from '../sources/functions.ts'
 import { lookUpProject, type ProjectState, sessionPooler, unhealthyServices } from '../sources/look-up-project.ts'
-import type { Files, Finding, Source } from '../sources/source.ts'
+import type { Finding, Source } from '../sources/source.ts'
 
 /** The project as the Management API shows it. */
 export interface OpenedProject {

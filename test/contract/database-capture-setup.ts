@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import type { AddFile } from '../../src/archive/files.ts'
 import { connect } from '../../src/clients/postgres/connect.ts'
 import type { Connection } from '../../src/clients/postgres/connection.ts'
 import { systemClock, systemRandomBytes } from '../../src/clients/system.ts'
@@ -16,7 +17,7 @@ import {
 import { compareDatabase, readDatabaseState } from '../../src/sources/database/copy-state.ts'
 import { everything } from '../../src/sources/database/selection.ts'
 import { beginReading, sessionSettings } from '../../src/sources/database/snapshot.ts'
-import type { AddFile, Captured, Finding } from '../../src/sources/source.ts'
+import type { Captured, Finding } from '../../src/sources/source.ts'
 import type { PostgresServer } from '../kit/postgres/server.ts'
 
 /** A folder with a context in it, and what was logged. */

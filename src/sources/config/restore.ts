@@ -5,13 +5,14 @@ import {
   configFileSchema,
   configSectionNames
 } from '../../archive/contents-config.ts'
+import type { Files } from '../../archive/files.ts'
 import type { Management } from '../../clients/supabase-management.ts'
 import { ManagementError } from '../../clients/supabase-management-errors.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import { readSection } from '../config.ts'
 import { reasonOf } from '../management-reason.ts'
-import type { Files, Finding } from '../source.ts'
+import type { Finding } from '../source.ts'
 import {
   at,
   type DifferingSetting,

@@ -3,10 +3,10 @@ import { rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack as startTar } from 'tar-stream'
 import { type PackRecord, packIndexEntry } from '../../archive/contents-storage.ts'
+import type { AddedFile, AddFile } from '../../archive/files.ts'
 import { bytesOfEntries } from '../../archive/pool-index.ts'
 import type { RandomBytes } from '../../context.ts'
 import { asError } from '../../errors.ts'
-import type { AddedFile, AddFile } from '../source.ts'
 import type { DownloadedObject } from './download.ts'
 
 /** A pack is closed when it holds this many bytes, or this many files. */

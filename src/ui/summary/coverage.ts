@@ -1,6 +1,6 @@
 import type { Part } from '../../archive/manifest.ts'
+import { sourceNames } from '../../archive/parts.ts'
 import type { Result } from '../../result.ts'
-import { sourceNames } from '../../sources/source.ts'
 import { countsOf } from './counts.ts'
 import { details, prose, section, table, unbroken } from './markup.ts'
 import { partNames } from './words.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { sourceNames } from '../../archive/parts.ts'
 import type { Result } from '../../result.ts'
-import { sourceNames } from '../../sources/source.ts'
 import { inert, inertCode } from '../escape.ts'
 import { formatAge, formatCount, formatDuration, plural } from '../format.ts'
 import { codeBlock, details, joined, leftOut, list, prose, section, table } from './markup.ts'

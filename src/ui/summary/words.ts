@@ -1,5 +1,5 @@
+import type { SourceName } from '../../archive/parts.ts'
 import type { BackupRow, Result } from '../../result.ts'
-import type { SourceName } from '../../sources/source.ts'
 
 /** The parts of a project, as Supabase's dashboard calls them. */
 export const partNames: Readonly<Record<SourceName, string>> = {

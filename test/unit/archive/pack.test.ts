@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Compression } from '../../../src/archive/compression.ts'
+import type { Content, RunningProducer } from '../../../src/archive/files.ts'
 import { createPacker, type PackerOptions } from '../../../src/archive/pack.ts'
 import { UserError } from '../../../src/errors.ts'
-import type { Content, RunningProducer } from '../../../src/sources/source.ts'
 import { bytesOf, codec, collect, failureOf, folderForEach, never, plain, sealed } from './packing.ts'
 
 const folder = folderForEach()

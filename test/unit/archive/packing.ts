@@ -6,9 +6,9 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { afterEach, beforeEach } from 'vitest'
 import type { Compression, CompressionMethod } from '../../../src/archive/compression.ts'
 import { type Encryption, encryptionFor } from '../../../src/archive/encryption.ts'
+import type { Content } from '../../../src/archive/files.ts'
 import { createCompression } from '../../../src/clients/zstd.ts'
 import { UserError } from '../../../src/errors.ts'
-import type { Content } from '../../../src/sources/source.ts'
 
 export const never = new AbortController().signal
 export const identity = await generateX25519Identity()

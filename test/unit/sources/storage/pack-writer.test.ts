@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { extract } from 'tar-stream'
 import { expect, test } from 'vitest'
 import type { PackRecord } from '../../../../src/archive/contents-storage.ts'
-import type { AddFile } from '../../../../src/sources/source.ts'
+import type { AddFile } from '../../../../src/archive/files.ts'
 import { openPackWriter } from '../../../../src/sources/storage/pack-writer.ts'
 
 /** Half of what a pack holds, so that each third object begins a new one. */
