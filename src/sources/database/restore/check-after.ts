@@ -8,7 +8,8 @@ import {
   compareLargeObjects,
   compareSequences,
   compareTables,
-  compareVisibleRows
+  compareVisibleRows,
+  type Sides
 } from '../compare.ts'
 import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
 import { grantStatements } from '../grant-lines.ts'
@@ -17,6 +18,9 @@ import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 import { anew } from './entry-sql.ts'
 import { isOnPlatform, type RowsPlan } from './plan.ts'
+
+/** How findings of a restore call what they compare. */
+export const backupAndTarget: Sides = { source: 'backup', copy: 'target' }
 
 export interface CheckAfterOptions {
   readonly connection: Connection
@@ -115,6 +119,7 @@ export async function holdsAlready(
 function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOptions {
   const there = new Set(state.extensions.map((extension) => extension.name))
   return {
+    sides: backupAndTarget,
     missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
     sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
     sameFingerprint: facts.fingerprint === fingerprintVersion
@@ -154,10 +159,10 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   const compare = comparisonOf(facts, state)
   const guards = chosenGuards(options, state.guards)
   const findings = [
-    ...compareSequences(expected.sequences, state.sequences),
-    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects) : []),
+    ...compareSequences(expected.sequences, state.sequences, backupAndTarget),
+    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects, backupAndTarget) : []),
     ...compareGuards(guards.source, guards.copy, compare),
-    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards)
+    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards, backupAndTarget)
   ]
   return findings.flatMap((finding) => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []

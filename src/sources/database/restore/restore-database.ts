@@ -16,7 +16,14 @@ import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
 import { carryOutInStages } from './carry-out-in-stages.ts'
-import { chosenGuards, comparable, entriesOnPlatform, holdsAlready, isOfPlatform } from './check-after.ts'
+import {
+  backupAndTarget,
+  chosenGuards,
+  comparable,
+  entriesOnPlatform,
+  holdsAlready,
+  isOfPlatform
+} from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
@@ -408,20 +415,17 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     const onPlatform = entriesOnPlatform(toc.entries, plan.platform)
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
-    return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor, sameFingerprint })
+    return compareGuards(guards.source, guards.copy, {
+      sides: backupAndTarget,
+      missingExtensions: new Set(),
+      sameMajor,
+      sameFingerprint
+    })
       .filter(
         ({ kind, subject }) =>
           kind === 'difference' && (!isOfPlatform(subject, plan.platform) || onPlatform.has(comparable(subject)))
       )
-      .map((finding) => ({
-        ...finding,
-        kind: 'note' as const,
-        detail: finding.detail
-          .replaceAll('the copy', 'the target')
-          .replace('copy: ', 'target: ')
-          .replace('source: ', 'backup: ')
-          .replaceAll('the source', 'the backup')
-      }))
+      .map((finding) => ({ ...finding, kind: 'note' as const }))
   }
 
   /** The connection broke while the server ended the transaction: it is asked what came of it. */
