@@ -22,6 +22,7 @@ import { restoreDatabaseSettings } from './database-settings.ts'
 import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
 import { withoutObjects } from './entry-sql.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
+import { goneWithReplaced } from './gone-with-replaced.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
 import { resetGrants } from './kept-grants.ts'
 import { readKnownObjects } from './known-objects.ts'
@@ -91,6 +92,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const makes = given.plan.entries.length > 0 || mode === 'side-schema'
   const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
   await still(true)
+  const before = replaced === null ? [] : await readGuards(connection)
   const dropped = replaced === null ? null : await dropReplaced(connection, replaced, whole)
   findings.push(...(dropped?.findings ?? []))
   const keptObjects = dropped?.keptObjects ?? new Set<string>()
@@ -132,6 +134,11 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
   const checked = await check(options, loaded, runner, compared)
   findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...checked.findings)
+  if (replaced !== null) {
+    const told = new Set(findings.map(({ subject }) => subject))
+    const gone = goneWithReplaced(before, await readGuards(connection), replaced.entries.values(), chosen.whole)
+    findings.push(...gone.filter(({ subject }) => !told.has(subject)))
+  }
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)

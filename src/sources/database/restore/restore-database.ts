@@ -30,6 +30,8 @@ import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
 import { assertPlan, assertTarget } from './gates.ts'
+
+import { goesWith } from './gone-with-replaced.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
@@ -276,7 +278,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
             .map(describeEntry),
           findings: [
             ...plan.findings,
-            ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, chosen, toc, plan) : [])
+            ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, prepared) : [])
           ],
           ...(comparison === undefined ? {} : { comparison })
         }
@@ -401,18 +403,17 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     }
   }
 
-  /** Definitions of the chosen objects that are not those of the backup. */
+  /** Definitions of the chosen objects that are not those of the backup, with what the target has beside and replacing would take away. */
   async function definitionsThatDiffer(
     connection: Connection,
-    chosen: Chosen,
-    toc: ArchiveToc,
-    plan: RestorePlan
+    { chosen, toc, plan, replaced }: Prepared
   ): Promise<Finding[]> {
     const guards = chosenGuards(
       { facts, whole: chosen.whole, entries: toc.entries.filter((entry) => chosen.entries.has(entry.id)) },
-      await readGuards(connection, facts.server.versionNumber)
+      await readGuards(connection, facts.server.versionNumber),
+      goesWith(replaced?.roots ?? [])
     )
-    const onPlatform = entriesOnPlatform(toc.entries, plan.platform)
+    const onPlatform = entriesOnPlatform([...toc.entries, ...(replaced?.extras ?? [])], plan.platform)
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
     return compareGuards(guards.source, guards.copy, {
