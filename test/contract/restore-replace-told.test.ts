@@ -50,7 +50,10 @@ test('findings of a restore speak of the backup and the target, not of source an
   await copy('words', `create publication since for table app.notes; comment on function app.f() is 'since'`)
   const { findings } = await replacing('words').run()
   expect(findings).toContainEqual(
-    expect.objectContaining({ subject: 'publication since', detail: 'it is in the target, but not in the backup' })
+    expect.objectContaining({
+      subject: 'publication since',
+      detail: expect.stringContaining('the backup does not have it')
+    })
   )
   expect(findings.filter(({ detail }) => /\b(?:copy|source)\b/.test(detail))).toEqual([])
 })
@@ -151,4 +154,27 @@ test('a replacement of everything notes what went', async () => {
     expect.arrayContaining(['policy since on storage.objects', 'function app.f()', 'index app.beside_ix'])
   )
   expect(told.filter(({ kind }) => kind === 'todo')).toEqual([])
+})
+
+test('what the target alone has and a replacement of everything leaves is listed with the SQL that removes it', async () => {
+  await sql('source', 'create role since_login login; create role since_group')
+  await copy(
+    'beyond',
+    `create publication since_news for table app.notes; create extension citext schema app; select vault.create_secret('hidden', 'since secret'); select cron.schedule('since job', '0 3 * * *', 'select 1')`
+  )
+  const beyond = ({ findings }: DatabaseRestored) => findings.filter(({ subject }) => /since|citext/.test(subject))
+  expect(beyond(await replacing('beyond', { selection: ofTables('app.notes') }).run())).toEqual([])
+  const told = beyond(await replacing('beyond').run())
+  expect(told.map(({ kind, subject, remedy }) => `${kind}: ${subject}: ${remedy}`).toSorted()).toEqual([
+    `note: Vault secret since secret: delete from vault.secrets where name = 'since secret';`,
+    `note: cron job since job: select cron.unschedule('since job');`,
+    'note: extension citext: DROP EXTENSION "citext";',
+    'note: publication since_news: DROP PUBLICATION "since_news";',
+    'note: role since_group: DROP ROLE "since_group";',
+    'note: role since_login: DROP ROLE "since_login";'
+  ])
+  expect(told.find(({ subject }) => subject === 'role since_login')?.detail).toContain('may log in')
+  expect(JSON.stringify(told)).not.toContain('hidden')
+  for (const { remedy } of told) await sql('beyond', remedy ?? '')
+  expect(beyond(await replacing('beyond').run())).toEqual([])
 })

@@ -7,6 +7,7 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
+import { tellBeyondBackup, tellJobsBeyond, tellSecretsBeyond } from './beyond-backup.ts'
 import { borrowRoles } from './borrowed-roles.ts'
 import {
   type CheckAfterOptions,
@@ -133,7 +134,12 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const refused = await stillOpen(connection, runner, toc, facts)
   const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
   const checked = await check(options, loaded, runner, compared)
-  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...checked.findings)
+  const beyond = tellsBeyond(given) ? await tellBeyondBackup(connection, facts, target) : []
+  const sameAgain = new Set(beyond.map(({ subject }) => subject))
+  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...beyond)
+  findings.push(
+    ...checked.findings.filter(({ subject }) => !sameAgain.has(subject.replace(/^(?:owner of|comment) /, '')))
+  )
   if (replaced !== null) {
     const told = new Set(findings.map(({ subject }) => subject))
     const gone = goneWithReplaced(before, await readGuards(connection), replaced.entries.values(), chosen.whole)
@@ -171,10 +177,13 @@ export async function restoreBeside(
   all: boolean
 ): Promise<Finding[]> {
   const { connection, facts, target, plan } = options
+  const beyond = tellsBeyond(options)
   if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
-  const jobs = plan.rows.some((rows) => rows.way === 'jobs' && !refused.has(rows.entry.id))
+  const planned = plan.rows.filter((rows) => rows.way === 'jobs')
+  const jobs = planned.some((rows) => !refused.has(rows.entry.id))
   return [
-    ...(jobs ? await scheduleJobs(connection, target.user) : []),
+    ...(jobs ? await scheduleJobs(connection, target.user, beyond) : []),
+    ...(beyond && planned.length === 0 ? await tellJobsBeyond(connection, null) : []),
     ...(all ? await restoreDatabaseSettings(connection, facts, target) : []),
     ...(all ? await secrets(options) : [])
   ]
@@ -275,10 +284,17 @@ async function alignRowSecurity(
       await connection.query(`alter table ${qualified(table)} disable row level security`)
 }
 
-async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
+/** Everything is replaced by a backup of everything: what the target has beside it and keeps is told. */
+function tellsBeyond({ mode, chosen, facts }: Pick<CarryOutOptions, 'mode' | 'chosen' | 'facts'>): boolean {
+  return mode === 'replace' && chosen.whole && facts.selection.type === 'full' && !isNarrowed(facts)
+}
+
+async function secrets(options: CarryOutOptions): Promise<Finding[]> {
+  const { connection, facts, plan, files } = options
+  const beyond = tellsBeyond(options)
   if (facts.vault === undefined || !plan.platform.has('vault') || !(await hasVault(connection))) {
     const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
-    if (held === '0') return []
+    if (held === '0') return beyond ? tellSecretsBeyond(connection, []) : []
     const why = facts.vault === undefined ? 'the backup could not read them' : 'the target has no Vault that takes them'
     return [
       {
@@ -290,7 +306,7 @@ async function secrets({ connection, facts, plan, files }: CarryOutOptions): Pro
   }
   const chunks: Uint8Array[] = []
   for await (const chunk of files.open('vault.json')) chunks.push(chunk)
-  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'))
+  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'), beyond)
 }
 
 /** What the target refused, without default privileges that it has already as they should be. */
