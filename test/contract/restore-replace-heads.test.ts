@@ -93,7 +93,7 @@ describe.each([15, 18] as const)('tables that use what is replaced, PostgreSQL %
     expect(await state(name)).not.toEqual(before)
     const restored = await replacing(name).run()
     expect(await state(name)).toEqual([{ ...before[0], seen: [103], rows: ['(2,8,2,3,3,1,102)'] }])
-    expect(restored.findings).toEqual([])
+    expect(restored.findings.filter(({ kind }) => kind !== 'note')).toEqual([])
   })
 
   test.each([

@@ -62,10 +62,16 @@ const passing = new Set([
   '57P05' // idle_session_timeout
 ])
 
+/**
+ * Classes whose DETAIL is made of rows (`Failing row contains (...)`, `Key (email)=(...) already exists`): logs of a public repository are read by everyone.
+ * Source: PostgreSQL, appendix A: data exceptions, violations of integrity, of `with check option`, and what user code raises.
+ */
+const holdsRows = /^(?:22|23|44|P0)/
+
 /** The error for a statement that the server refused. Its `cause` is the `ServerError`. */
 export function statementError(error: ServerError): UserError {
   const code = codeOfStatement(error)
-  const about = error.detail === undefined ? '' : ` (${error.detail})`
+  const about = error.detail === undefined || holdsRows.test(error.sqlState) ? '' : ` (${error.detail})`
   const remedy = code === 'SB122' ? remedyOfPermission(error) : errorCodes[code].remedy
   return new UserError(code, `The database answered: ${error.message}${about} [${error.sqlState}]`, {
     cause: error,

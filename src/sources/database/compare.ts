@@ -4,8 +4,19 @@ import { readable } from './quote.ts'
 import type { RecomputedView } from './recomputed-views.ts'
 import { sameDefinition } from './same-definition.ts'
 
+/** How findings call what is compared, each after `the`. */
+export interface Sides {
+  readonly source: string
+  readonly copy: string
+}
+
+/** The words of a proof. A restore compares a backup with its target. */
+export const sourceAndCopy: Sides = { source: 'source', copy: 'copy' }
+
 /** What is known about a copy beside its state. */
 export interface CompareOptions {
+  /** `sourceAndCopy` where it is left out. */
+  readonly sides?: Sides
   /** Extensions of the source that the copy's server does not have. */
   readonly missingExtensions: ReadonlySet<string>
   /** Whether source and copy run the same major version: else a definition that the server writes may differ in form alone. */
@@ -29,6 +40,7 @@ const shown = 500
  * extension which the copy lacks is `notProven`, and so is a changed wording between two major versions.
  */
 export function compareGuards(source: readonly Guard[], copy: readonly Guard[], options: CompareOptions): Finding[] {
+  const { sides = sourceAndCopy } = options
   const key = (guard: Guard) => `${guard.kind}\0${guard.name}`
   const there = Map.groupBy(copy, key)
   const findings: Finding[] = []
@@ -41,9 +53,9 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
         findings.push({
           kind: 'notProven',
           subject,
-          detail: `it needs ${missing.join(', ') || 'an extension'}, which the copy's server does not have`
+          detail: `it needs ${missing.join(', ') || 'an extension'}, which the ${sides.copy}'s server does not have`
         })
-      } else findings.push({ kind: 'difference', subject, detail: 'it is missing in the copy' })
+      } else findings.push({ kind: 'difference', subject, detail: `it is missing in the ${sides.copy}` })
     } else if (!sameDefinition(guard.definition, match.definition)) {
       const wording = !options.sameMajor && deparsed.test(guard.kind)
       const earlier = options.sameFingerprint === false && retold.test(guard.kind)
@@ -53,7 +65,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
         subject,
         detail: guard.kind.startsWith('options of ')
           ? 'its options differ; they may hold secrets and are not shown'
-          : `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition)}`
+          : `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition, sides)}`
       })
     }
   }
@@ -65,7 +77,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
       findings.push({
         kind: 'difference',
         subject: `${guard.kind} ${guard.name}`,
-        detail: 'it is in the copy, but not in the source'
+        detail: `it is in the ${sides.copy}, but not in the ${sides.source}`
       })
     }
   }
@@ -82,7 +94,7 @@ function isOfMissing(guard: Guard, options: CompareOptions): boolean {
 }
 
 /** The lines in which two definitions differ. */
-function bothSides(source: string, copy: string): string {
+function bothSides(source: string, copy: string, sides: Sides): string {
   const left = source.split('\n')
   const right = copy.split('\n')
   const only = (lines: readonly string[], others: readonly string[]) =>
@@ -90,7 +102,7 @@ function bothSides(source: string, copy: string): string {
   const cut = (text: string) => (text.length > shown ? `${text.slice(0, shown)}...` : text)
   const [first, second] = [only(left, right), only(right, left)]
   if (first === '' && second === '') return 'the same lines in another order'
-  return `source: ${cut(first) || '(nothing)'}; copy: ${cut(second) || '(nothing)'}`
+  return `${sides.source}: ${cut(first) || '(nothing)'}; ${sides.copy}: ${cut(second) || '(nothing)'}`
 }
 
 /** A table as it was found on the copy. */
@@ -107,6 +119,7 @@ export function compareTables(
   needs: ReadonlyMap<string, readonly string[]>,
   options: CompareOptions
 ): Finding[] {
+  const { sides = sourceAndCopy } = options
   const there = new Map(copy.map((table) => [readable(table), table]))
   return source.flatMap((table): Finding[] => {
     const name = readable(table)
@@ -121,19 +134,19 @@ export function compareTables(
             {
               kind: 'notProven',
               subject,
-              detail: `it needs ${missing.join(', ')}, which the copy's server does not have`
+              detail: `it needs ${missing.join(', ')}, which the ${sides.copy}'s server does not have`
             }
           ]
-        : [{ kind: 'difference', subject, detail: 'it is missing in the copy' }]
+        : [{ kind: 'difference', subject, detail: `it is missing in the ${sides.copy}` }]
     }
-    if (table.kind === 'm') return compareView(table, found, subject)
+    if (table.kind === 'm') return compareView(table, found, subject, sides)
     if (table.rows === null) return []
     if (found.rows !== table.rows)
       return [
         {
           kind: 'difference',
           subject,
-          detail: `rows: ${table.rows} in the source, ${found.rows ?? 'none'} in the copy`
+          detail: `rows: ${table.rows} in the ${sides.source}, ${found.rows ?? 'none'} in the ${sides.copy}`
         }
       ]
     if (table.hash === null)
@@ -145,7 +158,7 @@ export function compareTables(
         }
       ]
     if (found.hash === null || found.hash.method !== table.hash.method) {
-      return [{ kind: 'notProven', subject, detail: 'the copy could not be hashed in the same way' }]
+      return [{ kind: 'notProven', subject, detail: `the ${sides.copy} could not be hashed in the same way` }]
     }
     if (found.hash.value !== table.hash.value)
       return [{ kind: 'difference', subject, detail: `its content differs, though it has the same ${table.rows} rows` }]
@@ -171,20 +184,26 @@ const orderly =
  * A materialized view is computed anew by a restore. Where it is not as in the source it must be what its definition gives there: the source's may not have
  * been refreshed for long, which is no fault of the copy.
  */
-function compareView(table: TableFacts, found: CopiedTable, subject: string): Finding[] {
+function compareView(table: TableFacts, found: CopiedTable, subject: string, sides: Sides): Finding[] {
   if (table.populated === true && found.populated === false)
-    return [{ kind: 'difference', subject, detail: 'it holds no data in the copy' }]
+    return [{ kind: 'difference', subject, detail: `it holds no data in the ${sides.copy}` }]
   if (!viewDiffers(table, found)) return []
   const { recomputed } = found
-  const sides =
+  const both =
     table.rows === found.rows
       ? `its content differs, with ${table.rows} rows on both sides`
-      : `${table.rows} rows in the source, ${found.rows} in the copy`
+      : `${table.rows} rows in the ${sides.source}, ${found.rows} in the ${sides.copy}`
   if (recomputed === undefined || 'failed' in recomputed) {
     if (found.rows === '0')
-      return [{ kind: 'difference', subject, detail: `it is empty in the copy; ${table.rows} rows in the source` }]
+      return [
+        {
+          kind: 'difference',
+          subject,
+          detail: `it is empty in the ${sides.copy}; ${table.rows} rows in the ${sides.source}`
+        }
+      ]
     const why = recomputed === undefined ? '' : `; its definition could not be computed anew: ${recomputed.failed}`
-    return [{ kind: recomputed === undefined ? 'note' : 'notProven', subject, detail: `${sides}${why}` }]
+    return [{ kind: recomputed === undefined ? 'note' : 'notProven', subject, detail: `${both}${why}` }]
   }
   const sameRows = recomputed.rows === found.rows
   if (sameRows && (recomputed.hash === null || found.hash === null || recomputed.hash === found.hash.value))
@@ -192,7 +211,7 @@ function compareView(table: TableFacts, found: CopiedTable, subject: string): Fi
       {
         kind: 'note',
         subject,
-        detail: `${sides}, where it was computed anew: that is what its definition gives; the source's is stale, or hangs on time or order`
+        detail: `${both}, where it was computed anew: that is what its definition gives; the ${sides.source}'s is stale, or hangs on time or order`
       }
     ]
   const unsteady =
@@ -202,7 +221,7 @@ function compareView(table: TableFacts, found: CopiedTable, subject: string): Fi
     {
       kind: unsteady && found.rows !== '0' ? 'notProven' : 'difference',
       subject,
-      detail: `${found.rows === '0' ? `it is empty in the copy; ${table.rows} rows in the source` : sides}; its definition gives ${gives} there`
+      detail: `${found.rows === '0' ? `it is empty in the ${sides.copy}; ${table.rows} rows in the ${sides.source}` : both}; its definition gives ${gives} there`
     }
   ]
 }
@@ -210,13 +229,14 @@ function compareView(table: TableFacts, found: CopiedTable, subject: string): Fi
 /** Compares sequences: the copy's state must lie between those before and after the dump. */
 export function compareSequences(
   source: readonly SequenceFacts[],
-  copy: ReadonlyMap<string, SequenceFacts['before']>
+  copy: ReadonlyMap<string, SequenceFacts['before']>,
+  sides: Sides = sourceAndCopy
 ): Finding[] {
   return source.flatMap((sequence): Finding[] => {
     const name = readable(sequence)
     const subject = `sequence ${name}`
     const found = copy.get(name)
-    if (found === undefined) return [{ kind: 'difference', subject, detail: 'it is missing in the copy' }]
+    if (found === undefined) return [{ kind: 'difference', subject, detail: `it is missing in the ${sides.copy}` }]
     const { before, after } = sequence
     const text = (state: SequenceFacts['before']) => `${state.value}${state.called ? '' : ' (not used yet)'}`
     const same = (state: SequenceFacts['before']) => state.value === found.value && state.called === found.called
@@ -227,7 +247,9 @@ export function compareSequences(
     // One that cycles may have turned round in between: nothing can be said then but that it was in use.
     if (moved && between && (found.called || !before.called)) return []
     const expected = moved ? `between ${text(before)} and ${text(after)}` : text(before)
-    return [{ kind: 'difference', subject, detail: `${expected} in the source, ${text(found)} in the copy` }]
+    return [
+      { kind: 'difference', subject, detail: `${expected} in the ${sides.source}, ${text(found)} in the ${sides.copy}` }
+    ]
   })
 }
 
@@ -244,7 +266,8 @@ const timely =
 export function compareVisibleRows(
   source: readonly VisibleRows[],
   copy: readonly VisibleRows[],
-  guards: readonly Guard[]
+  guards: readonly Guard[],
+  sides: Sides = sourceAndCopy
 ): Finding[] {
   const key = (entry: VisibleRows) => JSON.stringify([entry.role, entry.user, entry.schema, entry.table])
   const there = new Map(copy.map((entry) => [key(entry), entry]))
@@ -254,7 +277,7 @@ export function compareVisibleRows(
     if (entry.failed?.startsWith('skipped') === true) return [{ kind: 'notProven', subject, detail: entry.failed }]
     const found = there.get(key(entry))
     if (found === undefined || found.failed?.startsWith('skipped') === true) {
-      return [{ kind: 'notProven', subject, detail: found?.failed ?? 'it was not counted on the copy' }]
+      return [{ kind: 'notProven', subject, detail: found?.failed ?? `it was not counted on the ${sides.copy}` }]
     }
     if (found.rows === entry.rows && found.failed === entry.failed) return []
     const text = (side: VisibleRows) => side.rows ?? `error ${side.failed ?? 'unknown'}`
@@ -266,7 +289,7 @@ export function compareVisibleRows(
       {
         kind: depends ? 'note' : 'difference',
         subject,
-        detail: `${text(entry)} in the source, ${text(found)} in the copy`
+        detail: `${text(entry)} in the ${sides.source}, ${text(found)} in the ${sides.copy}`
       }
     ]
   })
@@ -275,11 +298,18 @@ export function compareVisibleRows(
 /** Compares large objects by count and content. */
 export function compareLargeObjects(
   source: DatabaseFacts['largeObjects'],
-  copy: DatabaseFacts['largeObjects']
+  copy: DatabaseFacts['largeObjects'],
+  sides: Sides = sourceAndCopy
 ): Finding[] {
   const subject = 'large objects'
   if (source.count !== copy.count)
-    return [{ kind: 'difference', subject, detail: `${source.count} in the source, ${copy.count} in the copy` }]
+    return [
+      {
+        kind: 'difference',
+        subject,
+        detail: `${source.count} in the ${sides.source}, ${copy.count} in the ${sides.copy}`
+      }
+    ]
   if (source.hash === null || copy.hash === null)
     return [{ kind: 'notProven', subject, detail: 'their content was counted, not hashed' }]
   return source.hash === copy.hash ? [] : [{ kind: 'difference', subject, detail: 'their content differs' }]

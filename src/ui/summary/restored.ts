@@ -90,7 +90,14 @@ export function restoreBlock(result: Result): string {
       )
     ),
     byHand(result),
-    details(`Notes: ${notes.length}`, named(notes.map((finding) => `${finding.subject}: ${finding.detail}`))),
+    details(
+      `Notes: ${notes.length}`,
+      named(
+        notes.map(
+          ({ subject, detail, remedy }) => `${subject}: ${detail}${remedy === undefined ? '' : ` · SQL: ${remedy}`}`
+        )
+      )
+    ),
     toFinish(data, result),
     undo(data, result)
   ])

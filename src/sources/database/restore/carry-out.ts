@@ -8,6 +8,7 @@ import { readGuards } from '../guards.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { ArchiveReader } from './archive-reader.ts'
+import { tellBeyondBackup, tellJobsBeyond, tellSecretsBeyond } from './beyond-backup.ts'
 import { borrowRoles } from './borrowed-roles.ts'
 import {
   type CheckAfterOptions,
@@ -23,6 +24,7 @@ import { restoreDatabaseSettings } from './database-settings.ts'
 import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
 import { withoutObjects } from './entry-sql.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
+import { goneWithReplaced } from './gone-with-replaced.ts'
 import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
 import { resetGrants } from './kept-grants.ts'
 import { readKnownObjects } from './known-objects.ts'
@@ -92,6 +94,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const makes = given.plan.entries.length > 0 || mode === 'side-schema'
   const defaults = makes ? await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection)) : []
   await still(true)
+  const before = replaced === null ? [] : await readGuards(connection)
   const dropped = replaced === null ? null : await dropReplaced(connection, replaced, whole)
   findings.push(...(dropped?.findings ?? []))
   const keptObjects = dropped?.keptObjects ?? new Set<string>()
@@ -134,10 +137,20 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const refused = await stillOpen(connection, runner, toc, facts)
   const compared = { whole, largeObjects: largeObjects && keptObjects.size === 0 }
   const checked = await check(options, loaded, runner, compared)
-  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...checked.findings)
-  const told = runner.findings.length
+  const beyond = tellsBeyond(given) ? await tellBeyondBackup(connection, facts, target) : []
+  const sameAgain = new Set(beyond.map(({ subject }) => subject))
+  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...beyond)
+  findings.push(
+    ...checked.findings.filter(({ subject }) => !sameAgain.has(subject.replace(/^(?:owner of|comment) /, '')))
+  )
+  if (replaced !== null) {
+    const told = new Set(findings.map(({ subject }) => subject))
+    const gone = goneWithReplaced(before, await readGuards(connection), replaced.entries.values(), chosen.whole)
+    findings.push(...gone.filter(({ subject }) => !told.has(subject)))
+  }
+  const listed = runner.findings.length
   await runner.run(passes.after.filter(isLate))
-  findings.push(...runner.findings.slice(told))
+  findings.push(...runner.findings.slice(listed))
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
@@ -170,10 +183,13 @@ export async function restoreBeside(
   all: boolean
 ): Promise<Finding[]> {
   const { connection, facts, target, plan } = options
+  const beyond = tellsBeyond(options)
   if (!target.replicaRole) await alignRowSecurity(connection, facts, plan.entries)
-  const jobs = plan.rows.some((rows) => rows.way === 'jobs' && !refused.has(rows.entry.id))
+  const planned = plan.rows.filter((rows) => rows.way === 'jobs')
+  const jobs = planned.some((rows) => !refused.has(rows.entry.id))
   return [
-    ...(jobs ? await scheduleJobs(connection, target.user) : []),
+    ...(jobs ? await scheduleJobs(connection, target.user, beyond) : []),
+    ...(beyond && planned.length === 0 ? await tellJobsBeyond(connection, null) : []),
     ...(all ? await restoreDatabaseSettings(connection, facts, target) : []),
     ...(all ? await secrets(options) : [])
   ]
@@ -274,10 +290,17 @@ async function alignRowSecurity(
       await connection.query(`alter table ${qualified(table)} disable row level security`)
 }
 
-async function secrets({ connection, facts, plan, files }: CarryOutOptions): Promise<Finding[]> {
+/** Everything is replaced by a backup of everything: what the target has beside it and keeps is told. */
+function tellsBeyond({ mode, chosen, facts }: Pick<CarryOutOptions, 'mode' | 'chosen' | 'facts'>): boolean {
+  return mode === 'replace' && chosen.whole && facts.selection.type === 'full' && !isNarrowed(facts)
+}
+
+async function secrets(options: CarryOutOptions): Promise<Finding[]> {
+  const { connection, facts, plan, files } = options
+  const beyond = tellsBeyond(options)
   if (facts.vault === undefined || !plan.platform.has('vault') || !(await hasVault(connection))) {
     const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
-    if (held === '0') return []
+    if (held === '0') return beyond ? tellSecretsBeyond(connection, []) : []
     const why = facts.vault === undefined ? 'the backup could not read them' : 'the target has no Vault that takes them'
     return [
       {
@@ -289,7 +312,7 @@ async function secrets({ connection, facts, plan, files }: CarryOutOptions): Pro
   }
   const chunks: Uint8Array[] = []
   for await (const chunk of files.open('vault.json')) chunks.push(chunk)
-  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'))
+  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'), beyond)
 }
 
 /** What the target refused, without default privileges that it has already as they should be. */

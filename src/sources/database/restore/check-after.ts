@@ -8,7 +8,8 @@ import {
   compareLargeObjects,
   compareSequences,
   compareTables,
-  compareVisibleRows
+  compareVisibleRows,
+  type Sides
 } from '../compare.ts'
 import { type DatabaseState, readDatabaseState } from '../copy-state.ts'
 import { grantStatements } from '../grant-lines.ts'
@@ -17,6 +18,9 @@ import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 import { anew } from './entry-sql.ts'
 import { isOnPlatform, type RowsPlan } from './plan.ts'
+
+/** How findings of a restore call what they compare. */
+export const backupAndTarget: Sides = { source: 'backup', copy: 'target' }
 
 export interface CheckAfterOptions {
   readonly connection: Connection
@@ -88,7 +92,7 @@ export async function checkTables(
 
 const nothingElse = { sequences: [], largeObjects: { count: '0', hash: '0' }, guards: [], visibleRows: [] }
 
-const listedNames = (entries: readonly TocEntry[]) => new Set(entries.map((entry) => normal(nameOf(entry))))
+const listedNames = (entries: readonly TocEntry[]) => new Set(entries.map((entry) => normal(guardNameOf(entry))))
 
 /** Whether a target holds every table of the user that the backup has, with the same rows. Reads all of them, if all are there. */
 export async function holdsAlready(
@@ -115,6 +119,7 @@ export async function holdsAlready(
 function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOptions {
   const there = new Set(state.extensions.map((extension) => extension.name))
   return {
+    sides: backupAndTarget,
     missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
     sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
     sameFingerprint: facts.fingerprint === fingerprintVersion
@@ -132,7 +137,7 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       .filter((entry) => entry.kind === 'SEQUENCE SET')
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
-  const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${nameOf(entry)}`)))
+  const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`)))
   const listed = listedNames(options.listed)
   const stayed = new Set(options.regranted.map(({ id }) => id))
   const listedObjects = listedNames(options.listed.filter(({ id, kind }) => kind !== 'ACL' && !stayed.has(id)))
@@ -154,10 +159,10 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   const compare = comparisonOf(facts, state)
   const guards = chosenGuards(options, state.guards)
   const findings = [
-    ...compareSequences(expected.sequences, state.sequences),
-    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects) : []),
+    ...compareSequences(expected.sequences, state.sequences, backupAndTarget),
+    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects, backupAndTarget) : []),
     ...compareGuards(guards.source, guards.copy, compare),
-    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards)
+    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards, backupAndTarget)
   ]
   return findings.flatMap((finding) => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
@@ -202,29 +207,32 @@ interface ComparedGuards {
 /** The fingerprint of what was brought back; the whole one where everything was. */
 export function chosenGuards(
   options: Pick<CheckAfterOptions, 'facts' | 'whole' | 'entries'> & Partial<Pick<CheckAfterOptions, 'regranted'>>,
-  copy: readonly Guard[]
+  copy: readonly Guard[],
+  /** What belongs to it beside, on either side. */
+  isMore: (guard: Guard) => boolean = () => false
 ): ComparedGuards {
   const { facts, whole } = options
   if (whole) return { source: facts.guards, copy }
   const names = new Set(
     options.entries
       .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
-      .map((entry) => normal(nameOf(entry)))
+      .map((entry) => normal(guardNameOf(entry)))
   )
-  const regranted = new Set(options.regranted?.map((entry) => normal(nameOf(entry))))
+  const regranted = new Set(options.regranted?.map((entry) => normal(guardNameOf(entry))))
   const isRegranted = (guard: Guard) => guard.kind.startsWith('grants on ') && regranted.has(normal(guard.name))
   const source = facts.guards.filter(
     (guard) =>
+      isMore(guard) ||
       isRegranted(guard) ||
       (!/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
         names.has(normal(guard.name)))
   )
   const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
-  return { source, copy: copy.filter((guard) => known.has(`${guard.kind}\0${guard.name}`)) }
+  return { source, copy: copy.filter((guard) => isMore(guard) || known.has(`${guard.kind}\0${guard.name}`)) }
 }
 
 /** The name of an entry's object as the fingerprint has it, but for quotes and blanks: see `normal`. */
-function nameOf(entry: TocEntry): string {
+export function guardNameOf(entry: TocEntry): string {
   const tag = /^(?:ACL|COMMENT)$/.test(entry.kind) ? entry.tag.replace(/^[A-Z]+(?: [A-Z]+)* /, '') : entry.tag
   if (/^(?:TRIGGER|POLICY|RULE|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT)$/.test(entry.kind)) {
     const [table = '', ...rest] = tag.split(' ')
@@ -253,7 +261,7 @@ function withGrants(finding: Finding, { source, copy }: ComparedGuards, all: rea
 
 /** Whether a check tells of grants that were refused: it knows what has to be revoked, too. */
 export function isToldAgain(entry: TocEntry, checked: readonly Finding[]): boolean {
-  const name = normal(nameOf(entry))
+  const name = normal(guardNameOf(entry))
   return (
     entry.kind === 'ACL' &&
     checked.some(({ subject }) => subject.startsWith('grants on ') && normal(subject).endsWith(` ${name}`))
@@ -268,7 +276,7 @@ export function entriesOnPlatform(
   return new Map(
     entries
       .filter((entry) => isOnPlatform(entry, (schema) => platform.has(schema)))
-      .map((entry) => [comparable(`${entry.kind.toLowerCase()} ${nameOf(entry)}`), entry])
+      .map((entry) => [comparable(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`), entry])
   )
 }
 

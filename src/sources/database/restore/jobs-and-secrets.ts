@@ -4,6 +4,7 @@ import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
+import { tellJobsBeyond, tellSecretsBeyond } from './beyond-backup.ts'
 import type { RowsPlan } from './plan.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'
@@ -31,14 +32,14 @@ interface Job extends Record<string, unknown> {
 
 /**
  * Schedules the jobs anew, paused, since a copy of a project must not send its mails twice. A job that cannot be paused is not scheduled at all. Each is
- * listed with the SQL that enables it.
+ * listed with the SQL that enables it. With `beyond` those are, too, that the target alone has.
  */
-export async function scheduleJobs(connection: Connection, user: string): Promise<Finding[]> {
+export async function scheduleJobs(connection: Connection, user: string, beyond = false): Promise<Finding[]> {
   const jobs = await connection.query<Job>(
     `select jobname as name, schedule, command, username as user, active::bool as active from ${stage} order by jobid::bigint`
   )
+  const findings: Finding[] = beyond ? await tellJobsBeyond(connection, stage) : []
   await connection.query(`drop table ${stage}`)
-  const findings: Finding[] = []
   for (const job of jobs) {
     const title = job.name ?? job.command.slice(0, 60)
     const schedule = `select cron.schedule(${[...(job.name === null ? [] : [job.name]), job.schedule, job.command].map(quoteLiteral).join(', ')})`
@@ -98,10 +99,13 @@ const vaultSchema = z.object({
   )
 })
 
-/** Makes the secrets of Vault again that the target does not have. No value gets into a finding. */
-export async function restoreSecrets(connection: Connection, json: string): Promise<Finding[]> {
+/**
+ * Makes the secrets of Vault again that the target does not have. No value gets into a finding. With `beyond` those are listed, too, that the target alone
+ * has.
+ */
+export async function restoreSecrets(connection: Connection, json: string, beyond = false): Promise<Finding[]> {
   const { secrets } = vaultSchema.parse(JSON.parse(json))
-  const findings: Finding[] = []
+  const findings: Finding[] = beyond ? await tellSecretsBeyond(connection, secrets) : []
   for (const secret of secrets) {
     const subject = `Vault secret ${secret.name ?? secret.id}`
     if (secret.value === null) {

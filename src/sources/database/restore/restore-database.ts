@@ -17,13 +17,22 @@ import { type CatalogTable, readTables } from '../tables.ts'
 import { type ArchiveReader, readArchive } from './archive-reader.ts'
 import { carryOut, type DatabaseRestored } from './carry-out.ts'
 import { carryOutInStages } from './carry-out-in-stages.ts'
-import { chosenGuards, comparable, entriesOnPlatform, holdsAlready, isOfPlatform } from './check-after.ts'
+import {
+  backupAndTarget,
+  chosenGuards,
+  comparable,
+  entriesOnPlatform,
+  holdsAlready,
+  isOfPlatform
+} from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
 import { assertPlan, assertTarget } from './gates.ts'
+
+import { goesWith } from './gone-with-replaced.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
@@ -270,7 +279,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
             .map(describeEntry),
           findings: [
             ...plan.findings,
-            ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, chosen, toc, plan) : [])
+            ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, prepared) : [])
           ],
           ...(comparison === undefined ? {} : { comparison })
         }
@@ -395,34 +404,30 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     }
   }
 
-  /** Definitions of the chosen objects that are not those of the backup. */
+  /** Definitions of the chosen objects that are not those of the backup, with what the target has beside and replacing would take away. */
   async function definitionsThatDiffer(
     connection: Connection,
-    chosen: Chosen,
-    toc: ArchiveToc,
-    plan: RestorePlan
+    { chosen, toc, plan, replaced }: Prepared
   ): Promise<Finding[]> {
     const guards = chosenGuards(
       { facts, whole: chosen.whole, entries: toc.entries.filter((entry) => chosen.entries.has(entry.id)) },
-      await readGuards(connection, facts.server.versionNumber)
+      await readGuards(connection, facts.server.versionNumber),
+      goesWith(replaced?.roots ?? [])
     )
-    const onPlatform = entriesOnPlatform(toc.entries, plan.platform)
+    const onPlatform = entriesOnPlatform([...toc.entries, ...(replaced?.extras ?? [])], plan.platform)
     const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
-    return compareGuards(guards.source, guards.copy, { missingExtensions: new Set(), sameMajor, sameFingerprint })
+    return compareGuards(guards.source, guards.copy, {
+      sides: backupAndTarget,
+      missingExtensions: new Set(),
+      sameMajor,
+      sameFingerprint
+    })
       .filter(
         ({ kind, subject }) =>
           kind === 'difference' && (!isOfPlatform(subject, plan.platform) || onPlatform.has(comparable(subject)))
       )
-      .map((finding) => ({
-        ...finding,
-        kind: 'note' as const,
-        detail: finding.detail
-          .replaceAll('the copy', 'the target')
-          .replace('copy: ', 'target: ')
-          .replace('source: ', 'backup: ')
-          .replaceAll('the source', 'the backup')
-      }))
+      .map((finding) => ({ ...finding, kind: 'note' as const }))
   }
 
   /** The connection broke while the server ended the transaction: it is asked what came of it. */
