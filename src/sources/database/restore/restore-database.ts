@@ -22,6 +22,7 @@ import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
+import { toldForPeople } from './failure-remedy.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'
@@ -330,9 +331,11 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       }
       await releaseTarget(connection)
       return restored
-    } catch (error) {
+    } catch (thrown) {
       // None of them may go on with rows while what came in is taken back.
-      await Promise.all([connection, ...besides].map((each) => each.close()))
+      await Promise.all(besides.map((each) => each.close()))
+      const error = committing || signal.aborted ? thrown : await toldForPeople(thrown, connection)
+      await connection.close()
       const unknown = error instanceof UserError && error.code === 'SB712'
       if (inStages && !unknown) await putBack(error)
       if (signal.aborted && !committing) throw cancelled(signal)

@@ -15,6 +15,7 @@ import {
   ownerStatement,
   withoutSessionAuthorization
 } from './entry-sql.ts'
+import { remedyOfEntry } from './failure-remedy.ts'
 import { missingRoleOf, refusalOf } from './refusal.ts'
 import { locksOf, oneStep, type Steps } from './stages.ts'
 
@@ -134,20 +135,20 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     if (state === '42501' && !holdsRows.test(entry.kind)) return message
     if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
     if (entry.kind === 'ACL' && missingRoleOf(error) !== null) return message
-    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lacksSomething(entry)) return message
+    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
     return null
   }
 
-  /** Whether something that the entry needs, directly or through others, was refused or is not in the target. */
-  function lacksSomething(entry: TocEntry, seen = new Set<number>()): boolean {
-    return entry.needs.some((id) => {
-      if (seen.has(id)) return false
+  /** What the entry needs, directly or through others, and that was refused or is not in the target. */
+  function lackedBy(entry: TocEntry, seen = new Set<number>()): TocEntry[] {
+    return entry.needs.flatMap((id) => {
+      if (seen.has(id)) return []
       seen.add(id)
       const need = options.entries.get(id)
-      if (need === undefined) return false
-      if (refused.has(id)) return true
-      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return true
-      return lacksSomething(need, seen)
+      if (need === undefined) return []
+      if (refused.has(id)) return [need]
+      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return [need]
+      return lackedBy(need, seen)
     })
   }
 
@@ -173,7 +174,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   /** Why a refusal is listed; throws where the restore must not go on. */
   function excuseOrFail(entry: TocEntry, error: unknown): string {
     const reason = excuse(entry, error)
-    if (reason === null) throw refusedEntry(entry, error)
+    if (reason === null) throw refusedEntry(entry, error, lackedBy(entry))
     noteMissingRole(error)
     return reason
   }
@@ -285,8 +286,12 @@ function names(sql: string, role: string): boolean {
   return new RegExp(`(?:\\b(?:TO|FROM|ROLE|AUTHORIZATION)|,)\\s+(?:${one})(?![\\w$"])`, 'i').test(sql)
 }
 
-function refusedEntry(entry: TocEntry, cause: unknown): UserError {
-  return new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(cause).message}`, { cause })
+function refusedEntry(entry: TocEntry, cause: unknown, lacking: readonly TocEntry[]): UserError {
+  const remedy = remedyOfEntry(entry, cause, lacking)
+  return new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(cause).message}`, {
+    cause,
+    ...(remedy === undefined ? {} : { remedy })
+  })
 }
 
 function causeOf(error: unknown): unknown {
