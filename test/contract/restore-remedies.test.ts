@@ -19,7 +19,7 @@ const ofTables = (...tables: string[]) => ({
 })
 
 beforeAll(async () => {
-  server = await startPostgres({ major: 17 })
+  server = await startPostgres({ major: 17, auth: 'scram' })
   await server.query('create database source')
   await sql(
     'source',
@@ -110,4 +110,18 @@ test('rows that refer to others that were not chosen: these are named', async ()
   expect(error.code).toBe('SB708')
   expect(error.remedy).toContain('rows of auth.users that the target does not hold')
   expect(error.remedy).toContain('be chosen as well')
+})
+
+test('a wrong password of the target: the input that it comes from is named', async () => {
+  await fresh('locked')
+  await server.query(`create role gate login password 'right'`)
+  const error = await failure(restoreOf(desk, facts, server, 'locked', { user: 'gate' }).settle(true))
+  expect(error.code).toBe('SB104')
+  expect(error.remedy).toContain('the secret that `target-database-url` reads')
+})
+
+test('the source itself: it is not said that it was restored', async () => {
+  const error = await failure(restoreOf(desk, facts, server, 'source').run())
+  expect(error.code).toBe('SB703')
+  expect(error.message).toContain('it is the source as it was then, or a restore of it came to its end')
 })

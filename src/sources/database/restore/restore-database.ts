@@ -113,7 +113,11 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
   const { signal, clock } = context
 
   const open = () =>
-    connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes })
+    connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes }).catch(
+      (error: unknown) => {
+        throw ofTarget(error)
+      }
+    )
 
   async function begin(connection: Connection, beside = false): Promise<void> {
     const memory = beside ? indexMemoryBeside : indexMemory
@@ -143,7 +147,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       if (!(await holdsAlready(connection, facts, clock, { platform, there: new Set(tables.keys()) }))) throw error
       throw new UserError(
         'SB703',
-        `${error.message} All tables of this backup are there with just its rows: a restore of it came to its end.`
+        `${error.message} All tables of this backup are there with just its rows: it is the source as it was then, or a restore of it came to its end.`
       )
     }
     const chosen = choose(options.selection, facts, toc)
@@ -452,6 +456,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+/** What is said of a connection names the input that a backup reads; a target comes from another. */
+function ofTarget(error: unknown): unknown {
+  if (!(error instanceof UserError) || !error.remedy.includes('`database-url`')) return error
+  const { code, message, mayPass } = error
+  const remedy = error.remedy.replaceAll('`database-url`', '`target-database-url`')
+  return new UserError(code, message, { remedy, mayPass, cause: error })
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */
