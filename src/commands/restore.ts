@@ -151,9 +151,9 @@ async function restoreInto(
       const { backupId, startedAt, findings } = cut
       draft.restore['takenBack'] = { backupId, startedAt }
       draft.findings.push(...findings)
-      draft.warnings.push(
-        `The target held a part of the backup ${backupId}: the restore that began at ${startedAt} was cut. What had come in was taken back before this one began.`
-      )
+      const words = `The target held a part of the backup ${backupId}: the restore that began at ${startedAt} was cut. What had come in was taken back before this one began.`
+      log.info(words)
+      draft.warnings.push(words)
     }
     const preview = await log.group('Looking at the target', () => database.preview(options.dryRun))
     tellPreview(preview, options, log)

@@ -103,6 +103,9 @@ test('F68: killed between two of its transactions, a restore is told, taken back
     startedAt: expect.any(String)
   })
   expect(again.result?.warnings?.join(' ')).toContain('was taken back before this one began')
+  expect(again.log.slice(0, again.log.indexOf('Looking at the target'))).toContain(
+    'was taken back before this one began'
+  )
   expect(await isHalfway()).toBe(false)
   expect(await contentOf(server, 'target')).toEqual(await contentOf(server, 'source'))
 

@@ -34,6 +34,7 @@ import { passesOf, withoutPassedSequences } from './passes.ts'
 import type { RowsPlan } from './plan.ts'
 import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { restoreRoles } from './restore-roles.ts'
+import { rolesFirst } from './run-entries.ts'
 import { sideSessions } from './side-sessions.ts'
 import { locksPerStage, stagesOf } from './stages.ts'
 import {
@@ -162,7 +163,12 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   else await resetDefaultPrivileges(connection, defaults)
   await still(false)
   findings.push(...(await restoreBeside(options, rows.refused, all)))
-  const both = { ...last, refused: union(runner.refused, last.refused), otherOwner: runner.otherOwner }
+  const both = {
+    ...last,
+    refused: union(runner.refused, last.refused),
+    otherOwner: runner.otherOwner,
+    missingRoles: union(runner.missingRoles, last.missingRoles)
+  }
   const refused = [...runner.findings, ...(await stillOpen(connection, last, toc, facts))]
   await removeMark(connection)
   const checkOfAll = checkOf(options, rows, both, { whole, largeObjects })
@@ -182,7 +188,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: null,
     left: [...plan.left, ...rows.left, ...unequal],
-    findings
+    findings: rolesFirst(findings, both.missingRoles)
   }
 }
 
@@ -300,6 +306,6 @@ function numbersOf(entry: TocEntry): number[] {
   return entry.kind === 'BLOB METADATA' ? objectNumbers(entry).map(Number) : []
 }
 
-function union(left: ReadonlySet<number>, right: ReadonlySet<number>): Set<number> {
+function union<T>(left: ReadonlySet<T>, right: ReadonlySet<T>): Set<T> {
   return new Set([...left, ...right])
 }

@@ -44,7 +44,7 @@ import { keepPrivate, privateBuckets } from './private-buckets.ts'
 import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
 import { restoreRoles } from './restore-roles.ts'
 import { bringReturning } from './returning.ts'
-import { type EntryRunner, entryRunner } from './run-entries.ts'
+import { type EntryRunner, entryRunner, rolesFirst } from './run-entries.ts'
 import { makeSideTable, sideSchemaName } from './side-table.ts'
 import { oneStep, type Steps } from './stages.ts'
 import type { TargetState } from './target.ts'
@@ -159,7 +159,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
     rows: loaded.tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: side,
     left: [...plan.left, ...loaded.left, ...checked.unequal],
-    findings
+    findings: rolesFirst(findings, runner.missingRoles)
   }
 }
 
@@ -385,7 +385,8 @@ export function checkOf(
     largeObjects,
     listed: reader.toc.entries.filter((entry) => runner.refused.has(entry.id) || runner.otherOwner.has(entry.id)),
     platform: plan.platform,
-    superuser: target.superuser
+    // Grants to roles that are missing are refused to a superuser, too: they are to be listed and not to end the restore.
+    superuser: target.superuser && runner.missingRoles.size === 0
   }
 }
 

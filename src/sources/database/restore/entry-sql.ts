@@ -101,6 +101,22 @@ export function withoutSessionAuthorization(definition: string): string {
     .join(';\n')};\n`
 }
 
+/** Grants in the parts that can be run alone: single statements, and whole what somebody else than the owner granted, from taking that role on to giving it back. */
+export function grantParts(sql: string): string[] {
+  const parts: string[] = []
+  let bracket: string[] | null = null
+  for (const statement of splitStatements(sql)) {
+    if (bracket === null && /^SET (?:SESSION AUTHORIZATION|LOCAL ROLE) /.test(statement)) bracket = []
+    if (bracket === null) parts.push(`${statement};`)
+    else bracket.push(`${statement};`)
+    if (bracket !== null && /^RESET (?:SESSION AUTHORIZATION|ROLE)$/.test(statement)) {
+      parts.push(bracket.join('\n'))
+      bracket = null
+    }
+  }
+  return bracket === null ? parts : [...parts, bracket.join('\n')]
+}
+
 /** A function's definition that takes the place of one that is there, so that what uses it stays. */
 export function orReplace(definition: string): string {
   return definition.replace(/^CREATE (FUNCTION|PROCEDURE|AGGREGATE|VIEW) /, 'CREATE OR REPLACE $1 ')

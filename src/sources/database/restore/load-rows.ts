@@ -6,7 +6,7 @@ import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { copyRows, type Lanes, RowsFailed } from './lanes.ts'
-import { advanceSequences, insertMissing } from './missing-rows.ts'
+import { advanceSequences, compareWhole, insertMissing } from './missing-rows.ts'
 import type { RowsPlan } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { locksOfRows, type Steps } from './stages.ts'
@@ -18,6 +18,8 @@ export interface LoadedTable {
   readonly rows: number
   /** `missing-rows` only: rows whose key is free but that another unique key keeps out. */
   readonly inTheWay?: number
+  /** Why, in words. */
+  readonly why?: string
 }
 
 export interface LoadOptions {
@@ -76,13 +78,17 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
       if (plan.platform) await connection.query('savepoint rows')
       const loaded = await load(plan, block.chunks, options, findings)
       if (loaded === 'noKey') {
-        left.push(name)
-        findings.push({
-          kind: 'todo',
-          subject: `table ${name}`,
-          detail: 'it has no primary key and no unique key without nulls: which of its rows are missing cannot be told',
-          remedy: `restore-mode: side-schema, tables: ${name}`
-        })
+        const compared = await compareWhole(connection, plan.facts)
+        if (compared.same) tables.push({ table: name, rows: 0 })
+        else {
+          left.push(name)
+          findings.push({
+            kind: 'todo',
+            subject: `table ${name}`,
+            detail: `it has no primary key and no unique key without nulls: which of its rows are missing cannot be told (${compared.words})`,
+            remedy: `restore-mode: side-schema, tables: ${name}`
+          })
+        }
       } else if (loaded !== null) {
         tables.push(loaded)
         options.onRows(name, loaded.rows)
@@ -90,7 +96,7 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
           findings.push({
             kind: 'todo',
             subject: `table ${name}`,
-            detail: `${loaded.inTheWay} missing rows were not inserted: another unique key of theirs is taken`
+            detail: `${loaded.inTheWay} missing rows were not inserted: ${loaded.why ?? 'another unique key of theirs is taken'}`
           })
       }
       if (plan.platform) await connection.query('release savepoint rows')
@@ -151,7 +157,8 @@ async function load(
       const done = await insertMissing(connection, plan.copied, chunks)
       if (done.kind === 'noKey') return 'noKey'
       findings.push(...done.findings)
-      return { table, rows: done.inserted, inTheWay: done.inTheWay }
+      const why = done.why === undefined ? {} : { why: done.why }
+      return { table, rows: done.inserted, inTheWay: done.inTheWay, ...why }
     }
     case 'beside':
       return { table, rows: await copyRows(connection, await options.beside(plan), chunks) }

@@ -1,8 +1,11 @@
+import type { TableFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Finding } from '../../source.ts'
-import { qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
+import { type HashMethod, sumTables, type TableSum } from '../hashes.ts'
+import { listed, qualified, quoteIdentifier, quoteLiteral, readable } from '../quote.ts'
 import type { CopiedColumns } from './copy-statement.ts'
-import { readTableKey } from './table-keys.ts'
+import { readTableKey, readUniqueKeys, type TableKey } from './table-keys.ts'
 
 /** What came of bringing back the rows that a table lacks. */
 export type MissingRows =
@@ -10,8 +13,9 @@ export type MissingRows =
       readonly kind: 'done'
       readonly inBackup: number
       readonly inserted: number
-      /** Not there by key, but another unique key was taken. */
+      /** Not there by key, but another unique key was taken; in words where there are some. */
       readonly inTheWay: number
+      readonly why?: string
       /** Sequences that could not be set behind the rows. */
       readonly findings: readonly Finding[]
     }
@@ -60,7 +64,98 @@ export async function insertMissing(
 select count(*)::text as rows from inserted`)
   const inserted = Number(done?.rows ?? '0')
   const findings = inserted > 0 ? await advanceSequences(connection, place) : []
-  return { kind: 'done', inBackup, inserted, inTheWay: missing - inserted, findings }
+  const inTheWay = missing - inserted
+  if (inTheWay === 0) return { kind: 'done', inBackup, inserted, inTheWay, findings }
+  return {
+    kind: 'done',
+    inBackup,
+    inserted,
+    inTheWay,
+    why: await whyKeptOut(connection, place, key, absent, inTheWay),
+    findings
+  }
+}
+
+/** Most rows that are named, and most characters of each value. */
+const named = { rows: 5, characters: 40 }
+
+/** Which unique keys of rows that did not come in are taken, and the primary keys of the first of them: other columns may hold what nobody should read. */
+async function whyKeptOut(
+  connection: Connection,
+  place: { readonly schema: string; readonly name: string },
+  key: TableKey,
+  absent: string,
+  count: number
+): Promise<string> {
+  const taken: string[] = []
+  for (const other of await readUniqueKeys(connection, place)) {
+    if (other.name === key.name) continue
+    const [row] = await connection.query<{ some: boolean }>(
+      `select exists (select from ${stage} s where ${absent} and exists (select from only ${qualified(place)} t where ${other.matches})) as some`
+    )
+    if (row?.some === true) taken.push(other.name)
+  }
+  const keys = taken.length === 0 ? 'another unique key of theirs is taken' : `taken is ${listed(taken, 5)}`
+  if (!key.primary) return keys
+  const values = key.columns.map(
+    (column) => `pg_catalog."left"(pg_catalog.format('%s', s.${quoteIdentifier(column)}), ${named.characters + 1})`
+  )
+  const rows = await connection.query<{ values: string[] }>(
+    `select array[${values.join(', ')}] as values from ${stage} s where ${absent} order by 1 limit ${named.rows}`
+  )
+  const words = rows.map(({ values: of }) =>
+    of.length === 1 ? of.map(shortened) : [`(${of.map(shortened).join(', ')})`]
+  )
+  const more = count <= rows.length ? '' : ', the first of them'
+  return `${keys}; ${key.columns.join(', ')}: ${words.flat().join(', ')}${more}`
+}
+
+function shortened(value: string): string {
+  const short = value.length > named.characters ? `${value.slice(0, named.characters)}...` : value
+  return /^[\w.+-]+$/.test(value) ? short : quoteLiteral(short)
+}
+
+/**
+ * What is known of a table whose rows cannot be told from one another: that none is missing, by count and content of all of them, or in words what it holds and
+ * what the backup does.
+ */
+export async function compareWhole(
+  connection: Connection,
+  facts: TableFacts
+): Promise<{ readonly same: true } | { readonly same: false; readonly words: string }> {
+  if (facts.rows === '0') return { same: true }
+  const columns = await connection.query<{ name: string }>(
+    `select attname::text as name from pg_attribute where attrelid = ${quoteLiteral(qualified(facts))}::regclass and attnum > 0 and not attisdropped`
+  )
+  const there = new Set(columns.map(({ name }) => name))
+  // What is dumped of an extension's table are some of its rows.
+  const method =
+    facts.extension === undefined && facts.columns.every(({ name }) => there.has(name))
+      ? (facts.hash?.method ?? null)
+      : null
+  const sum = await readSum(connection, facts, method)
+  if (method !== null && sum?.rows === facts.rows && sum?.hash === facts.hash?.value) return { same: true }
+  const many = sum?.rows ?? 'may not be read'
+  const what = sum?.rows !== facts.rows ? many : method === null ? 'as many' : 'as many, and not the same'
+  return { same: false, words: `the backup holds ${facts.rows ?? 'unknown'} rows of it, the target: ${what}` }
+}
+
+/** Count and hash of a table; undefined where the role may not read all of it. */
+async function readSum(
+  connection: Connection,
+  facts: TableFacts,
+  method: HashMethod | null
+): Promise<TableSum | undefined> {
+  await connection.query('savepoint summing')
+  try {
+    const [sum] = await sumTables(connection, [{ table: facts, bytes: facts.bytes, method }])
+    await connection.query('release savepoint summing')
+    return sum
+  } catch (error) {
+    if (sqlStateOf(error) !== '42501') throw error
+    await connection.query('rollback to savepoint summing; release savepoint summing')
+    return undefined
+  }
 }
 
 /**

@@ -30,6 +30,7 @@ import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
+import { toldForPeople } from './failure-remedy.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 
 import { goesWith } from './gone-with-replaced.ts'
@@ -122,7 +123,11 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
   const { signal, clock } = context
 
   const open = () =>
-    connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes })
+    connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes }).catch(
+      (error: unknown) => {
+        throw ofTarget(error)
+      }
+    )
 
   async function begin(connection: Connection, beside = false): Promise<void> {
     const memory = beside ? indexMemoryBeside : indexMemory
@@ -152,7 +157,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       if (!(await holdsAlready(connection, facts, clock, { platform, there: new Set(tables.keys()) }))) throw error
       throw new UserError(
         'SB703',
-        `${error.message} All tables of this backup are there with just its rows: a restore of it came to its end.`
+        `${error.message} All tables of this backup are there with just its rows: it is the source as it was then, or a restore of it came to its end.`
       )
     }
     const chosen = choose(options.selection, facts, toc)
@@ -340,9 +345,11 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       }
       await releaseTarget(connection)
       return restored
-    } catch (error) {
+    } catch (thrown) {
       // None of them may go on with rows while what came in is taken back.
-      await Promise.all([connection, ...besides].map((each) => each.close()))
+      await Promise.all(besides.map((each) => each.close()))
+      const error = committing || signal.aborted ? thrown : await toldForPeople(thrown, connection)
+      await connection.close()
       const unknown = error instanceof UserError && error.code === 'SB712'
       if (inStages && !unknown) await putBack(error)
       if (signal.aborted && !committing) throw cancelled(signal)
@@ -455,6 +462,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+/** What is said of a connection names the input that a backup reads; a target comes from another. */
+function ofTarget(error: unknown): unknown {
+  if (!(error instanceof UserError) || !error.remedy.includes('`database-url`')) return error
+  const { code, message, mayPass } = error
+  const remedy = error.remedy.replaceAll('`database-url`', '`target-database-url`')
+  return new UserError(code, message, { remedy, mayPass, cause: error })
 }
 
 /** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */

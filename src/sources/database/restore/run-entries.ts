@@ -10,11 +10,13 @@ import {
   definitionOf,
   describeEntry,
   forEachObject,
+  grantParts,
   objectNumbers,
   ownerStatement,
   withoutSessionAuthorization
 } from './entry-sql.ts'
-import { refusalOf } from './refusal.ts'
+import { remedyOfEntry } from './failure-remedy.ts'
+import { missingRoleOf, refusalOf } from './refusal.ts'
 import { locksOf, oneStep, type Steps } from './stages.ts'
 
 /** Statements that go to the server in one round trip. */
@@ -31,10 +33,12 @@ export interface EntryRunner {
   count(entries: readonly TocEntry[]): void
   /** Statements of our own for an object, as tolerant as those of its entry. */
   attempt(entry: TocEntry, sql: string): Promise<boolean>
-  /** Entries that the target refused, as a whole. */
+  /** Entries that the target refused as a whole, and grants of which it refused some. */
   readonly refused: ReadonlySet<number>
   /** Entries whose object is there, but whose owner the target refused. */
   readonly otherOwner: ReadonlySet<number>
+  /** Roles that something was refused for since the target does not have them. */
+  readonly missingRoles: ReadonlySet<string>
   readonly findings: readonly Finding[]
   findingOf(id: number): Finding | undefined
 }
@@ -63,6 +67,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   const { connection, user, superuser, platform, steps = oneStep } = options
   const refused = new Set<number>()
   const otherOwner = new Set<number>()
+  const missingRoles = new Set<string>()
   const findings: Finding[] = []
   const byEntry = new Map<number, Finding>()
   const done = new Set<number>()
@@ -138,21 +143,56 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
     if (state === '42501' && !holdsRows.test(entry.kind)) return message
     if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
-    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lacksSomething(entry)) return message
+    if (entry.kind === 'ACL' && missingRoleOf(error) !== null) return message
+    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
     return null
   }
 
-  /** Whether something that the entry needs, directly or through others, was refused or is not in the target. */
-  function lacksSomething(entry: TocEntry, seen = new Set<number>()): boolean {
-    return entry.needs.some((id) => {
-      if (seen.has(id)) return false
+  /** What the entry needs, directly or through others, and that was refused or is not in the target. */
+  function lackedBy(entry: TocEntry, seen = new Set<number>()): TocEntry[] {
+    return entry.needs.flatMap((id) => {
+      if (seen.has(id)) return []
       seen.add(id)
       const need = options.entries.get(id)
-      if (need === undefined) return false
-      if (refused.has(id)) return true
-      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return true
-      return lacksSomething(need, seen)
+      if (need === undefined) return []
+      if (refused.has(id)) return [need]
+      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return [need]
+      return lackedBy(need, seen)
     })
+  }
+
+  function noteMissingRole(refusal: unknown): void {
+    const role = missingRoleOf(refusal)
+    if (role !== null) missingRoles.add(role)
+  }
+
+  /** Grants that were refused together, part by part: one role that is missing takes nothing from the others. */
+  async function grantsByPart(entry: TocEntry): Promise<void> {
+    const reasons = new Set<string>()
+    const left: string[] = []
+    for (const part of grantParts(sqlOf(entry))) {
+      const error = await refusalOf(connection, part)
+      if (error === null) continue
+      reasons.add(excuseOrFail(entry, error))
+      left.push(part)
+    }
+    if (left.length === 0) done.add(entry.id)
+    else list(entry, [...reasons].join('; '), left.join('\n'))
+  }
+
+  /** Why a refusal is listed; throws where the restore must not go on. */
+  function excuseOrFail(entry: TocEntry, error: unknown): string {
+    const reason = excuse(entry, error)
+    if (reason === null) throw refusedEntry(entry, error, lackedBy(entry))
+    noteMissingRole(error)
+    return reason
+  }
+
+  function list(entry: TocEntry, detail: string, remedy: string): void {
+    refused.add(entry.id)
+    const finding: Finding = { kind: 'todo', subject: describeEntry(entry), detail, remedy }
+    findings.push(finding)
+    byEntry.set(entry.id, finding)
   }
 
   async function one(entry: TocEntry): Promise<void> {
@@ -166,31 +206,20 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
         (entry.kind === 'PUBLICATION TABLE' || platform.has(entry.schema))
       )
         return
-      const reason = excuse(entry, error)
       if (sqlStateOf(error) === '53200')
         throw new UserError('SB714', `The target's server ran out of room for locks at ${describeEntry(entry)}.`, {
           cause: error
         })
-      if (reason === null) {
-        throw new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(error).message}`, {
-          cause: error
-        })
-      }
-      refused.add(entry.id)
-      const finding: Finding = {
-        kind: 'todo',
-        subject: describeEntry(entry),
-        detail: reason,
-        remedy: sqlOf(entry).trim()
-      }
-      findings.push(finding)
-      byEntry.set(entry.id, finding)
+      const reason = excuseOrFail(entry, error)
+      if (entry.kind === 'ACL') await grantsByPart(entry)
+      else list(entry, reason, sqlOf(entry).trim())
       return
     }
     isDone(entry)
     const notOwned = await giveToOwner(entry)
     if (notOwned === null) return
     otherOwner.add(entry.id)
+    noteMissingRole(notOwned)
     findings.push({
       kind: 'todo',
       subject: describeEntry(entry),
@@ -202,6 +231,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   return {
     refused,
     otherOwner,
+    missingRoles,
     findings,
     findingOf: (id) => byEntry.get(id),
     async run(entries) {
@@ -239,16 +269,41 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     async attempt(entry, sql) {
       const error = await refusalOf(connection, sql)
       if (error === null) return true
-      const reason = excuse(entry, error)
-      if (reason === null)
-        throw new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(error).message}`, {
-          cause: error
-        })
+      const reason = excuseOrFail(entry, error)
       refused.add(entry.id)
       findings.push({ kind: 'todo', subject: describeEntry(entry), detail: reason, remedy: sql })
       return false
     }
   }
+}
+
+/** `findings`, of which the first that needs a role that is missing makes it: what is to be done runs from the first to the last. */
+export function rolesFirst(findings: readonly Finding[], missing: ReadonlySet<string>): Finding[] {
+  const made = new Set<string>()
+  return findings.map((finding) => {
+    const { remedy } = finding
+    if (finding.kind !== 'todo' || remedy === undefined) return finding
+    const needed = [...missing].filter((role) => !made.has(role) && names(remedy, role))
+    if (needed.length === 0) return finding
+    for (const role of needed) made.add(role)
+    const roles = needed.map((role) => `create role ${quoteIdentifier(role)} nologin;\n`)
+    return { ...finding, remedy: `${roles.join('')}${remedy}` }
+  })
+}
+
+/** Whether SQL grants to a role, revokes from it, takes it on or gives something to it. */
+function names(sql: string, role: string): boolean {
+  const word = [quoteIdentifier(role), ...(/^[a-z_][a-z0-9_$]*$/.test(role) ? [role] : [])]
+  const one = word.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
+  return new RegExp(`(?:\\b(?:TO|FROM|ROLE|AUTHORIZATION)|,)\\s+(?:${one})(?![\\w$"])`, 'i').test(sql)
+}
+
+function refusedEntry(entry: TocEntry, cause: unknown, lacking: readonly TocEntry[]): UserError {
+  const remedy = remedyOfEntry(entry, cause, lacking)
+  return new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(cause).message}`, {
+    cause,
+    ...(remedy === undefined ? {} : { remedy })
+  })
 }
 
 function causeOf(error: unknown): unknown {
