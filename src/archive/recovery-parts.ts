@@ -132,6 +132,7 @@ Never use a path of the list as a file name here: upload each file to its path, 
 (\`https://<ref>.supabase.co\`), \`KEY\` its service-role key. Buckets come first, without their limits; one that is there already is left as it is${
     hasDatabase ? ' (look at its `public`)' : ''
   }.
+A project takes no file larger than its own upload limit (dashboard: Storage, Settings): where that is lower than the largest file, raise it first.
 
 \`\`\`sh
 ( umask 077; printf 'apikey: %s\n' "$KEY" > key.header )

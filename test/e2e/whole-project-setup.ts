@@ -123,13 +123,16 @@ export async function wholeProject(files: number, env: Readonly<Record<string, s
   }
 }
 
-export async function emptyProject({ management, identity }: WholeProject): Promise<EmptyProject> {
+/** `uploadLimit` is the project's own: without it lower than the largest file. */
+export async function emptyProject(
+  { management, identity }: WholeProject,
+  uploadLimit = 6_000_000
+): Promise<EmptyProject> {
   const server = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })
   await loadSupabase(server, { user: false })
   const project = management.addProject(targetRef)
-  // Lower than the largest file.
   const settings = Object(project.settings.get('/config/storage'))
-  project.settings.set('/config/storage', { ...settings, fileSizeLimit: 6_000_000 })
+  project.settings.set('/config/storage', { ...settings, fileSizeLimit: uploadLimit })
   const storage = await startStorage({
     key: serviceKey,
     tables: await storageTables(server),
