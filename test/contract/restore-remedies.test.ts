@@ -52,9 +52,9 @@ async function failure(work: Promise<unknown>): Promise<UserError> {
 const waiting = `select pid from pg_stat_activity where datname = current_database() and application_name like 'supabase-backup%' and wait_event_type = 'Lock'`
 
 /** Holds a table of `database` as long as `work` runs. */
-async function whileHeld<T>(database: string, work: () => Promise<T>): Promise<T> {
+async function whileHeld<T>(database: string, work: () => Promise<T>, mode = 'share'): Promise<T> {
   const held = server.query(
-    `set application_name = 'the shop'; begin; lock table public.profiles in share mode; select pg_sleep(600)`,
+    `set application_name = 'the shop'; begin; lock table public.profiles in ${mode} mode; select pg_sleep(600)`,
     [],
     undefined,
     database
@@ -69,6 +69,16 @@ async function whileHeld<T>(database: string, work: () => Promise<T>): Promise<T
     await ended
   }
 }
+
+test('a table that nobody may even read ends the reading of definitions in time', async () => {
+  await fresh('closed', 'source')
+  const options = { mode: 'replace', selection: ofTables('public.profiles'), lockTimeoutMs: 300 } as const
+  const run = () => failure(restoreOf(desk, facts, server, 'closed', options).run())
+  const error = await whileHeld('closed', run, 'access exclusive')
+  expect(error.code).toBe('SB708')
+  expect(error.message).toMatch(/^The definitions of the target could not be read: .*lock/)
+  expect(error.remedy).toContain('Nothing was written')
+})
 
 test('a table that another session holds: it is named, with what to do', async () => {
   await fresh('held', 'source')

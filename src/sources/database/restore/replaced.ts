@@ -45,7 +45,8 @@ export async function dumpDefinitions(
   target: ConnectionTarget,
   programs: Pick<ClientPrograms, 'pgDump'>,
   context: Context,
-  established: string
+  established: string,
+  lockTimeoutMs: number
 ): Promise<ArchiveToc> {
   const folder = await mkdtemp(join(context.temp, 'definitions-'))
   const environment = await libpqEnvironment(target, context.temp, { established })
@@ -53,11 +54,24 @@ export async function dumpDefinitions(
     const file = join(folder, 'target.dump')
     const result = await runChild({
       command: programs.pgDump,
-      args: ['--format=custom', '--compress=0', '--schema-only', '--no-password', `--file=${file}`],
+      args: [
+        '--format=custom',
+        '--compress=0',
+        '--schema-only',
+        '--no-password',
+        `--lock-wait-timeout=${lockTimeoutMs}`,
+        `--file=${file}`
+      ],
       env: environment.env,
       signal: context.signal
     })
-    if (result.code !== 0) throw dumpError(result, result.stderr)
+    if (result.code !== 0) {
+      const error = dumpError(result, result.stderr)
+      throw new UserError('SB708', `The definitions of the target could not be read: ${error.message}`, {
+        cause: error,
+        remedy: `${error.remedy} Nothing was written: start the restore again afterwards.`
+      })
+    }
     const toc = readToc(await readFile(file))
     if (toc === null) throw new UserError('SB603', 'pg_dump did not finish the definitions of the target.')
     return toc

@@ -167,7 +167,13 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     const replaced =
       expressions !== null
         ? planReplacing(
-            await dumpDefinitions(options.target, await options.programs(), context, connection.tls),
+            await dumpDefinitions(
+              options.target,
+              await options.programs(),
+              context,
+              connection.tls,
+              options.lockTimeoutMs
+            ),
             expressions,
             toc,
             chosen,

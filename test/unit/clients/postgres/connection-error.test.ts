@@ -85,6 +85,17 @@ describe('what the server says of a statement', () => {
     expect(error.remedy).toMatch(remedy)
   })
 
+  test.each([
+    ['23505', 'Key (email)=(somebody@example.com) already exists.', false],
+    ['23514', 'Failing row contains (1, somebody@example.com).', false],
+    ['22P02', 'somebody@example.com is no number', false],
+    ['P0001', 'somebody@example.com', false],
+    ['2BP01', 'view seen depends on table notes', true]
+  ] as const)('details that are made of rows are not told (%s)', (code, detail, told) => {
+    const { message } = statementError(new ServerError({ code, message: 'refused', detail }))
+    expect(message).toBe(`The database answered: refused${told ? ` (${detail})` : ''} [${code}]`)
+  })
+
   test('a message of any length is cut', () => {
     expect(new ServerError({ code: '42601', message: 'x'.repeat(1_000_000) }).message.length).toBeLessThan(3000)
   })
