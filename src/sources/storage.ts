@@ -20,9 +20,10 @@ import {
   listFromApi,
   listFromDatabase
 } from './storage/listing.ts'
+import { isKnown, withoutFile } from './storage/look-again.ts'
 import { type LineFile, openLineFile } from './storage/object-lines.ts'
 import { openPackWriter, type StoredPack } from './storage/pack-writer.ts'
-import { newTally, reasonsOf, warningsOf } from './storage/tally.ts'
+import { areDeletions, newTally, reasonsOf, warningsOf } from './storage/tally.ts'
 
 /** A place that the backup goes to. */
 export interface StoragePlace {
@@ -55,6 +56,11 @@ export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
 
 /** Files that the API fails at without one that comes in between: each was waited for, and with more of them it is no single file's fault. */
 const mostFailingInRow = 50
+
+/** Files that were not there are looked up again afterwards, up to this many: with more of them the backup is not whole anyway. */
+const mostLookedUp = 1000
+
+const notThere = 'it is listed, and the API does not have it'
 
 /** A pack of an earlier backup, in the pool of a place. */
 interface PlacedPack {
@@ -180,6 +186,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const oldNumbers = new Map<string, number>()
       const tally = newTally()
       let brokenOff: UserError | null = null
+      const vanished: ListedObject[] = []
+      let anUnchanged: ListedObject | null = null
       const notCaptured: StorageFacts['notCaptured'] = []
       const miss = (object: ListedObject, reason: string) => {
         if (notCaptured.length < 10_000) notCaptured.push({ what: `${object.bucket}/${object.key}`, reason })
@@ -195,7 +203,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           switch (outcome.kind) {
             case 'vanished':
               tally.vanished += 1
-              miss(object, 'deleted while the backup ran')
+              if (vanished.length < mostLookedUp) vanished.push(object)
+              else miss(object, notThere)
               break
             case 'overBudget':
               tally.overBudget += 1
@@ -224,7 +233,10 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
                 places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
                 tally.downloaded += 1
                 if (outcome.fetched.changed) tally.changed += 1
-              } else tally.unchanged += 1
+              } else {
+                tally.unchanged += 1
+                anUnchanged = object
+              }
               tally.objects += 1
               tally.bytes += fetched?.bytes ?? object.size ?? 0
               await kept.add({ places, object: storedObject(outcome) } satisfies KeptLine)
@@ -241,13 +253,32 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           throw thrown
         }
         brokenOff = thrown
-        const { objects, vanished, overBudget, unaddressable, unreadable } = tally
-        tally.notReached = listed.count - objects - vanished - overBudget - unaddressable - unreadable
+        const { objects, overBudget, unaddressable, unreadable } = tally
+        tally.notReached = listed.count - objects - tally.vanished - overBudget - unaddressable - unreadable
         notCaptured.push({
           what: `${tally.notReached} further files`,
           reason: `the backup of the files broke off before them (${thrown.code})`
         })
       }
+      let isSameProject = tally.downloaded > 0
+      let fileless: ReadonlySet<ListedObject> = new Set()
+      if (brokenOff === null && vanished.length > 0)
+        try {
+          if (!isSameProject && anUnchanged !== null) isSameProject = await isKnown(storage, anUnchanged)
+          fileless = await withoutFile(storage, vanished, options.jobs)
+        } catch (thrown) {
+          if (signal.aborted || !(thrown instanceof UserError) || !isOfTheApi(thrown)) {
+            await Promise.all([fresh, again].map((writer) => writer.abandon(asError(thrown))))
+            throw thrown
+          }
+          // What nobody could look up does not count as deleted.
+          isSameProject = false
+          context.log.warning(`Files that were not there cannot be looked up again: ${thrown.message}`)
+        }
+      tally.fileless = fileless.size
+      tally.vanished -= fileless.size
+      const whyGone = areDeletions(tally, isSameProject) ? 'deleted while the backup ran' : notThere
+      for (const object of vanished) miss(object, fileless.has(object) ? 'its file is missing in Storage' : whyGone)
       const freshPacks = await fresh.end()
       const againPacks = await again.end()
       await kept.end()
@@ -261,7 +292,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const lines = async function* (): AsyncGenerator<string> {
         for await (const line of kept.lines()) yield stored(line, offsets)
       }
-      const reasons = reasonsOf(tally, brokenOff, listing, options)
+      const reasons = reasonsOf(tally, brokenOff, listing, isSameProject, options)
       for (const bucket of listing.buckets.filter((each) => !holdsFiles(each)))
         notCaptured.push({
           what: `bucket ${bucket.id}`,
@@ -288,12 +319,13 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           downloaded: tally.downloaded,
           downloadedBytes: budget.spent,
           ...(tally.vanished === 0 ? {} : { vanished: tally.vanished }),
+          ...(tally.fileless === 0 ? {} : { fileless: tally.fileless }),
           ...(tally.changed === 0 ? {} : { changed: tally.changed }),
           ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget }),
           ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable }),
           ...(tally.notReached === 0 ? {} : { notReached: tally.notReached })
         },
-        warnings: warningsOf(tally, brokenOff, listing, budget.spent, options)
+        warnings: warningsOf(tally, brokenOff, listing, budget.spent, isSameProject, options)
       }
     },
     close: () => Promise.resolve()
