@@ -9,6 +9,7 @@ import { asError, UserError } from '../errors.ts'
 import type { Glob } from '../glob.ts'
 import type { KnownPacks } from '../history/pool.ts'
 import type { SharedPacks, Source } from './source.ts'
+import { type Budget, OverBudget, openBudget } from './storage/budget.ts'
 import { type DownloadedObject, downloadObject } from './storage/download.ts'
 import { inParallel } from './storage/in-parallel.ts'
 import {
@@ -110,16 +111,19 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
     const everywhere = pools > 0 && packs.length === pools
     if (everywhere && pools === options.places.length) return { kind: 'unchanged', object, entry, packs }
     if (!isAddressable(object.key)) return { kind: 'unaddressable', object }
-    if (!budget.take(object.size ?? 0)) return { kind: 'overBudget', object }
+    const allowance = budget.take(object.size)
+    if (allowance === null) return { kind: 'overBudget', object }
     spools += 1
     const outcome = await downloadObject({
       storage,
       object,
       spool: join(context.temp, `storage-object-${spools}`),
-      onBytes: (bytes) => budget.spend(bytes),
+      onBytes: (bytes) => budget.spend(bytes, allowance),
       signal
     }).catch(async (thrown: unknown) => {
+      allowance.giveBack()
       signal.throwIfAborted()
+      if (thrown instanceof OverBudget) return { kind: 'overBudget' as const }
       // One file that is damaged in the project, or whose name the API does not take, must not cost all the others.
       if (!(thrown instanceof UserError) || !['SB802', 'SB803', 'SB804'].includes(thrown.code)) throw thrown
       if (thrown.code === 'SB802') {
@@ -132,7 +136,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       return { kind: 'unreadable' as const }
     })
     if (outcome.kind === 'whole') failingInRow = 0
-    budget.giveBack(object.size ?? 0)
+    allowance.giveBack()
     // What a server or proxy resolved on the way is not found, although it is there.
     if (outcome.kind === 'vanished' && isResolvedOnTheWay(object.key)) return { kind: 'unaddressable', object }
     if (outcome.kind !== 'whole') return { kind: outcome.kind, object }
@@ -352,37 +356,6 @@ function numberOf(numbers: Map<string, number>, name: string): number {
   if (known !== undefined) return known
   numbers.set(name, numbers.size)
   return numbers.size - 1
-}
-
-/** Bytes that may still be downloaded. What is under way counts with its listed size, what came with what came. */
-interface Budget {
-  readonly spent: number
-  /** False from the first object on that would pass the limit. */
-  take(bytes: number): boolean
-  giveBack(bytes: number): void
-  spend(bytes: number): void
-}
-
-function openBudget(most: number | undefined): Budget {
-  let spent = 0
-  let underWay = 0
-  let closed = false
-  return {
-    get spent() {
-      return spent
-    },
-    take(bytes) {
-      if (most !== undefined && spent + underWay + bytes > most) closed = true
-      if (!closed) underWay += bytes
-      return !closed
-    },
-    giveBack(bytes) {
-      underWay -= bytes
-    },
-    spend(bytes) {
-      spent += bytes
-    }
-  }
 }
 
 type Taken = Extract<Outcome, { readonly kind: 'unchanged' | 'fetched' }>

@@ -515,6 +515,25 @@ describe('the source storage', () => {
     expect(facts.objects.length + (captured.counts['leftOut'] ?? 0)).toBe(30)
   })
 
+  test('max-download counts bytes as they come: of files that grew, of unknown sizes and of every attempt', async () => {
+    source.addBucket('files')
+    const large = Buffer.alloc(2_000_000, 'z')
+    const most = 500_000
+    for (const size of [10, null]) {
+      Object.assign(source.put('files', 'large', large), { size })
+      const { captured, facts } = await capture({ maxDownloadBytes: most })
+      expect(captured).toMatchObject({ status: 'partial', counts: { objects: 0, leftOut: 1 } })
+      // What one read of the socket brings may lie beyond it.
+      expect(captured.counts['downloadedBytes']).toBeLessThan(most + 200_000)
+      expect(facts.notCaptured[0]?.reason).toContain('max-download')
+    }
+    source.put('files', 'large', Buffer.alloc(400_000, 'z'))
+    source.faults.add({ path: /\/object\/files\/large$/, cut: 300_000, times: 100 })
+    const { captured } = await capture({ maxDownloadBytes: most })
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 0, leftOut: 1 } })
+    expect(captured.counts['downloadedBytes']).toBeLessThan(most + 200_000)
+  })
+
   test('F69: half there, same size with other bytes, flags that differ, refusals in between', async () => {
     source.addBucket('was-public', { public: true })
     source.addBucket('was-private')

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { ObjectInfo, SupabaseStorage } from '../../clients/supabase-storage.ts'
 import { asError, UserError } from '../../errors.ts'
+import { OverBudget } from './budget.ts'
 import type { ListedObject } from './listing.ts'
 
 /** Larger objects go through a file; smaller ones stay in memory until they are packed. */
@@ -27,7 +28,7 @@ export interface DownloadOptions {
   readonly object: ListedObject
   /** Where a large object's bytes go; removed again unless they are handed out. */
   readonly spool: string
-  /** Called with the bytes that came over the network, those of repeated downloads too. */
+  /** Called with the bytes that came over the network, those of repeated downloads too. What it throws ends the download. */
   readonly onBytes: (bytes: number) => void
   readonly signal: AbortSignal
 }
@@ -123,7 +124,7 @@ async function takeBytes({
         break
       } catch (thrown) {
         signal.throwIfAborted()
-        if (thrown instanceof UserError) throw thrown
+        if (thrown instanceof UserError || thrown instanceof OverBudget) throw thrown
         breaks = bytes > before ? 0 : breaks + 1
         if (etag === null || breaks > storage.retries)
           return { failed: `the download broke off at byte ${bytes} (${asError(thrown).message})` }
