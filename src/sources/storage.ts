@@ -89,6 +89,7 @@ type Outcome =
 export function openStorageSource(options: StorageSourceOptions): StorageSource {
   const { context, storage } = options
   let fromDatabase: { readonly listing: Listing; readonly objects: LineFile } | null = null
+  let listedElsewhere = false
   let refused: UserError | null = null
   let spools = 0
   let failingInRow = 0
@@ -110,7 +111,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
     })
     const everywhere = pools > 0 && packs.length === pools
     if (everywhere && pools === options.places.length) return { kind: 'unchanged', object, entry, packs }
-    if (!isAddressable(object.key)) return { kind: 'unaddressable', object }
+    if (!isAddressable(object.bucket, object.key)) return { kind: 'unaddressable', object }
     const allowance = budget.take(object.size)
     if (allowance === null) return { kind: 'overBudget', object }
     spools += 1
@@ -166,6 +167,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       if (refused !== null) return
       const objects = openLineFile(join(context.temp, 'storage-listed'))
       fromDatabase = null
+      listedElsewhere = false
       try {
         const listing = await listFromDatabase(connection, options.buckets, objects)
         await objects.end()
@@ -173,6 +175,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       } catch (thrown) {
         await objects.end()
         context.signal.throwIfAborted()
+        listedElsewhere = true
         context.log.warning(
           `The Storage objects cannot be listed in the snapshot of the dump, the API is asked instead: ${asError(thrown).message}`
         )
@@ -296,6 +299,11 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const lines = async function* (): AsyncGenerator<string> {
         for await (const line of kept.lines()) yield stored(line, offsets)
       }
+      for (const bucket of listing.buckets.filter(({ id }) => listing.from === 'api' && !isAddressable(id, 'any')))
+        notCaptured.push({
+          what: `bucket ${bucket.id}`,
+          reason: 'the API does not list the files of a bucket of this name'
+        })
       const reasons = reasonsOf(tally, brokenOff, listing, isSameProject, options)
       for (const bucket of listing.buckets.filter((each) => !holdsFiles(each)))
         notCaptured.push({
@@ -329,7 +337,14 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable }),
           ...(tally.notReached === 0 ? {} : { notReached: tally.notReached })
         },
-        warnings: warningsOf(tally, brokenOff, listing, budget.spent, isSameProject, options)
+        warnings: [
+          ...(listedElsewhere
+            ? [
+                'The Storage files could not be listed in the snapshot of the dump: they were listed by the API, not at the same instant, and all of them were downloaded again.'
+              ]
+            : []),
+          ...warningsOf(tally, brokenOff, listing, budget.spent, isSameProject, options)
+        ]
       }
     },
     close: () => Promise.resolve()

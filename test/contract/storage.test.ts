@@ -534,6 +534,16 @@ describe('the source storage', () => {
     expect(captured.counts['downloadedBytes']).toBeLessThan(most + 200_000)
   })
 
+  test('F31: a bucket whose name no address can carry is named, and the others come', async () => {
+    fill(2)
+    source.addBucket('..')
+    source.put('..', 'k', Buffer.from('1'))
+    const { captured, facts } = await capture()
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 2 } })
+    expect(captured.reason).toBe('1 buckets have names under which the API does not list their files')
+    expect(facts.notCaptured.map(({ what }) => what)).toEqual(['bucket ..'])
+  })
+
   test('F69: half there, same size with other bytes, flags that differ, refusals in between', async () => {
     source.addBucket('was-public', { public: true })
     source.addBucket('was-private')

@@ -1,3 +1,4 @@
+import { isAddressable } from '../../clients/supabase-storage.ts'
 import type { DestinationName } from '../../destinations/destination.ts'
 import { errorCodes } from '../../error-codes.ts'
 import type { UserError } from '../../errors.ts'
@@ -91,6 +92,8 @@ export function reasonsOf(
     reasons.push(
       `${tally.vanished} of ${tally.objects + tally.vanished} files are listed, and the API does not have them: deleted meanwhile, or \`supabase-url\` or the key belongs to another project, or rows lost their files`
     )
+  const unlisted = listing.buckets.filter(({ id }) => listing.from === 'api' && !isAddressable(id, 'any')).length
+  if (unlisted > 0) reasons.push(`${unlisted} buckets have names under which the API does not list their files`)
   const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
   if (others > 0)
     reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
@@ -116,6 +119,10 @@ export function warningsOf(
   if (listing.olderVersions > 0)
     warnings.push(
       `${listing.olderVersions} earlier versions of Storage files are not in the backup: the API gives the current ones.`
+    )
+  if (listing.oddMetadata > 0)
+    warnings.push(
+      `${listing.oddMetadata} Storage files have user metadata that are no JSON object: the files are captured without them, the database part has the rows.`
     )
   const forgetful = options.places.filter(({ known }) => known === null).map(({ name }) => name)
   if (forgetful.length > 0 && tally.downloaded > 0)
