@@ -92,6 +92,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
   let listedElsewhere = false
   let refused: UserError | null = null
   let spools = 0
+  const etags = { someFit: false, areNoMd5s: false }
   let failingInRow = 0
 
   const list = async (): Promise<{ listing: Listing; objects: LineFile }> => {
@@ -120,6 +121,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       object,
       spool: join(context.temp, `storage-object-${spools}`),
       onBytes: (bytes) => budget.spend(bytes, allowance),
+      etags,
       signal
     }).catch(async (thrown: unknown) => {
       allowance.giveBack()

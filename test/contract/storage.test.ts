@@ -544,6 +544,26 @@ describe('the source storage', () => {
     expect(facts.notCaptured.map(({ what }) => what)).toEqual(['bucket ..'])
   })
 
+  test('F29: entity tags that are no MD5s are doubted once a run, and answers without any are taken by their length', async () => {
+    source.addBucket('files')
+    for (let number = 0; number < 5; number++)
+      source.put('files', `file-${number}`, Buffer.from(`content of ${number}`), { etag: String(number).repeat(32) })
+    expect((await capture({ jobs: 1 })).captured).toMatchObject({ status: 'captured', counts: { objects: 5 } })
+    expect(source.downloads()).toBe(6)
+    const tagless = await startStorage({ key: jwt, tags: false })
+    try {
+      tagless.addBucket('files')
+      tagless.put('files', 'whole', Buffer.from('whole'))
+      tagless.put('files', 'short', Buffer.from('short'))
+      tagless.faults.add({ path: /\/object\/files\/short$/, cut: 2 })
+      const { captured } = await capture({ storage: api(tagless) })
+      expect(captured).toMatchObject({ status: 'captured', counts: { objects: 2 } })
+      expect(tagless.downloads()).toBe(3)
+    } finally {
+      await tagless.stop()
+    }
+  })
+
   test('F69: half there, same size with other bytes, flags that differ, refusals in between', async () => {
     source.addBucket('was-public', { public: true })
     source.addBucket('was-private')
