@@ -63,9 +63,11 @@ const infoShape = z.object({
   content_type: text,
   cache_control: text,
   created_at: text,
+  // Whatever was written there by other ways than the API: it must not make the file unreadable.
   metadata: z
     .record(z.string(), z.unknown())
     .nullish()
+    .catch(null)
     .transform((value) => value ?? null)
 })
 
@@ -160,9 +162,9 @@ export interface SupabaseStorage {
   ): Promise<void>
 }
 
-/** Whether an address can name the key: clients and proxies resolve `.` and `..` where they are a whole address. */
-export function isAddressable(key: string): boolean {
-  return key !== '' && key !== '.' && key !== '..'
+/** Whether an address can name the object: clients and proxies resolve `.` and `..` where they are a whole segment, as a bucket always is. */
+export function isAddressable(bucket: string, key: string): boolean {
+  return [bucket, key].every((name) => name !== '' && name !== '.' && name !== '..')
 }
 
 /**

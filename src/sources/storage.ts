@@ -9,6 +9,7 @@ import { asError, UserError } from '../errors.ts'
 import type { Glob } from '../glob.ts'
 import type { KnownPacks } from '../history/pool.ts'
 import type { SharedPacks, Source } from './source.ts'
+import { type Budget, OverBudget, openBudget } from './storage/budget.ts'
 import { type DownloadedObject, downloadObject } from './storage/download.ts'
 import { inParallel } from './storage/in-parallel.ts'
 import {
@@ -20,9 +21,10 @@ import {
   listFromApi,
   listFromDatabase
 } from './storage/listing.ts'
+import { isKnown, withoutFile } from './storage/look-again.ts'
 import { type LineFile, openLineFile } from './storage/object-lines.ts'
 import { openPackWriter, type StoredPack } from './storage/pack-writer.ts'
-import { newTally, reasonsOf, warningsOf } from './storage/tally.ts'
+import { areDeletions, newTally, reasonsOf, warningsOf } from './storage/tally.ts'
 
 /** A place that the backup goes to. */
 export interface StoragePlace {
@@ -56,6 +58,11 @@ export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
 /** Files that the API fails at without one that comes in between: each was waited for, and with more of them it is no single file's fault. */
 const mostFailingInRow = 50
 
+/** Files that were not there are looked up again afterwards, up to this many: with more of them the backup is not whole anyway. */
+const mostLookedUp = 1000
+
+const notThere = 'it is listed, and the API does not have it'
+
 /** A pack of an earlier backup, in the pool of a place. */
 interface PlacedPack {
   readonly place: DestinationName
@@ -82,8 +89,10 @@ type Outcome =
 export function openStorageSource(options: StorageSourceOptions): StorageSource {
   const { context, storage } = options
   let fromDatabase: { readonly listing: Listing; readonly objects: LineFile } | null = null
+  let listedElsewhere = false
   let refused: UserError | null = null
   let spools = 0
+  const etags = { someFit: false, areNoMd5s: false }
   let failingInRow = 0
 
   const list = async (): Promise<{ listing: Listing; objects: LineFile }> => {
@@ -103,17 +112,21 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
     })
     const everywhere = pools > 0 && packs.length === pools
     if (everywhere && pools === options.places.length) return { kind: 'unchanged', object, entry, packs }
-    if (!isAddressable(object.key)) return { kind: 'unaddressable', object }
-    if (!budget.take(object.size ?? 0)) return { kind: 'overBudget', object }
+    if (!isAddressable(object.bucket, object.key)) return { kind: 'unaddressable', object }
+    const allowance = budget.take(object.size)
+    if (allowance === null) return { kind: 'overBudget', object }
     spools += 1
     const outcome = await downloadObject({
       storage,
       object,
       spool: join(context.temp, `storage-object-${spools}`),
-      onBytes: (bytes) => budget.spend(bytes),
+      onBytes: (bytes) => budget.spend(bytes, allowance),
+      etags,
       signal
     }).catch(async (thrown: unknown) => {
+      allowance.giveBack()
       signal.throwIfAborted()
+      if (thrown instanceof OverBudget) return { kind: 'overBudget' as const }
       // One file that is damaged in the project, or whose name the API does not take, must not cost all the others.
       if (!(thrown instanceof UserError) || !['SB802', 'SB803', 'SB804'].includes(thrown.code)) throw thrown
       if (thrown.code === 'SB802') {
@@ -126,7 +139,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       return { kind: 'unreadable' as const }
     })
     if (outcome.kind === 'whole') failingInRow = 0
-    budget.giveBack(object.size ?? 0)
+    allowance.giveBack()
     // What a server or proxy resolved on the way is not found, although it is there.
     if (outcome.kind === 'vanished' && isResolvedOnTheWay(object.key)) return { kind: 'unaddressable', object }
     if (outcome.kind !== 'whole') return { kind: outcome.kind, object }
@@ -156,6 +169,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       if (refused !== null) return
       const objects = openLineFile(join(context.temp, 'storage-listed'))
       fromDatabase = null
+      listedElsewhere = false
       try {
         const listing = await listFromDatabase(connection, options.buckets, objects)
         await objects.end()
@@ -163,6 +177,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       } catch (thrown) {
         await objects.end()
         context.signal.throwIfAborted()
+        listedElsewhere = true
         context.log.warning(
           `The Storage objects cannot be listed in the snapshot of the dump, the API is asked instead: ${asError(thrown).message}`
         )
@@ -180,6 +195,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const oldNumbers = new Map<string, number>()
       const tally = newTally()
       let brokenOff: UserError | null = null
+      const vanished: ListedObject[] = []
+      let anUnchanged: ListedObject | null = null
       const notCaptured: StorageFacts['notCaptured'] = []
       const miss = (object: ListedObject, reason: string) => {
         if (notCaptured.length < 10_000) notCaptured.push({ what: `${object.bucket}/${object.key}`, reason })
@@ -195,7 +212,8 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           switch (outcome.kind) {
             case 'vanished':
               tally.vanished += 1
-              miss(object, 'deleted while the backup ran')
+              if (vanished.length < mostLookedUp) vanished.push(object)
+              else miss(object, notThere)
               break
             case 'overBudget':
               tally.overBudget += 1
@@ -224,7 +242,10 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
                 places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
                 tally.downloaded += 1
                 if (outcome.fetched.changed) tally.changed += 1
-              } else tally.unchanged += 1
+              } else {
+                tally.unchanged += 1
+                anUnchanged = object
+              }
               tally.objects += 1
               tally.bytes += fetched?.bytes ?? object.size ?? 0
               await kept.add({ places, object: storedObject(outcome) } satisfies KeptLine)
@@ -241,13 +262,32 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           throw thrown
         }
         brokenOff = thrown
-        const { objects, vanished, overBudget, unaddressable, unreadable } = tally
-        tally.notReached = listed.count - objects - vanished - overBudget - unaddressable - unreadable
+        const { objects, overBudget, unaddressable, unreadable } = tally
+        tally.notReached = listed.count - objects - tally.vanished - overBudget - unaddressable - unreadable
         notCaptured.push({
           what: `${tally.notReached} further files`,
           reason: `the backup of the files broke off before them (${thrown.code})`
         })
       }
+      let isSameProject = tally.downloaded > 0
+      let fileless: ReadonlySet<ListedObject> = new Set()
+      if (brokenOff === null && vanished.length > 0)
+        try {
+          if (!isSameProject && anUnchanged !== null) isSameProject = await isKnown(storage, anUnchanged)
+          fileless = await withoutFile(storage, vanished, options.jobs)
+        } catch (thrown) {
+          if (signal.aborted || !(thrown instanceof UserError) || !isOfTheApi(thrown)) {
+            await Promise.all([fresh, again].map((writer) => writer.abandon(asError(thrown))))
+            throw thrown
+          }
+          // What nobody could look up does not count as deleted.
+          isSameProject = false
+          context.log.warning(`Files that were not there cannot be looked up again: ${thrown.message}`)
+        }
+      tally.fileless = fileless.size
+      tally.vanished -= fileless.size
+      const whyGone = areDeletions(tally, isSameProject) ? 'deleted while the backup ran' : notThere
+      for (const object of vanished) miss(object, fileless.has(object) ? 'its file is missing in Storage' : whyGone)
       const freshPacks = await fresh.end()
       const againPacks = await again.end()
       await kept.end()
@@ -261,7 +301,12 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const lines = async function* (): AsyncGenerator<string> {
         for await (const line of kept.lines()) yield stored(line, offsets)
       }
-      const reasons = reasonsOf(tally, brokenOff, listing, options)
+      for (const bucket of listing.buckets.filter(({ id }) => listing.from === 'api' && !isAddressable(id, 'any')))
+        notCaptured.push({
+          what: `bucket ${bucket.id}`,
+          reason: 'the API does not list the files of a bucket of this name'
+        })
+      const reasons = reasonsOf(tally, brokenOff, listing, isSameProject, options)
       for (const bucket of listing.buckets.filter((each) => !holdsFiles(each)))
         notCaptured.push({
           what: `bucket ${bucket.id}`,
@@ -288,12 +333,20 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
           downloaded: tally.downloaded,
           downloadedBytes: budget.spent,
           ...(tally.vanished === 0 ? {} : { vanished: tally.vanished }),
+          ...(tally.fileless === 0 ? {} : { fileless: tally.fileless }),
           ...(tally.changed === 0 ? {} : { changed: tally.changed }),
           ...(tally.overBudget === 0 ? {} : { leftOut: tally.overBudget }),
           ...(tally.unreadable === 0 ? {} : { unreadable: tally.unreadable }),
           ...(tally.notReached === 0 ? {} : { notReached: tally.notReached })
         },
-        warnings: warningsOf(tally, brokenOff, listing, budget.spent, options)
+        warnings: [
+          ...(listedElsewhere
+            ? [
+                'The Storage files could not be listed in the snapshot of the dump: they were listed by the API, not at the same instant, and all of them were downloaded again.'
+              ]
+            : []),
+          ...warningsOf(tally, brokenOff, listing, budget.spent, isSameProject, options)
+        ]
       }
     },
     close: () => Promise.resolve()
@@ -320,37 +373,6 @@ function numberOf(numbers: Map<string, number>, name: string): number {
   if (known !== undefined) return known
   numbers.set(name, numbers.size)
   return numbers.size - 1
-}
-
-/** Bytes that may still be downloaded. What is under way counts with its listed size, what came with what came. */
-interface Budget {
-  readonly spent: number
-  /** False from the first object on that would pass the limit. */
-  take(bytes: number): boolean
-  giveBack(bytes: number): void
-  spend(bytes: number): void
-}
-
-function openBudget(most: number | undefined): Budget {
-  let spent = 0
-  let underWay = 0
-  let closed = false
-  return {
-    get spent() {
-      return spent
-    },
-    take(bytes) {
-      if (most !== undefined && spent + underWay + bytes > most) closed = true
-      if (!closed) underWay += bytes
-      return !closed
-    },
-    giveBack(bytes) {
-      underWay -= bytes
-    },
-    spend(bytes) {
-      spent += bytes
-    }
-  }
 }
 
 type Taken = Extract<Outcome, { readonly kind: 'unchanged' | 'fetched' }>

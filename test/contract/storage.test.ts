@@ -11,8 +11,9 @@ import { openSupabaseStorage } from '../../src/clients/supabase-storage.ts'
 import { createCompression } from '../../src/clients/zstd.ts'
 import type { Context } from '../../src/context.ts'
 import { UserError } from '../../src/errors.ts'
-import { isWhole, unusedPackNames } from '../../src/history/pool.ts'
+import { isWhole, type KnownPacks, unusedPackNames } from '../../src/history/pool.ts'
 import type { Captured } from '../../src/sources/source.ts'
+import { entryOf } from '../../src/sources/storage/listing.ts'
 import { type RestoredStorage, type RestoreStorageOptions, restoreStorage } from '../../src/sources/storage/restore.ts'
 import { openStorageSource, type StorageSourceOptions } from '../../src/sources/storage.ts'
 import { startManagement } from '../kit/supabase/management.ts'
@@ -132,6 +133,16 @@ describe('the source storage', () => {
     for (let number = 0; number < count; number++)
       source.put('files', `file-${number}`, Buffer.from(`content of ${number}`))
   }
+  /** A pool that holds the first files of the double. */
+  const earlierPack = (count = 1): KnownPacks => {
+    const entries = [...source.objects.values()]
+      .slice(0, count)
+      .map(({ bucket, key, id, etag, size, updatedAt }) =>
+        entryOf({ bucket, key, id, etag, size, updatedAt, version: null })
+      )
+    const pack = { name: `objects-${'0'.repeat(32)}.tar`, bytes: 1, sha256: '0'.repeat(64) }
+    return { find: (entry) => (entries.includes(entry) ? pack : undefined) }
+  }
 
   test('F31, F32: hostile keys, limits, flags and large files make the round trip, listed by the API alone', async () => {
     source.addBucket('public', { public: true, file_size_limit: 9_000_000, allowed_mime_types: ['image/png'] })
@@ -171,17 +182,12 @@ describe('the source storage', () => {
 
   test('F26: files deleted while the backup runs are counted; many of them make it partial', async () => {
     fill(40)
-    source.faults.add({
-      method: 'GET',
-      path: /\/object\/files\/file-7$/,
-      status: 400,
-      times: 9,
-      body: { statusCode: '404', error: 'not_found', message: 'Object not found' }
-    })
+    source.onCall = (method, path) => {
+      if (method === 'GET' && path.includes('/object/files/')) source.remove('files', 'file-7')
+    }
     const few = await capture()
     expect(few.captured).toMatchObject({ status: 'captured', counts: { objects: 39, vanished: 1 } })
     expect(few.facts.notCaptured).toEqual([{ what: 'files/file-7', reason: 'deleted while the backup ran' }])
-    source.faults.clear()
     source.onCall = (_, path) => {
       if (path.includes('/object/files/'))
         for (let number = 10; number < 40; number++) source.remove('files', `file-${number}`)
@@ -189,6 +195,45 @@ describe('the source storage', () => {
     const many = await capture()
     expect(many.captured.status).toBe('partial')
     expect(many.captured.reason).not.toContain('file-')
+  })
+
+  test('F26: a row whose file is gone for good is named as that, and makes it partial', async () => {
+    fill(40)
+    source.put('files', 'file-7', Buffer.from('lost'), { bytes: null, size: 4 })
+    const { captured, facts } = await capture()
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 39, fileless: 1 } })
+    expect(captured.reason).toMatch(/^1 files are missing in Storage/)
+    expect(captured.warnings.join()).not.toContain('deleted')
+    expect(facts.notCaptured).toEqual([{ what: 'files/file-7', reason: 'its file is missing in Storage' }])
+  })
+
+  test('F26: an address that has none of the listed files is not taken for their deletion', async () => {
+    fill(9)
+    const listing = api(source)
+    for (const places of [
+      [{ name: 'artifact' as const, known: null }],
+      // One file is known from an earlier backup: the address does not know that one either.
+      [{ name: 'folder' as const, known: earlierPack() }]
+    ]) {
+      // What is listed is one project's, what is asked for the files another's.
+      const storage = { ...api(target), listBuckets: listing.listBuckets, listObjects: listing.listObjects }
+      const { captured, facts } = await capture({ storage, places })
+      expect(captured.status).toBe('partial')
+      expect(captured.reason).toMatch(/ of 9 files are listed, and the API does not have them: .*another project/)
+      expect(captured.warnings.join()).not.toContain('deleted')
+      expect(facts.notCaptured[0]?.reason).toBe('it is listed, and the API does not have it')
+    }
+  })
+
+  test('F26: one new file that is deleted while the backup runs leaves it whole where the others are known', async () => {
+    fill(9)
+    const known = earlierPack(8)
+    source.onCall = (method, path) => {
+      if (method === 'GET' && path.includes('/object/files/')) source.remove('files', 'file-8')
+    }
+    const { captured } = await capture({ places: [{ name: 'folder', known }] })
+    expect(captured).toMatchObject({ status: 'captured', counts: { unchanged: 8, vanished: 1 } })
+    expect(captured.warnings).toEqual(['1 Storage files were deleted while the backup ran.'])
   })
 
   test('F27: what changed between listing and download is taken as it is now, with its own hash', async () => {
@@ -468,6 +513,55 @@ describe('the source storage', () => {
     expect(captured.status).toBe('partial')
     expect(captured.counts['downloadedBytes']).toBeLessThanOrEqual(200)
     expect(facts.objects.length + (captured.counts['leftOut'] ?? 0)).toBe(30)
+  })
+
+  test('max-download counts bytes as they come: of files that grew, of unknown sizes and of every attempt', async () => {
+    source.addBucket('files')
+    const large = Buffer.alloc(2_000_000, 'z')
+    const most = 500_000
+    for (const size of [10, null]) {
+      Object.assign(source.put('files', 'large', large), { size })
+      const { captured, facts } = await capture({ maxDownloadBytes: most })
+      expect(captured).toMatchObject({ status: 'partial', counts: { objects: 0, leftOut: 1 } })
+      // What one read of the socket brings may lie beyond it.
+      expect(captured.counts['downloadedBytes']).toBeLessThan(most + 200_000)
+      expect(facts.notCaptured[0]?.reason).toContain('max-download')
+    }
+    source.put('files', 'large', Buffer.alloc(400_000, 'z'))
+    source.faults.add({ path: /\/object\/files\/large$/, cut: 300_000, times: 100 })
+    const { captured } = await capture({ maxDownloadBytes: most })
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 0, leftOut: 1 } })
+    expect(captured.counts['downloadedBytes']).toBeLessThan(most + 200_000)
+  })
+
+  test('F31: a bucket whose name no address can carry is named, and the others come', async () => {
+    fill(2)
+    source.addBucket('..')
+    source.put('..', 'k', Buffer.from('1'))
+    const { captured, facts } = await capture()
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 2 } })
+    expect(captured.reason).toBe('1 buckets have names under which the API does not list their files')
+    expect(facts.notCaptured.map(({ what }) => what)).toEqual(['bucket ..'])
+  })
+
+  test('F29: entity tags that are no MD5s are doubted once a run, and answers without any are taken by their length', async () => {
+    source.addBucket('files')
+    for (let number = 0; number < 5; number++)
+      source.put('files', `file-${number}`, Buffer.from(`content of ${number}`), { etag: String(number).repeat(32) })
+    expect((await capture({ jobs: 1 })).captured).toMatchObject({ status: 'captured', counts: { objects: 5 } })
+    expect(source.downloads()).toBe(6)
+    const tagless = await startStorage({ key: jwt, tags: false })
+    try {
+      tagless.addBucket('files')
+      tagless.put('files', 'whole', Buffer.from('whole'))
+      tagless.put('files', 'short', Buffer.from('short'))
+      tagless.faults.add({ path: /\/object\/files\/short$/, cut: 2 })
+      const { captured } = await capture({ storage: api(tagless) })
+      expect(captured).toMatchObject({ status: 'captured', counts: { objects: 2 } })
+      expect(tagless.downloads()).toBe(3)
+    } finally {
+      await tagless.stop()
+    }
   })
 
   test('F69: half there, same size with other bytes, flags that differ, refusals in between', async () => {

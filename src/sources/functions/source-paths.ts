@@ -30,7 +30,12 @@ export interface PlacedFiles {
 export function placeFiles(files: readonly NamedFile[], entrypoint: string | null): PlacedFiles {
   const entrySegments = entrypoint === null ? null : segmentsOf(entrypoint, [])
   const entryFolder = entrySegments?.slice(0, -1) ?? []
-  const resolved = files.map((file) => ({ ...file, segments: segmentsOf(file.name, entryFolder) }))
+  const exact = files.map((file) => ({ ...file, segments: segmentsOf(file.name, entryFolder) }))
+  const root = entrySegments === null ? null : relativeRoot(exact, entrySegments)
+  // Names relative to a folder of the entry point's: the same tree, from the root on.
+  const segmentsIn = (name: string): readonly string[] | null =>
+    root !== null && isRelative(name) ? segmentsOf(`/${[...root, name].join('/')}`, []) : segmentsOf(name, entryFolder)
+  const resolved = files.map((file) => ({ ...file, segments: segmentsIn(file.name) }))
   const folders = resolved.flatMap(({ segments }) => (segments === null ? [] : [segments.slice(0, -1)]))
   const shared = sharedStart(folders)
   const relative = (segments: readonly string[]): string => segments.slice(shared).join('/')
@@ -38,12 +43,38 @@ export function placeFiles(files: readonly NamedFile[], entrypoint: string | nul
     segments === null ? { path: name, inside: false, bytes } : { path: relative(segments), inside: true, bytes }
   )
   const pathOf = (name: string): string | null => {
-    const wanted = segmentsOf(name, entryFolder)
+    // The root was found by the entry point's own path, which it is no part of.
+    const wanted = name === entrypoint ? entrySegments : segmentsIn(name)
     if (wanted === null) return null
     const isThere = resolved.some(({ segments }) => segments !== null && segments.join('/') === wanted.join('/'))
     return isThere ? relative(wanted) : null
   }
   return { files: placed, entrypoint: entrypoint === null ? null : pathOf(entrypoint), pathOf }
+}
+
+function isRelative(name: string): boolean {
+  return !name.startsWith('/') && !/^[a-z][a-z0-9+.-]*:\/\//i.test(name)
+}
+
+/**
+ * The folder that relative names start from, where none of the files has the entry point's own path: the entry point's path without the longest
+ * end that it shares with one name. Null where it is among the files, or where no name or more than one fits best.
+ */
+function relativeRoot(
+  files: readonly { readonly name: string; readonly segments: readonly string[] | null }[],
+  entry: readonly string[]
+): readonly string[] | null {
+  if (files.some(({ segments }) => segments?.join('/') === entry.join('/'))) return null
+  let longest = 0
+  let fitting = 0
+  for (const { name, segments } of files) {
+    if (segments === null || !isRelative(name) || name.startsWith('../') || segments.length > entry.length) continue
+    if (entry.slice(-segments.length).join('/') !== segments.join('/')) continue
+    if (segments.length > longest) fitting = 0
+    longest = Math.max(longest, segments.length)
+    if (segments.length === longest) fitting += 1
+  }
+  return fitting === 1 ? entry.slice(0, -longest) : null
 }
 
 /** The segments of a name from the root on; null where it leads out of the root or is no file's name. */

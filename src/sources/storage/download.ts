@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { ObjectInfo, SupabaseStorage } from '../../clients/supabase-storage.ts'
 import { asError, UserError } from '../../errors.ts'
+import { OverBudget } from './budget.ts'
 import type { ListedObject } from './listing.ts'
 
 /** Larger objects go through a file; smaller ones stay in memory until they are packed. */
@@ -22,14 +23,23 @@ export type DownloadOutcome =
   | { readonly kind: 'whole'; readonly object: DownloadedObject }
   | { readonly kind: 'vanished' }
 
+export interface EtagsSeen {
+  /** One that looked like an MD5 was one. */
+  someFit: boolean
+  /** One that looked like an MD5 was none, of bytes that came twice, before any fitted. */
+  areNoMd5s: boolean
+}
+
 export interface DownloadOptions {
   readonly storage: SupabaseStorage
   readonly object: ListedObject
   /** Where a large object's bytes go; removed again unless they are handed out. */
   readonly spool: string
-  /** Called with the bytes that came over the network, those of repeated downloads too. */
+  /** Called with the bytes that came over the network, those of repeated downloads too. What it throws ends the download. */
   readonly onBytes: (bytes: number) => void
   readonly signal: AbortSignal
+  /** What one file showed of the server holds for the others of the run. */
+  readonly etags: EtagsSeen
 }
 
 /**
@@ -123,7 +133,7 @@ async function takeBytes({
         break
       } catch (thrown) {
         signal.throwIfAborted()
-        if (thrown instanceof UserError) throw thrown
+        if (thrown instanceof UserError || thrown instanceof OverBudget) throw thrown
         breaks = bytes > before ? 0 : breaks + 1
         if (etag === null || breaks > storage.retries)
           return { failed: `the download broke off at byte ${bytes} (${asError(thrown).message})` }
@@ -164,7 +174,7 @@ async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
 /** Whether what came is what the project holds. An answer made up by something in between has no entity tag that fits. */
 async function judge(
   taken: Taken,
-  { storage, object }: DownloadOptions,
+  { storage, object, etags }: DownloadOptions,
   asked: Promise<ObjectInfo | null> | null,
   cameTwice: boolean
 ): Promise<
@@ -172,7 +182,7 @@ async function judge(
 > {
   const listed = object.etag !== null && taken.etag === object.etag && taken.bytes === object.size
   if (listed && object.version !== null)
-    return md5Fits(taken, cameTwice)
+    return md5Fits(taken, cameTwice, etags)
       ? { info: null, changed: false }
       : { refused: 'its bytes do not fit its entity tag' }
   const info = await (asked ?? storage.info(object.bucket, object.key)).catch((thrown: unknown) => {
@@ -184,8 +194,11 @@ async function judge(
   if ('refused' in info) return info
   if (info.size !== taken.bytes)
     return { refused: `it ended after ${taken.bytes} bytes of ${info.size ?? 'an unknown number'}` }
-  if (info.etag === null || info.etag !== taken.etag) return { refused: 'the answer does not carry its entity tag' }
-  if (!md5Fits(taken, cameTwice)) return { refused: 'its bytes do not fit its entity tag' }
+  // An answer without any tag is believed when its length is the one that is listed and stated now.
+  const hasNoTag = taken.etag === null && object.size === taken.bytes
+  if (!hasNoTag && (info.etag === null || info.etag !== taken.etag))
+    return { refused: 'the answer does not carry its entity tag' }
+  if (!md5Fits(taken, cameTwice, etags)) return { refused: 'its bytes do not fit its entity tag' }
   return {
     info,
     changed:
@@ -195,7 +208,14 @@ async function judge(
   }
 }
 
-/** Most entity tags are the MD5 of the bytes. Where one looks like it and is none, the same bytes coming twice are believed. */
-function md5Fits(taken: Taken, cameTwice: boolean): boolean {
-  return cameTwice || taken.etag === null || !/^[0-9a-f]{32}$/.test(taken.etag) || taken.etag === taken.md5
+/**
+ * Most entity tags are the MD5 of the bytes. Where one looks like it and is none, the same bytes coming twice are believed, and the other files of the
+ * run are not fetched twice for it.
+ */
+function md5Fits(taken: Taken, cameTwice: boolean, etags: DownloadOptions['etags']): boolean {
+  if (taken.etag === null || !/^[0-9a-f]{32}$/.test(taken.etag)) return true
+  if (taken.etag === taken.md5) etags.someFit = true
+  // A file that is damaged in the project itself says nothing of a server whose other tags fit.
+  else if (cameTwice && !etags.someFit) etags.areNoMd5s = true
+  return taken.etag === taken.md5 || cameTwice || etags.areNoMd5s
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
-import { plainEtag, type SupabaseStorage } from '../../clients/supabase-storage.ts'
+import { isAddressable, plainEtag, type SupabaseStorage } from '../../clients/supabase-storage.ts'
 import { type Glob, globMatches } from '../../glob.ts'
 import type { LineFile } from './object-lines.ts'
 
@@ -36,6 +36,8 @@ export interface Listing {
   readonly buckets: readonly StorageBucketFacts[]
   /** Earlier versions of objects, which the API does not give. */
   readonly olderVersions: number
+  /** Objects whose users' metadata are no JSON object, so that no API sets them again: they are captured without. */
+  readonly oddMetadata: number
 }
 
 /** The buckets that the input `buckets` means: all without a pattern. */
@@ -88,20 +90,46 @@ const objectRow = z.object({
   created_at: nullable,
   updated_at: nullable,
   last_accessed_at: nullable,
-  user_metadata: z.record(z.string(), z.unknown()).nullish(),
-  metadata: z
-    .object({ eTag: nullable, size: z.number().nullish(), mimetype: nullable, cacheControl: nullable })
-    .nullish(),
+  user_metadata: z.unknown(),
+  metadata: z.unknown(),
   archived_at: nullable,
   is_delete_marker: z.boolean().nullish()
 })
+
+const settingsShape = z.record(z.string(), z.unknown())
+
+/**
+ * The JSON columns of an object. Whoever may write to the table puts anything there, and what one of them holds must not cost the others: a value of
+ * another form than the platform's counts as none. `odd` tells that the user's own metadata were left out so.
+ */
+function settingsOf(
+  metadata: unknown,
+  own: unknown
+): Pick<ListedObject, 'etag' | 'size' | 'contentType' | 'cacheControl' | 'userMetadata'> & { readonly odd: boolean } {
+  const platform = settingsShape.safeParse(metadata).data ?? {}
+  const users = settingsShape.safeParse(own)
+  const text = (name: string): string | null => {
+    const value = platform[name]
+    return typeof value === 'string' ? value : null
+  }
+  const size = platform['size']
+  const bytes = typeof size === 'string' && /^\d{1,15}$/.test(size) ? Number(size) : size
+  return {
+    etag: plainEtag(text('eTag')),
+    size: typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : null,
+    contentType: text('mimetype'),
+    cacheControl: text('cacheControl'),
+    userMetadata: users.success ? users.data : null,
+    odd: !users.success && own !== null && own !== undefined
+  }
+}
 
 /**
  * Lists buckets and objects in the snapshot of an open transaction, in batches. Null where the database has no `storage.objects`. Columns differ
  * between versions of the platform: rows come as JSON and what is missing is null.
  */
 export async function listFromDatabase(
-  connection: Connection,
+  connection: Pick<Connection, 'query' | 'stream'>,
   patterns: readonly Glob[],
   objects: LineFile
 ): Promise<Listing | null> {
@@ -130,6 +158,7 @@ export async function listFromDatabase(
     )
   const wanted = new Set(buckets.filter(holdsFiles).map((bucket) => bucket.id))
   let olderVersions = 0
+  let oddMetadata = 0
   const select =
     'select pg_catalog.to_jsonb(o)::text as row from storage.objects o order by o.bucket_id collate "C", o.name collate "C"'
   for await (const { row } of connection.stream<{ row: string }>(select, [], 2000)) {
@@ -139,23 +168,21 @@ export async function listFromDatabase(
       olderVersions += 1
       continue
     }
+    const { odd, ...settings } = settingsOf(object.metadata, object.user_metadata)
+    if (odd) oddMetadata += 1
     await objects.add({
       bucket: object.bucket_id,
       key: object.name,
       id: object.id,
       version: object.version,
-      etag: plainEtag(object.metadata?.eTag),
-      size: object.metadata?.size ?? null,
-      contentType: object.metadata?.mimetype ?? null,
-      cacheControl: object.metadata?.cacheControl ?? null,
-      userMetadata: object.user_metadata ?? null,
+      ...settings,
       ownerId: object.owner_id ?? object.owner,
       createdAt: object.created_at,
       updatedAt: object.updated_at,
       lastAccessedAt: object.last_accessed_at
     } satisfies ListedObject)
   }
-  return { from: 'database', buckets, olderVersions }
+  return { from: 'database', buckets, olderVersions, oddMetadata }
 }
 
 /** Lists buckets and objects through the API: versions and the users' own metadata are only known object by object. */
@@ -173,7 +200,7 @@ export async function listFromApi(
         ownerId: owner
       })
     )
-  for (const bucket of buckets.filter(holdsFiles)) {
+  for (const bucket of buckets.filter((each) => holdsFiles(each) && isAddressable(each.id, 'any'))) {
     for await (const object of storage.listObjects(bucket.id)) {
       await objects.add({
         bucket: bucket.id,
@@ -184,5 +211,5 @@ export async function listFromApi(
       } satisfies ListedObject)
     }
   }
-  return { from: 'api', buckets, olderVersions: 0 }
+  return { from: 'api', buckets, olderVersions: 0, oddMetadata: 0 }
 }

@@ -1,3 +1,4 @@
+import { isAddressable } from '../../clients/supabase-storage.ts'
 import type { DestinationName } from '../../destinations/destination.ts'
 import { errorCodes } from '../../error-codes.ts'
 import type { UserError } from '../../errors.ts'
@@ -13,7 +14,10 @@ export interface Tally {
   unchanged: number
   /** Other than listed when they came. */
   changed: number
+  /** Listed, and the API has neither file nor row of them any more. */
   vanished: number
+  /** The API knows their rows and has no files for them. */
+  fileless: number
   overBudget: number
   unaddressable: number
   unreadable: number
@@ -29,6 +33,7 @@ export function newTally(): Tally {
     unchanged: 0,
     changed: 0,
     vanished: 0,
+    fileless: 0,
     overBudget: 0,
     unaddressable: 0,
     unreadable: 0,
@@ -44,14 +49,27 @@ export interface TallyOptions {
   readonly places: readonly { readonly name: DestinationName; readonly known: unknown }[]
 }
 
-/** Deleted while the backup ran, without making it incomplete: this many, or one in a hundred. */
+/** Deleted while the backup ran, without making it incomplete: this many or one in a hundred, and no more than one in ten. */
 const fewVanished = 10
+
+/**
+ * Whether files that are gone were deleted while the backup ran. An address of another project has none of the files that are listed: only one
+ * that gave, or knows, at least one of them as listed (`isSameProject`) is believed, and only for a small share.
+ */
+export function areDeletions(
+  { vanished, objects }: Pick<Tally, 'vanished' | 'objects'>,
+  isSameProject: boolean
+): boolean {
+  const all = objects + vanished
+  return isSameProject && vanished <= Math.max(fewVanished, all / 100) && vanished <= Math.max(1, all / 10)
+}
 
 /** Why the part is not whole, without names. */
 export function reasonsOf(
   tally: Tally,
   brokenOff: UserError | null,
   listing: Listing,
+  isSameProject: boolean,
   options: TallyOptions
 ): string[] {
   const reasons: string[] = []
@@ -66,10 +84,16 @@ export function reasonsOf(
   if (tally.unreadable > 0) reasons.push(`${tally.unreadable} files could not be read whole`)
   if (tally.unaddressable > 0)
     reasons.push(`${tally.unaddressable} files have names under which the API does not give them`)
-  if (tally.vanished > Math.max(fewVanished, (tally.objects + tally.vanished) / 100))
+  if (tally.fileless > 0)
     reasons.push(
-      `${tally.vanished} of ${tally.objects + tally.vanished} files were not there any more when they were fetched`
+      `${tally.fileless} files are missing in Storage: the project lists them, and the API has no files for them`
     )
+  if (!areDeletions(tally, isSameProject) && tally.vanished > 0)
+    reasons.push(
+      `${tally.vanished} of ${tally.objects + tally.vanished} files are listed, and the API does not have them: deleted meanwhile, or \`supabase-url\` or the key belongs to another project, or rows lost their files`
+    )
+  const unlisted = listing.buckets.filter(({ id }) => listing.from === 'api' && !isAddressable(id, 'any')).length
+  if (unlisted > 0) reasons.push(`${unlisted} buckets have names under which the API does not list their files`)
   const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
   if (others > 0)
     reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
@@ -82,6 +106,7 @@ export function warningsOf(
   brokenOff: UserError | null,
   listing: Listing,
   spent: number,
+  isSameProject: boolean,
   options: TallyOptions
 ): string[] {
   const warnings: string[] = []
@@ -89,10 +114,15 @@ export function warningsOf(
   for (const pattern of fittingNothing(options.buckets, listing.buckets))
     warnings.push(`No bucket fits ${pattern} of \`buckets\`: upper and lower case matter.`)
   if (listing.buckets.length === 0 && options.buckets.length === 0) warnings.push('The project has no Storage buckets.')
-  if (tally.vanished > 0) warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
+  if (tally.vanished > 0 && areDeletions(tally, isSameProject))
+    warnings.push(`${tally.vanished} Storage files were deleted while the backup ran.`)
   if (listing.olderVersions > 0)
     warnings.push(
       `${listing.olderVersions} earlier versions of Storage files are not in the backup: the API gives the current ones.`
+    )
+  if (listing.oddMetadata > 0)
+    warnings.push(
+      `${listing.oddMetadata} Storage files have user metadata that are no JSON object: the files are captured without them, the database part has the rows.`
     )
   const forgetful = options.places.filter(({ known }) => known === null).map(({ name }) => name)
   if (forgetful.length > 0 && tally.downloaded > 0)

@@ -33,7 +33,8 @@ const nouns: Readonly<Record<Part['source'], Readonly<Record<string, Noun>>>> = 
     downloaded: noun('downloaded', 'downloaded'),
     downloadedBytes: size('downloaded'),
     unchanged: seldom('unchanged and not downloaded', 'unchanged and not downloaded'),
-    vanished: seldom('gone during the run', 'gone during the run'),
+    vanished: seldom('listed and not there', 'listed and not there'),
+    fileless: seldom('without its file in Storage', 'without their files in Storage'),
     changed: seldom('changed during the run', 'changed during the run'),
     leftOut: seldom('left out', 'left out')
   },

@@ -64,6 +64,8 @@ export interface StorageDoubleOptions {
   readonly latencyMs?: number
   /** Something in front decodes slashes and resolves dot segments of addresses. */
   readonly resolves?: boolean
+  /** False: downloads carry no entity tag. */
+  readonly tags?: boolean
   /** The project's limit for each file, in bytes; without it there is none. */
   readonly uploadLimit?: () => number
   /** The database behind the API; without it the double's own maps are all there is. */
@@ -302,7 +304,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
         })
       }
       if (object === undefined || object.bytes === null) return missing(response)
-      return sendObject(incoming, response, object, object.bytes, fault)
+      return sendObject(incoming, response, object, object.bytes, fault, options.tags !== false)
     }
     if (segments[0] === 'object' && (method === 'POST' || method === 'PUT')) {
       const type = incoming.headers['content-type'] ?? 'application/octet-stream'
@@ -466,7 +468,8 @@ function sendObject(
   response: ServerResponse,
   object: FakeObject,
   whole: Buffer,
-  fault: Fault | undefined
+  fault: Fault | undefined,
+  hasTag: boolean
 ): void {
   const range = /^bytes=(\d+)-$/.exec(incoming.headers.range ?? '')
   const from = range === null ? 0 : Number(range[1])
@@ -479,7 +482,7 @@ function sendObject(
   response.writeHead(range === null ? 200 : 206, {
     'content-type': object.contentType,
     'content-length': String(bytes.length),
-    etag: `"${object.etag}"`,
+    ...(hasTag ? { etag: `"${object.etag}"` } : {}),
     'cache-control': object.cacheControl,
     ...(range === null ? {} : { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` })
   })

@@ -33,6 +33,23 @@ describe('where the files of a function lie', () => {
       'index.ts',
       ['index.ts', null, null, null, null]
     ],
+    // Relative to the entry point's folder, to one above it, and with a sibling of it.
+    [['index.ts', 'lib/a.ts'], 'file:///tmp/user_fn_x/source/index.ts', 'index.ts', ['index.ts', 'lib/a.ts']],
+    [
+      ['source/index.ts', 'source/lib/index.ts'],
+      'file:///tmp/user_fn_x/source/index.ts',
+      'index.ts',
+      ['index.ts', 'lib/index.ts']
+    ],
+    [
+      ['index.ts', '../_shared/cors.ts'],
+      'file:///tmp/fn/source/index.ts',
+      'source/index.ts',
+      ['source/index.ts', '_shared/cors.ts']
+    ],
+    [['index.ts', '../../../etc/passwd'], 'file:///fn/source/index.ts', 'index.ts', ['index.ts', null]],
+    // Two files fit as well as one another.
+    [['index.ts', './index.ts'], 'file:///fn/source/index.ts', null, ['index.ts', 'index.ts']],
     [['/s/index.ts'], '/s/other.ts', null, ['index.ts']],
     [['/s/index.ts'], null, null, ['index.ts']]
   ] as const)('%j, started by %s', (names, entrypoint, entry, paths) => {
