@@ -14,6 +14,7 @@ import type { Result } from '../result.ts'
 import type { RestoreMode } from '../sources/database/restore/plan.ts'
 import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
 import type { Finding } from '../sources/source.ts'
+import { rowsWithoutFiles } from '../sources/storage/files-left-out.ts'
 import { formatAge, formatBytes } from '../ui/format.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
@@ -39,9 +40,15 @@ export interface RestoreOptions extends Omit<FetchOptions, 'dir'> {
 export interface RestorePart {
   readonly name: Exclude<SourceName, 'database'>
   /** Brings it back; what it could not is among the findings. Throws a UserError when it cannot go on. */
-  restore(backup: FetchableBackup, contents: Contents): Promise<readonly Finding[]>
+  restore(backup: FetchableBackup, contents: Contents, before: BroughtBack): Promise<readonly Finding[]>
   /** What `restore` would do; changes nothing. */
   preview?(backup: FetchableBackup, contents: Contents): Promise<readonly Finding[]>
+}
+
+/** What a run brought back before its other parts. */
+export interface BroughtBack {
+  /** Rows of `storage.objects`, each of which stands for a file. */
+  readonly rowsOfFiles: number
 }
 
 export interface RestorePorts extends Ports {
@@ -178,7 +185,7 @@ async function restoreInto(
     }
   }
   if (options.dryRun) {
-    const unknown = await restoreParts(options, ports, draft, backup, contents)
+    const unknown = await restoreParts(options, ports, draft, { backup, contents, rowsOfFiles: 0 })
     return unknown.length > 0 ? new UserError('SB716', unknown.join(' ')) : undefined
   }
 
@@ -208,6 +215,7 @@ async function restoreInto(
   }
 
   let left: readonly string[] = []
+  let rowsOfFiles = 0
   if (database !== undefined) {
     const begun = clock.monotonic()
     const restored = await log.group('Restoring: database', () => database.run())
@@ -219,12 +227,15 @@ async function restoreInto(
       databaseMs: Math.round(clock.monotonic() - begun)
     })
     left = restored.left
+    // Beside the live table they stand for nothing.
+    if (restored.sideSchema === null)
+      rowsOfFiles = restored.tables.find(({ table }) => table === 'storage.objects')?.rows ?? 0
     draft.restore['parts'] = [{ source: 'database', status: left.length > 0 ? 'unequal' : 'restored' }]
     log.info(
       `${restored.rows} rows of ${restored.tables.length} tables came back and were compared with the backup.${restored.sideSchema === null ? '' : ` They are in the schema ${restored.sideSchema}.`}`
     )
   }
-  const failures = await restoreParts(options, ports, draft, backup, contents)
+  const failures = await restoreParts(options, ports, draft, { backup, contents, rowsOfFiles })
   if (failures.length > 0 && database !== undefined)
     failures.push('The database stays restored; what came into the other parts stays, too.')
   if (left.length > 0)
@@ -291,8 +302,7 @@ async function restoreParts(
   options: RestoreOptions,
   ports: RestorePorts,
   draft: Draft,
-  backup: FetchableBackup,
-  contents: Contents
+  { backup, contents, rowsOfFiles }: BroughtBack & { readonly backup: FetchableBackup; readonly contents: Contents }
 ): Promise<string[]> {
   const failures: string[] = []
   const told: RestoredPart[] = options.include.sources
@@ -317,7 +327,7 @@ async function restoreParts(
     try {
       const findings = options.dryRun
         ? ((await part.preview?.(backup, contents)) ?? [])
-        : await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents))
+        : await ports.context.log.group(`Restoring: ${name}`, () => part.restore(backup, contents, { rowsOfFiles }))
       draft.findings.push(...findings)
       const differences = findings.filter(({ kind }) => kind === 'difference')
       own.status = differences.length > 0 ? 'unequal' : 'restored'
@@ -334,6 +344,13 @@ async function restoreParts(
       failures.push(`${name}: ${own.reason} ${thrown.remedy}`)
     }
   }
+  if (rowsOfFiles > 0 && !told.some(({ source }) => source === 'storage'))
+    draft.findings.push(
+      rowsWithoutFiles(
+        rowsOfFiles,
+        contents.storage === undefined ? 'the backup holds no files' : 'this restore leaves the files out'
+      )
+    )
   draft.findings.push(...notesOfLeftOut(contents, options.include, options.dryRun))
   return failures
 }

@@ -92,7 +92,7 @@ export function managementParts(inputs: RestoreInputs, context: Context): readon
   ]
 }
 
-type BringBack = RestorePart['restore']
+type BringBack = NonNullable<RestorePart['preview']>
 
 function partOf(name: RestorePart['name'], make: (dryRun: boolean) => BringBack): RestorePart {
   return { name, restore: make(false), preview: make(true) }

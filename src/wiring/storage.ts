@@ -10,6 +10,7 @@ import { asError, UserError } from '../errors.ts'
 import { readKnownPacks } from '../history/pool.ts'
 import type { BackupInputs, RestoreInputs, StorageAccess } from '../inputs.ts'
 import { keyBeginnings, lookUpServiceKey } from '../sources/look-up-service-key.ts'
+import { filesLeftOut } from '../sources/storage/files-left-out.ts'
 import { whyRefused } from '../sources/storage/refused-key.ts'
 import { chosenBuckets, type RestoreStorageOptions, restoreStorage } from '../sources/storage/restore.ts'
 import { openStorageSource, type StoragePlace, type StorageSource } from '../sources/storage.ts'
@@ -141,10 +142,11 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
             kind: 'note',
             subject: 'Storage',
             detail: `${facts.objectCount} files in ${facts.buckets.length} buckets${chosen.length === facts.buckets.length ? '' : `, of which ${chosen.length} are chosen`}, ${missing} of which the target lacks`
-          }
+          },
+          ...filesLeftOut(facts, chosen, { broughtBack: 0, notChosen: 0 })
         ]
       },
-      restore: async (backup, { storage: facts }) => {
+      restore: async (backup, { storage: facts }, { rowsOfFiles }) => {
         if (facts === undefined) return []
         const reached = await connectTarget()
         const connection =
@@ -165,7 +167,8 @@ export function storageParts(inputs: RestoreInputs, context: Context): readonly 
             backup: backup.opened,
             buckets: inputs.buckets,
             jobs: storageJobs(inputs.jobs),
-            connection
+            connection,
+            rowsBroughtBack: rowsOfFiles
           })
           context.log.info(
             `${counts.uploaded} of ${counts.objects} files were uploaded and compared, ${counts.alreadyThere} were there already, ${counts.failed} are missing.`

@@ -99,7 +99,8 @@ describe('the source storage', () => {
   const restore = (
     { packer, facts }: { packer: Packer; facts: StorageFacts },
     management: RestoreStorageOptions['management'] = null,
-    buckets: RestoreStorageOptions['buckets'] = []
+    buckets: RestoreStorageOptions['buckets'] = [],
+    rowsBroughtBack = 0
   ): Promise<RestoredStorage> =>
     restoreStorage({
       context,
@@ -110,7 +111,8 @@ describe('the source storage', () => {
       backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets,
       jobs: 4,
-      connection: null
+      connection: null,
+      rowsBroughtBack
     })
   const state = (double: StorageDouble) => ({
     buckets: [...double.buckets.values()]
@@ -382,7 +384,8 @@ describe('the source storage', () => {
       backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
       buckets: [],
       jobs: 4,
-      connection: null
+      connection: null,
+      rowsBroughtBack: 0
     })
     expect(done.counts).toMatchObject({ objects: 3, uploaded: 0, alreadyThere: 3 })
   })
@@ -502,7 +505,9 @@ describe('the source storage', () => {
       // The packs are whole, and what they hold goes back.
       expect(packer.staged).toHaveLength(facts.packs.length)
       for (const object of [...target.objects.values()]) target.remove(object.bucket, object.key)
-      expect(differences(await restore({ packer, facts }))).toEqual([])
+      expect(differences(await restore({ packer, facts }))).toMatchObject([
+        { subject: 'Storage', detail: expect.stringMatching(/^the backup does not hold \d+ of the files/) }
+      ])
       expect(target.objects.size).toBe(came)
     }
   })
@@ -765,7 +770,8 @@ describe('the source storage', () => {
           backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
           buckets: [],
           jobs: 2,
-          connection: null
+          connection: null,
+          rowsBroughtBack: 0
         })
       ).rejects.toThrow('enough')
       expect(changes()).toEqual([{ fileSizeLimit: 9_000_000 }, { fileSizeLimit: before }])
@@ -867,7 +873,8 @@ describe('the source storage', () => {
           backup: { files: packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
           buckets: [],
           jobs: 2,
-          connection: null
+          connection: null,
+          rowsBroughtBack: 0
         })
       ).rejects.toThrow('enough')
     }
@@ -914,6 +921,49 @@ describe('the source storage', () => {
       'no-cache'
     ])
     expect(target.get('files', 'small')?.cacheControl).toBe('private, max-age=0')
+  })
+
+  test('files that the backup does not hold are named, and make the restore unequal', async () => {
+    fill(5)
+    const backup = await capture({ jobs: 1, maxDownloadBytes: 30 })
+    expect(backup.facts.objects).toHaveLength(2)
+    const told = (done: RestoredStorage) => differences(done).map(({ detail }) => detail)
+    expect(told(await restore(backup))).toEqual([
+      expect.stringMatching(/^the backup does not hold 3 of the files: files\/file-2 \(left out: .*file-4 \([^;]*$/)
+    ])
+    // The rows of two older versions, which the API does not give, came back with the database.
+    expect(told(await restore(backup, null, [], 7))).toEqual([
+      expect.stringMatching(
+        /^the backup does not hold 5 of the files: .*and 2 more; their rows in storage.objects came back/
+      )
+    ])
+  })
+
+  test('a file that was deleted while the backup ran is missed only where its row came back', async () => {
+    fill(3)
+    source.onCall = (_, path) => {
+      if (/\/object\/files\/file-0/.test(path)) source.remove('files', 'file-0')
+    }
+    const backup = await capture()
+    source.onCall = null
+    expect(backup.facts.notCaptured).toHaveLength(1)
+    expect(differences(await restore(backup))).toEqual([])
+    expect(differences(await restore(backup, null, [], 3))).toMatchObject([
+      { subject: 'Storage', detail: expect.stringContaining('1 of the files: files/file-0 (deleted') }
+    ])
+  })
+
+  test('rows of files in buckets that were not chosen are told', async () => {
+    fill(3)
+    source.addBucket('other')
+    source.put('other', 'one', Buffer.from('1'))
+    const backup = await capture()
+    const chosen = [['files']]
+    expect((await restore(backup, null, chosen)).findings).toMatchObject([{ kind: 'note' }])
+    const { findings } = await restore(backup, null, chosen, 4)
+    expect(findings).toContainEqual(
+      expect.objectContaining({ kind: 'todo', detail: expect.stringContaining('1 rows of storage.objects came back') })
+    )
   })
 
   test('a file that the target refuses is named, and the rest comes', async () => {

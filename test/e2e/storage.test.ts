@@ -297,6 +297,53 @@ describe('database and Storage through the bundle', () => {
     ])
   })
 
+  test('a restore never takes rows without files for files: it is partial, or says how many there are', async () => {
+    const restoreFrom = async (folder: string, inputs: Readonly<Record<string, string>> = {}) => {
+      const there = await startStorage({ key })
+      const second = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })
+      try {
+        await loadSupabase(second, { user: false })
+        return await run({
+          command: 'restore',
+          destinations: 'folder',
+          folder: join(root, folder),
+          identity,
+          'target-database-url': second.url('postgres', 'postgres'),
+          'target-supabase-url': there.url,
+          'target-service-role-key': key,
+          'confirm-target': '127.0.0.1/postgres',
+          'pg-bin': binDirOf(15),
+          'safety-backup': 'false',
+          ...inputs
+        })
+      } finally {
+        await second.stop()
+        await there.stop()
+      }
+    }
+    const rows = (await server.query('select count(*)::int as n from storage.objects')).rows[0]?.n
+    await backup({ folder: join(root, 'short'), 'max-download': '50kB' })
+    const short = await restoreFrom('short')
+    expect([short.code, short.outputs['status'], short.result?.error?.code]).toEqual([1, 'partial', 'SB716'])
+    const told = short.result?.findings?.find(({ subject, kind }) => subject === 'Storage' && kind === 'difference')
+    expect(told?.detail).toMatch(
+      /^the backup does not hold [0-9]+ of the files: .*their rows in storage.objects came back/
+    )
+    await backup({ folder: join(root, 'impossible'), 'service-role-key': 'sb_secret_another_0000000000000000000000' })
+    for (const [folder, inputs] of [
+      ['impossible', {}],
+      ['short', { include: 'database' }]
+    ] as const) {
+      const without = await restoreFrom(folder, inputs)
+      expect(without.result?.restore?.['todo']).toContainEqual(
+        expect.objectContaining({
+          subject: 'Storage',
+          detail: expect.stringContaining(`${rows} rows of storage.objects came back and no file with them`)
+        })
+      )
+    }
+  })
+
   test('F34: a disk that is full in the midst of the files costs them alone: their packs go, and the database is stored', async () => {
     const temp = join(root, 'small')
     await mkdir(temp)

@@ -8,6 +8,7 @@ import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { Glob } from '../../glob.ts'
 import type { Finding } from '../source.ts'
+import { filesLeftOut } from './files-left-out.ts'
 import { inParallel } from './in-parallel.ts'
 import { fittingNothing, isChosen } from './listing.ts'
 import { divideByPack, type ObjectsByPack } from './objects-by-pack.ts'
@@ -40,6 +41,8 @@ export interface RestoreStorageOptions {
    * `storage.buckets` and `storage.objects` were restored, when they are: an upload keeps the row that is there.
    */
   readonly connection: Connection | null
+  /** Rows of `storage.objects` that this run brought back before: each is to have its file. */
+  readonly rowsBroughtBack: number
 }
 
 export interface RestoredStorage {
@@ -61,7 +64,7 @@ export interface RestoredStorage {
  * target's by size and hash afterwards. A second run goes on where one ended: what is there with the same bytes is left alone. The limits of a
  * bucket are lifted while files go up and set again at the end, whatever happens; no bucket becomes public that was not.
  *
- * A file that the target refuses is a finding; what concerns all of them (key, network) is thrown: SB801, SB802, SB806; SB710 where `buckets` names
+ * A file that the target refuses, and one that the backup does not hold, is a finding; what concerns all of them (key, network) is thrown: SB801, SB802, SB806; SB710 where `buckets` names
  * what the backup does not hold.
  */
 export async function restoreStorage(options: RestoreStorageOptions): Promise<RestoredStorage> {
@@ -154,6 +157,12 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       detail: `its limit for a file is too low.${why} ${tooLarge.remedy}`
     })
   }
+  findings.push(
+    ...filesLeftOut(facts, chosen, {
+      broughtBack: options.rowsBroughtBack,
+      notChosen: await countOutside(options.objects(), names)
+    })
+  )
   if (options.connection !== null)
     await restoreRows(
       options.connection,
@@ -194,6 +203,12 @@ async function* inBuckets(
   buckets: ReadonlySet<string>
 ): AsyncGenerator<StoredObject> {
   for await (const object of objects) if (buckets.has(object.bucket)) yield object
+}
+
+async function countOutside(objects: AsyncIterable<StoredObject>, buckets: ReadonlySet<string>): Promise<number> {
+  let count = 0
+  for await (const object of objects) if (!buckets.has(object.bucket)) count += 1
+  return count
 }
 
 /** The uploads of one pack, in its order. Small files are read beforehand and go up side by side; a large one goes up while it is read. */
