@@ -11,6 +11,7 @@ import type { KnownPacks } from '../history/pool.ts'
 import type { SharedPacks, Source } from './source.ts'
 import { type Budget, OverBudget, openBudget } from './storage/budget.ts'
 import { type DownloadedObject, downloadObject } from './storage/download.ts'
+import { deletedMeanwhile } from './storage/files-left-out.ts'
 import { inParallel } from './storage/in-parallel.ts'
 import {
   entryOf,
@@ -286,7 +287,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         }
       tally.fileless = fileless.size
       tally.vanished -= fileless.size
-      const whyGone = areDeletions(tally, isSameProject) ? 'deleted while the backup ran' : notThere
+      const whyGone = areDeletions(tally, isSameProject) ? deletedMeanwhile : notThere
       for (const object of vanished) miss(object, fileless.has(object) ? 'its file is missing in Storage' : whyGone)
       const freshPacks = await fresh.end()
       const againPacks = await again.end()

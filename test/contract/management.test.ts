@@ -303,6 +303,22 @@ describe('the Management API', () => {
     for (const never of ['jwt-secret-of-', 'canary-private-d', 'YOUR-PASSWORD']) expect(kept).not.toContain(never)
   })
 
+  test('settings: a group that cannot be read or set for want of a right or of an answer is a difference', async () => {
+    const taken = await config()
+    const options = { context, target: management(into), files: taken.files, facts: taken.facts, dryRun: false }
+    const subjects = async () => {
+      const { findings } = await restoreConfig(options)
+      return findings.filter(({ kind }) => kind === 'difference').map(({ subject }) => subject)
+    }
+    double.fail({ method: 'PATCH', path: /\/config\/auth$/, status: 403, times: 100 })
+    expect(await subjects()).toContain('auth.site_url')
+    double.clearFaults()
+    double.fail({ method: 'GET', path: /\/config\/auth$/, status: 403, times: 100 })
+    expect(await subjects()).toEqual(['auth'])
+    double.clearFaults()
+    expect(await subjects()).toEqual([])
+  })
+
   test('settings: the difference first, then what may be set, then the rest by hand', async () => {
     set(source, '/config/auth', { mailer_otp_length: 8 })
     const taken = await config()

@@ -182,6 +182,20 @@ describe('the source storage', () => {
     expect(again.counts).toMatchObject({ uploaded: 0, alreadyThere: source.objects.size, failed: 0 })
   })
 
+  test('a file that the target fails at for ever costs itself alone; where it answers nothing more the restore ends', async () => {
+    fill(8)
+    const backup = await capture()
+    target.faults.add({ method: 'POST', path: /\/object\/files\/file-3$/, status: 500, times: 10_000 })
+    const done = await restore(backup)
+    expect(done.counts).toMatchObject({ uploaded: 7, failed: 1 })
+    expect(differences(done).map(({ subject }) => subject)).toEqual(['Storage file files/file-3'])
+    target.faults.clear()
+    expect((await restore(backup)).counts).toMatchObject({ uploaded: 1, alreadyThere: 7, failed: 0 })
+    target.faults.add({ path: /\/object\//, status: 500, times: 10_000 })
+    target.faults.add({ path: /\/v1\/bucket$/, skip: 1, status: 500, times: 10_000 })
+    await expect(restore(backup)).rejects.toMatchObject({ code: 'SB802' })
+  })
+
   test('F26: files deleted while the backup runs are counted; many of them make it partial', async () => {
     fill(40)
     source.onCall = (method, path) => {

@@ -97,7 +97,13 @@ async function restoreSection(
   const section = sections[name]
   const read = await readSection(target, section)
   if (read.status === 'failed')
-    return { changes: [], findings: [todo(name, `could not be compared with the target (${read.reason})`, section)] }
+    // A group that cannot even be read did not come back, whatever the others did.
+    return {
+      changes: [],
+      findings: [
+        { ...todo(name, `could not be compared with the target (${read.reason})`, section), kind: 'difference' }
+      ]
+    }
   const current = read.status === 'captured' ? read.value : undefined
   switch (name) {
     case 'thirdPartyAuth':
@@ -169,10 +175,15 @@ async function applySection(work: SectionWork, { target, dryRun }: RestoreConfig
     return { changes: [...changes, ...toSend.map((setting) => change(name, setting, 'would be applied'))], findings }
 
   const refused = await send(toSend, apply, { wanted, current }, target)
-  for (const { setting, reason } of refused)
-    findings.push(
-      todo(`${name}.${setting.path}`, `was refused (${reason}); the backup has ${value(setting, 'inBackup')}`, section)
-    )
+  for (const { setting, reason, kind } of refused)
+    findings.push({
+      ...todo(
+        `${name}.${setting.path}`,
+        `was refused (${reason}); the backup has ${value(setting, 'inBackup')}`,
+        section
+      ),
+      kind
+    })
   const isRefused = new Set(refused.map(({ setting }) => setting.path))
   const after = await readSection(target, section)
   const now = after.status === 'captured' ? root(after.value) : undefined
@@ -214,6 +225,8 @@ const readOnlySettings = [
 interface Refused {
   readonly setting: DifferingSetting
   readonly reason: string
+  /** `todo`: the API takes no such value. `difference`: it took nothing at all, for want of a right or of an answer. */
+  readonly kind: 'todo' | 'difference'
 }
 
 /** Sends settings together; when the API refuses them, by halves, so that one that it does not take costs only itself. */
@@ -237,8 +250,9 @@ async function send(
         ...(await send(settings.slice(half), apply, states, target))
       ]
     }
-    const reason = thrown.code === 'SB829' ? thrown.message : reasonOf(thrown)
-    return settings.map((setting) => ({ setting, reason }))
+    const isValue = thrown.code === 'SB829'
+    const reason = isValue ? thrown.message : reasonOf(thrown)
+    return settings.map((setting) => ({ setting, reason, kind: isValue ? 'todo' : 'difference' }))
   }
 }
 

@@ -1,5 +1,6 @@
 import type { StorageBucketFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../clients/postgres/server-error.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
 
@@ -13,8 +14,11 @@ export async function restoreRows(
   connection: Connection,
   buckets: readonly StorageBucketFacts[],
   objects: AsyncIterable<StoredObject>,
+  listedFrom: 'database' | 'api',
   findings: Finding[]
 ): Promise<void> {
+  // The API does not tell owners: only a list from the database knows that a file has none.
+  const owner = listedFrom === 'database' ? 'r.owner_id' : 'coalesce(r.owner_id, o.owner_id)'
   const chosen = new Set(buckets.map((bucket) => bucket.id))
   try {
     await connection.query('begin')
@@ -30,16 +34,29 @@ export async function restoreRows(
         detail: `the times of the last change are those of the restore, since triggers set them: ${thrown.message}`
       })
     }
-    let rows: object[] = []
-    const update = async () => {
+    let rows: (Readonly<Record<string, string | null | undefined>> & {
+      readonly bucket: string
+      readonly key: string
+    })[] = []
+    const set = async (some: typeof rows) =>
       await connection.query(
-        `update storage.objects o set id = coalesce(r.id, o.id), owner_id = coalesce(r.owner_id, o.owner_id), created_at = coalesce(r.created_at, o.created_at),
+        `update storage.objects o set id = coalesce(r.id, o.id), owner_id = ${owner}, created_at = coalesce(r.created_at, o.created_at),
   updated_at = coalesce(r.updated_at, o.updated_at), last_accessed_at = coalesce(r.last_accessed_at, o.last_accessed_at)
 from pg_catalog.jsonb_to_recordset($1::jsonb) as r(bucket text, key text, id uuid, owner_id text, created_at timestamptz, updated_at timestamptz, last_accessed_at timestamptz)
 where o.bucket_id = r.bucket and o.name = r.key`,
-        [JSON.stringify(rows)]
+        [JSON.stringify(some)]
       )
+    const update = async () => {
+      const all = rows
       rows = []
+      if (await isTaken(() => set(all), connection))
+        for (const row of all)
+          if (await isTaken(() => set([row]), connection))
+            findings.push({
+              kind: 'difference',
+              subject: `Storage file ${row.bucket}/${row.key}`,
+              detail: 'another file of the target has its id: its id, owner and times could not be set'
+            })
     }
     for await (const { bucket, key, id, ownerId, createdAt, updatedAt, lastAccessedAt } of objects) {
       if (!chosen.has(bucket)) continue
@@ -79,5 +96,19 @@ from pg_catalog.jsonb_to_recordset($1::jsonb) as r(id text, owner_id text, creat
       subject: 'Storage',
       detail: `ids, owners and times of the files could not be set: ${asError(thrown).message}`
     })
+  }
+}
+
+/** Whether an id is another row's; nothing of that statement stays then. */
+async function isTaken(work: () => Promise<unknown>, connection: Connection): Promise<boolean> {
+  await connection.query('savepoint rows')
+  try {
+    await work()
+    await connection.query('release savepoint rows')
+    return false
+  } catch (thrown) {
+    if (sqlStateOf(thrown) !== '23505') throw thrown
+    await connection.query('rollback to savepoint rows; release savepoint rows')
+    return true
   }
 }

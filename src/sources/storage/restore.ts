@@ -103,6 +103,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       }
     })
     const raised = limit?.raised ?? false
+    const failingInRow: FailingInRow = { files: 0 }
     for (const pack of divided.packs) {
       context.signal.throwIfAborted()
       const objects = await divided.of(pack)
@@ -110,7 +111,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       try {
         const records = await checkPack(pack, backup.files.open(pack))
         for await (const outcome of inParallel(
-          uploads(pack, objects, records, options, raised),
+          uploads(pack, objects, records, options, raised, failingInRow),
           options.jobs,
           (upload) => upload()
         )) {
@@ -168,6 +169,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       options.connection,
       prepared.map(({ facts: bucket }) => bucket),
       options.objects(),
+      facts.listedFrom,
       findings
     )
   else if (tally.uploaded > 0) {
@@ -198,6 +200,13 @@ type Uploaded =
   | { readonly kind: 'alreadyThere'; readonly finding?: Finding }
   | { readonly kind: 'failed'; readonly finding: Finding; readonly why?: UserError }
 
+/** Files that the API failed at without one that came in between: each was waited for, and with more of them it is no single file's fault. */
+const mostFailingInRow = 50
+
+interface FailingInRow {
+  files: number
+}
+
 async function* inBuckets(
   objects: AsyncIterable<StoredObject>,
   buckets: ReadonlySet<string>
@@ -217,7 +226,8 @@ async function* uploads(
   objects: ReadonlyMap<string, StoredObject>,
   records: ReadonlyMap<string, CheckedRecord>,
   options: RestoreStorageOptions,
-  raised: boolean
+  raised: boolean,
+  row: FailingInRow
 ): AsyncGenerator<() => Promise<Uploaded>> {
   const { target } = options
   const upload = (work: (settings: Settings) => Promise<void>) => (settings: Settings) =>
@@ -246,6 +256,7 @@ async function* uploads(
           object,
           record,
           target,
+          row,
           upload((settings) => target.upload(object.bucket, object.key, bytes, settings))
         )
     } else {
@@ -253,6 +264,7 @@ async function* uploads(
         object,
         record,
         target,
+        row,
         upload((settings) => target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings))
       )
       yield () => Promise.resolve(outcome)
@@ -278,6 +290,7 @@ async function bring(
   object: StoredObject,
   record: CheckedRecord,
   target: SupabaseStorage,
+  row: FailingInRow,
   upload: (settings: Settings) => Promise<void>
 ): Promise<Uploaded> {
   const settings: Settings = {
@@ -286,6 +299,21 @@ async function bring(
     userMetadata: object.userMetadata ?? record.userMetadata
   }
   try {
+    const outcome = await bringOnce()
+    row.files = 0
+    return outcome
+  } catch (thrown) {
+    if (!(thrown instanceof UserError)) throw thrown
+    if (thrown.code === 'SB802') {
+      row.files += 1
+      if (row.files > mostFailingInRow) throw thrown
+      // It fails for this one alone where the API answers all the same; where it does not, that is told instead.
+      await target.listBuckets()
+    } else if (!['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
+    return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
+  }
+
+  async function bringOnce(): Promise<Uploaded> {
     if (await holdsTheSame(target, object, record, settings)) return { kind: 'alreadyThere' }
     const nearest = nearestSettings(settings, record.size)
     const finding =
@@ -301,9 +329,6 @@ async function bring(
       kind: 'failed',
       finding: differs(object, 'the target does not hold the same bytes or settings after the upload')
     }
-  } catch (thrown) {
-    if (!(thrown instanceof UserError) || !['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
-    return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
   }
 }
 
