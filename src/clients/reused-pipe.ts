@@ -45,7 +45,12 @@ export async function openReusedPipe(folder: string, name: string, signal: Abort
   if (made?.code !== 0) return null
   // Reading first, without waiting: opening the other end waits for a reader.
   const ours = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const childEnd = await openFile(path, constants.O_WRONLY).finally(() => rm(path, { force: true }))
+  const childEnd = await openFile(path, constants.O_WRONLY)
+    .catch(async (error: unknown) => {
+      await closeFile(ours)
+      throw error
+    })
+    .finally(() => rm(path, { force: true }))
 
   const buffer = Buffer.allocUnsafeSlow(pieceSize)
   let filled = 0

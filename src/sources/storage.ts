@@ -11,6 +11,7 @@ import type { KnownPacks } from '../history/pool.ts'
 import type { SharedPacks, Source } from './source.ts'
 import { type Budget, OverBudget, openBudget } from './storage/budget.ts'
 import { type DownloadedObject, downloadObject } from './storage/download.ts'
+import { failingInRow } from './storage/failing-in-row.ts'
 import { deletedMeanwhile } from './storage/files-left-out.ts'
 import { inParallel } from './storage/in-parallel.ts'
 import {
@@ -56,9 +57,6 @@ export interface StorageSource extends Source<Omit<StorageFacts, 'objects'>> {
   listIn(connection: Connection): Promise<void>
 }
 
-/** Files that the API fails at without one that comes in between: each was waited for, and with more of them it is no single file's fault. */
-const mostFailingInRow = 50
-
 /** Files that were not there are looked up again afterwards, up to this many: with more of them the backup is not whole anyway. */
 const mostLookedUp = 1000
 
@@ -94,7 +92,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
   let refused: UserError | null = null
   let spools = 0
   const etags = { someFit: false, areNoMd5s: false }
-  let failingInRow = 0
+  const failing = failingInRow(storage)
 
   const list = async (): Promise<{ listing: Listing; objects: LineFile }> => {
     if (fromDatabase !== null) return fromDatabase
@@ -130,16 +128,11 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       if (thrown instanceof OverBudget) return { kind: 'overBudget' as const }
       // One file that is damaged in the project, or whose name the API does not take, must not cost all the others.
       if (!(thrown instanceof UserError) || !['SB802', 'SB803', 'SB804'].includes(thrown.code)) throw thrown
-      if (thrown.code === 'SB802') {
-        failingInRow += 1
-        if (failingInRow > mostFailingInRow) throw thrown
-        // Throws where it is not this file, but the API that fails.
-        await storage.listBuckets()
-      }
+      if (thrown.code === 'SB802') await failing.failed(thrown)
       context.log.warning(thrown.message)
       return { kind: 'unreadable' as const }
     })
-    if (outcome.kind === 'whole') failingInRow = 0
+    if (outcome.kind === 'whole') failing.well()
     allowance.giveBack()
     // What a server or proxy resolved on the way is not found, although it is there.
     if (outcome.kind === 'vanished' && isResolvedOnTheWay(object.key)) return { kind: 'unaddressable', object }

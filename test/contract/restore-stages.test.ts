@@ -250,7 +250,7 @@ describe('a whole project in several transactions', () => {
         .catch((error: unknown) => error)
       const users = async () =>
         (await target.query('select email from auth.users order by email')).rows.map(({ email }) => email)
-      await expect.poll(async () => (await users()).length, { interval: 20, timeout: 15_000 }).toBeGreaterThan(1)
+      await expect.poll(async () => (await users()).length, { interval: 20, timeout: 60_000 }).toBeGreaterThan(1)
       const [changed] = await users()
       await target.query('update auth.users set last_sign_in_at = now() where email = $1', [changed])
       await target.query(`insert into auth.users (id, email) values (gen_random_uuid(), 'new@example.com')`)

@@ -8,6 +8,7 @@ import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { Glob } from '../../glob.ts'
 import type { Finding } from '../source.ts'
+import { type FailingInRow, failingInRow } from './failing-in-row.ts'
 import { filesLeftOut } from './files-left-out.ts'
 import { inParallel } from './in-parallel.ts'
 import { fittingNothing, isChosen } from './listing.ts'
@@ -103,7 +104,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       }
     })
     const raised = limit?.raised ?? false
-    const failingInRow: FailingInRow = { files: 0 }
+    const failing = failingInRow(target)
     for (const pack of divided.packs) {
       context.signal.throwIfAborted()
       const objects = await divided.of(pack)
@@ -111,7 +112,7 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
       try {
         const records = await checkPack(pack, backup.files.open(pack))
         for await (const outcome of inParallel(
-          uploads(pack, objects, records, options, raised, failingInRow),
+          uploads(pack, objects, records, options, raised, failing),
           options.jobs,
           (upload) => upload()
         )) {
@@ -200,13 +201,6 @@ type Uploaded =
   | { readonly kind: 'alreadyThere'; readonly finding?: Finding }
   | { readonly kind: 'failed'; readonly finding: Finding; readonly why?: UserError }
 
-/** Files that the API failed at without one that came in between: each was waited for, and with more of them it is no single file's fault. */
-const mostFailingInRow = 50
-
-interface FailingInRow {
-  files: number
-}
-
 async function* inBuckets(
   objects: AsyncIterable<StoredObject>,
   buckets: ReadonlySet<string>
@@ -227,7 +221,7 @@ async function* uploads(
   records: ReadonlyMap<string, CheckedRecord>,
   options: RestoreStorageOptions,
   raised: boolean,
-  row: FailingInRow
+  failing: FailingInRow
 ): AsyncGenerator<() => Promise<Uploaded>> {
   const { target } = options
   const upload = (work: (settings: Settings) => Promise<void>) => (settings: Settings) =>
@@ -256,7 +250,7 @@ async function* uploads(
           object,
           record,
           target,
-          row,
+          failing,
           upload((settings) => target.upload(object.bucket, object.key, bytes, settings))
         )
     } else {
@@ -264,7 +258,7 @@ async function* uploads(
         object,
         record,
         target,
-        row,
+        failing,
         upload((settings) => target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings))
       )
       yield () => Promise.resolve(outcome)
@@ -290,7 +284,7 @@ async function bring(
   object: StoredObject,
   record: CheckedRecord,
   target: SupabaseStorage,
-  row: FailingInRow,
+  failing: FailingInRow,
   upload: (settings: Settings) => Promise<void>
 ): Promise<Uploaded> {
   const settings: Settings = {
@@ -300,16 +294,12 @@ async function bring(
   }
   try {
     const outcome = await bringOnce()
-    row.files = 0
+    failing.well()
     return outcome
   } catch (thrown) {
     if (!(thrown instanceof UserError)) throw thrown
-    if (thrown.code === 'SB802') {
-      row.files += 1
-      if (row.files > mostFailingInRow) throw thrown
-      // It fails for this one alone where the API answers all the same; where it does not, that is told instead.
-      await target.listBuckets()
-    } else if (!['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
+    if (thrown.code === 'SB802') await failing.failed(thrown)
+    else if (!['SB803', 'SB805', 'SB808'].includes(thrown.code)) throw thrown
     return { kind: 'failed', finding: differs(object, thrown.message), why: thrown }
   }
 

@@ -3,7 +3,7 @@ import type { TocEntry } from '../proof/archive-toc.ts'
 import { splitStatements } from '../proof/check-sql.ts'
 import { definitionOf } from './entry-sql.ts'
 import type { RowsPlan } from './plan.ts'
-import type { SideSession } from './side-sessions.ts'
+import { type SideSession, shareOut } from './side-sessions.ts'
 
 /** An index, or a key with its index, of a table that is worth a session of its own. */
 export interface LargeIndex {
@@ -44,52 +44,22 @@ export async function buildIndexes(
   sessions: readonly SideSession[],
   indexes: readonly LargeIndex[]
 ): Promise<ReadonlySet<TocEntry>> {
-  const waiting = [...indexes]
-  const running = new Set<LargeIndex>()
   const built = new Set<TocEntry>()
-  let stopped = false
-  let changed = Promise.withResolvers<void>()
-  const tell = () => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
-  const mayRun = (one: LargeIndex) =>
-    [...running].every((other) => other.table !== one.table || !(other.alone || one.alone))
-
-  async function build({ connection, begin }: SideSession, { entry }: LargeIndex): Promise<void> {
-    await begin()
-    try {
-      await connection.query(definitionOf(entry))
-      await connection.query('commit')
-      built.add(entry)
-    } catch (error) {
-      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-      await connection.query('rollback')
-    }
-  }
-
-  async function work(session: SideSession): Promise<void> {
-    while (waiting.length > 0 && !stopped) {
-      const at = waiting.findIndex(mayRun)
-      const [next] = at === -1 ? [] : waiting.splice(at, 1)
-      if (next === undefined) {
-        await changed.promise
-        continue
-      }
-      running.add(next)
+  await shareOut(
+    sessions,
+    indexes,
+    async ({ connection, begin }, { entry }) => {
+      await begin()
       try {
-        await build(session, next)
+        await connection.query(definitionOf(entry))
+        await connection.query('commit')
+        built.add(entry)
       } catch (error) {
-        stopped = true
-        throw error
-      } finally {
-        running.delete(next)
-        tell()
+        if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+        await connection.query('rollback')
       }
-    }
-  }
-
-  const ended = await Promise.allSettled(sessions.map(work))
-  for (const each of ended) if (each.status === 'rejected') throw each.reason
+    },
+    (one, other) => one.table !== other.table || !(one.alone || other.alone)
+  )
   return built
 }

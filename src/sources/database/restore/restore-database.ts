@@ -32,7 +32,6 @@ import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
 import { toldForPeople } from './failure-remedy.ts'
 import { assertPlan, assertTarget } from './gates.ts'
-
 import { goesWith } from './gone-with-replaced.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore, type RestoreMode, type RestorePlan } from './plan.ts'

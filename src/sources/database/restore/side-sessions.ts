@@ -32,18 +32,40 @@ export function sideSessions(
   })
 }
 
-/** Does each piece of work in whichever session is free, in their order. Rejects with the first failure when all sessions have stopped. */
+/**
+ * Does each piece of work in whichever session is free, in their order as far as `mayRunBeside` lets one begin while another runs. Rejects with the first
+ * failure when all sessions have stopped.
+ */
 export async function shareOut<W>(
   sessions: readonly SideSession[],
   pieces: readonly W[],
-  work: (session: SideSession, piece: W) => Promise<void>
+  work: (session: SideSession, piece: W) => Promise<void>,
+  mayRunBeside: (piece: W, running: W) => boolean = () => true
 ): Promise<void> {
   const waiting = [...pieces]
+  const running = new Set<W>()
   const failures: unknown[] = []
+  let changed = Promise.withResolvers<void>()
+  const next = async (): Promise<W | undefined> => {
+    while (waiting.length > 0 && failures.length === 0) {
+      const at = waiting.findIndex((piece) => [...running].every((other) => mayRunBeside(piece, other)))
+      // It counts as running from here on: whoever asks next must see it.
+      const [piece] = at === -1 ? [] : waiting.splice(at, 1)
+      if (piece === undefined) await changed.promise
+      else {
+        running.add(piece)
+        return piece
+      }
+    }
+    return undefined
+  }
   await Promise.all(
     sessions.map(async (session) => {
-      for (let piece = waiting.shift(); piece !== undefined && failures.length === 0; piece = waiting.shift()) {
+      for (let piece = await next(); piece !== undefined; piece = await next()) {
         await work(session, piece).catch((error: unknown) => failures.push(error))
+        running.delete(piece)
+        changed.resolve()
+        changed = Promise.withResolvers()
       }
     })
   )
