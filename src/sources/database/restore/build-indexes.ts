@@ -2,7 +2,7 @@ import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { splitStatements } from '../proof/check-sql.ts'
 import { definitionOf } from './entry-sql.ts'
-import type { RowsPlan } from './plan.ts'
+import type { RowsPlan } from './restore-plan.ts'
 import { type SideSession, shareOut } from './side-sessions.ts'
 
 /** An index, or a key with its index, of a table that is worth a session of its own. */

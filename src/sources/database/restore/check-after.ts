@@ -17,7 +17,8 @@ import { fingerprintVersion } from '../guards.ts'
 import type { TocEntry } from '../proof/archive-toc.ts'
 import { readable } from '../quote.ts'
 import { anew } from './entry-sql.ts'
-import { isOnPlatform, type RowsPlan } from './plan.ts'
+import { isOnPlatform } from './plan.ts'
+import type { RowsPlan } from './restore-plan.ts'
 
 /** How findings of a restore call what they compare. */
 export const backupAndTarget: Sides = { source: 'backup', copy: 'target' }

@@ -6,7 +6,7 @@ import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { CatalogTable } from '../tables.ts'
 import type { ArchiveReader } from './archive-reader.ts'
 import { stageRows } from './missing-rows.ts'
-import type { RowsPlan } from './plan.ts'
+import type { RowsPlan } from './restore-plan.ts'
 import { readTableKey } from './table-keys.ts'
 
 /** How a table of the target differs from the backup. Numbers are null where they cannot be told. */

@@ -2,7 +2,7 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import { UserError } from '../../../errors.ts'
 import type { ArchiveToc } from '../proof/archive-toc.ts'
 import { listed, quoteIdentifier } from '../quote.ts'
-import type { RestoreMode, RestorePlan } from './plan.ts'
+import type { RestoreMode, RestorePlan } from './restore-plan.ts'
 import type { TargetState } from './target.ts'
 
 /** Throws when the target cannot take the backup at all: nothing was written. */

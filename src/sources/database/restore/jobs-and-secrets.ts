@@ -5,7 +5,7 @@ import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote.ts'
 import { tellJobsBeyond, tellSecretsBeyond } from './beyond-backup.ts'
-import type { RowsPlan } from './plan.ts'
+import type { RowsPlan } from './restore-plan.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'
 

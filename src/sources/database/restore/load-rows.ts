@@ -7,8 +7,8 @@ import type { ArchiveBlock, ArchiveReader } from './archive-reader.ts'
 import type { CopiedColumns } from './copy-statement.ts'
 import { copyRows, type Lanes, RowsFailed } from './lanes.ts'
 import { advanceSequences, compareWhole, insertMissing } from './missing-rows.ts'
-import type { RowsPlan } from './plan.ts'
 import { refusalOf } from './refusal.ts'
+import type { RowsPlan } from './restore-plan.ts'
 import { locksOfRows, type Steps } from './stages.ts'
 
 /** What became of the rows of one table. */

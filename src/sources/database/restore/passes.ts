@@ -1,6 +1,6 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
-import type { RestorePlan } from './plan.ts'
+import type { RestorePlan } from './restore-plan.ts'
 
 /** Sequences of the platform are only ever set forward. */
 export async function withoutPassedSequences(connection: Connection, plan: RestorePlan): Promise<TocEntry[]> {

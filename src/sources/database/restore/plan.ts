@@ -1,100 +1,16 @@
-import type { DatabaseFacts, TableFacts } from '../../../archive/contents-database.ts'
+import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
-import { plainName } from '../compare.ts'
-import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
+import type { TocEntry } from '../proof/archive-toc.ts'
 import { leaveOutExtensions } from '../proof/leave-out.ts'
 import { readable } from '../quote.ts'
-import type { CatalogTable } from '../tables.ts'
-import type { Chosen } from './choose.ts'
-import { type CopiedColumns, parseCopyStatement } from './copy-statement.ts'
 import { anew, describeEntry, orReplace } from './entry-sql.ts'
-import type { KnownObjects } from './known-objects.ts'
+import { planRows } from './plan-rows.ts'
+import type { Obstacle, PlanOptions, RestorePlan } from './restore-plan.ts'
 import { planReturning } from './returning.ts'
-import type { TargetState } from './target.ts'
-
-export type RestoreMode = 'empty' | 'replace' | 'missing-rows' | 'side-schema'
-
-/** How the rows of a table come in. */
-export interface RowsPlan {
-  readonly entry: TocEntry
-  readonly facts: TableFacts
-  readonly copied: CopiedColumns
-  /**
-   * `copy` into a table that this restore makes; `exchange`: into one that is there, after what it holds was deleted; `missing`: what is not there by key;
-   * `beside`: into a table of its own; `jobs`: jobs of pg_cron, scheduled anew.
-   */
-  readonly way: 'copy' | 'exchange' | 'missing' | 'beside' | 'jobs'
-  /** Whether the table is the platform's: what it refuses is listed, not failed on. */
-  readonly platform: boolean
-}
-
-export interface RestorePlan {
-  /** Entries to run, in the order of the archive. */
-  readonly entries: readonly TocEntry[]
-  readonly rows: readonly RowsPlan[]
-  /** Objects that stay, and whose grants become those of the backup. */
-  readonly regranted: readonly TocEntry[]
-  /** Objects that nobody chose, and that come back with those they went with. */
-  readonly returning: readonly TocEntry[]
-  /** Told whatever comes of it: what is left to do by hand, what is left alone. */
-  readonly findings: readonly Finding[]
-  /** Reasons to stop before anything is written. */
-  readonly obstacles: readonly Obstacle[]
-  /** Schemas of the target that are the platform's. */
-  readonly platform: ReadonlySet<string>
-  /** Tables whose rows were meant and have no place in the target. */
-  readonly left: readonly string[]
-}
-
-export interface Obstacle {
-  readonly code: 'SB705' | 'SB706' | 'SB710'
-  readonly text: string
-}
-
-export interface PlanOptions {
-  readonly mode: RestoreMode
-  readonly toc: ArchiveToc
-  readonly facts: DatabaseFacts
-  readonly chosen: Chosen
-  /** Tables were chosen, not whole schemas. */
-  readonly byTables: boolean
-  readonly target: TargetState
-  readonly known: KnownObjects
-  /** The same before anything is dropped; left out where nothing is. */
-  readonly before?: KnownObjects
-  /** Ids of triggers and policies on tables of the platform that take the place of others of their names. */
-  readonly changed?: ReadonlySet<number>
-  /** Tables of the target. */
-  readonly tables: ReadonlyMap<string, CatalogTable>
-  /** Versions of the platform's schemas in the target, as `DatabaseFacts.platformVersions`. */
-  readonly targetVersions: Readonly<Record<string, string>>
-}
 
 /** Entries that say how to read the archive or describe the database itself. */
 const never =
   /^(?:ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SUBSCRIPTION|SUBSCRIPTION TABLE|STATISTICS DATA|TABLE DATA|BLOBS)$/
-
-/** Platform tables whose rows say what the platform itself did or is; a target has its own. */
-const ownRows = new Set([
-  'auth.schema_migrations',
-  'storage.migrations',
-  'realtime.schema_migrations',
-  '_realtime.schema_migrations',
-  'supabase_functions.migrations'
-])
-
-/** Why rows of a platform table do not come back by COPY; undefined where they do. */
-function leftAlone(table: TableFacts): string | undefined {
-  const { schema } = table
-  if (schema === 'vault')
-    return 'Vault secrets are encrypted by a key of their project; they are made again from the copy in clear where the backup has one'
-  if (schema === 'pgsodium' || schema === 'pgsodium_masks') return 'keys belong to their project'
-  if (schema === 'realtime' || schema.startsWith('_')) return 'passing messages and state of the platform'
-  if (schema === 'net' || readable(table) === 'cron.job_run_details') return 'a log of requests and runs'
-  if (schema === 'graphql' || schema === 'graphql_public' || schema === 'pgbouncer' || schema === 'extensions')
-    return 'state of the platform'
-  return undefined
-}
 
 /** Decides about every entry of the archive. Pure: what it needs of the target was read before. */
 export function planRestore(options: PlanOptions): RestorePlan {
@@ -312,114 +228,4 @@ export function callsOwnSchema(entry: TocEntry): boolean {
 export function isOnPlatform(entry: TocEntry, isPlatform: (schema: string) => boolean): boolean {
   if (entry.schema === 'cron' || !isPlatform(entry.schema)) return false
   return entry.kind === 'POLICY' || (entry.kind === 'TRIGGER' && !callsOwnSchema(entry))
-}
-
-interface RowsOf {
-  readonly platform: ReadonlySet<string>
-  readonly running: ReadonlySet<number>
-  readonly definitions: boolean
-  readonly findings: Finding[]
-  readonly obstacles: Obstacle[]
-  readonly left: string[]
-}
-
-function planRows(
-  { mode, toc, chosen, tables, target, facts }: PlanOptions,
-  { platform, running, definitions, findings, obstacles, left }: RowsOf
-): RowsPlan[] {
-  const made = new Set(
-    toc.entries
-      .filter((entry) => entry.kind === 'TABLE' && running.has(entry.id))
-      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
-  )
-  const rows: RowsPlan[] = []
-  for (const entry of toc.entries) {
-    if (entry.kind !== 'TABLE DATA' || !entry.hasData) continue
-    const name = readable({ schema: entry.schema, name: entry.tag })
-    const table = chosen.tables.get(name)
-    if (table === undefined || !chosen.withRows.has(name)) continue
-    const held = table.rows ?? '0'
-    const ofPlatform = platform.has(entry.schema)
-    const there = tables.get(name)
-    const add = (way: RowsPlan['way']) =>
-      rows.push({ entry, facts: table, copied: parseCopyStatement(entry), way, platform: ofPlatform })
-    if (mode === 'side-schema') {
-      add('beside')
-      continue
-    }
-    if (ofPlatform && !made.has(name)) {
-      if (ownRows.has(name)) continue
-      if (name === 'cron.job') {
-        if (held !== '0') add('jobs')
-        continue
-      }
-      const why = leftAlone(table)
-      if (why !== undefined) {
-        if (held !== '0' && entry.schema !== 'vault')
-          findings.push({
-            kind: 'note',
-            subject: `table ${name}`,
-            detail: `its ${held} rows are not brought back: ${why}`
-          })
-        continue
-      }
-      if (held === '0' && (mode === 'missing-rows' || there === undefined || !there.maySelect)) continue
-      const lacking =
-        there === undefined
-          ? []
-          : parseCopyStatement(entry).columns.filter((column) => !there.columns.some((one) => one.name === column))
-      if (there === undefined || lacking.length > 0) {
-        obstacles.push({
-          code: 'SB706',
-          text:
-            there === undefined
-              ? `The target has no table ${name}, and the backup has ${held} rows of it.`
-              : `The target's table ${name} lacks the columns ${lacking.join(', ')}.`
-        })
-        continue
-      }
-      if (held === '0' && mode === 'empty') continue
-      add(mode === 'missing-rows' ? 'missing' : 'exchange')
-      continue
-    }
-    if (definitions) {
-      if (!made.has(name)) {
-        // An extension's own table: rows come in with an extension that is made now.
-        if (table.extension !== undefined && !target.extensions.has(table.extension)) add('copy')
-        else if (held !== '0')
-          findings.push({
-            kind: 'note',
-            subject: `table ${name}`,
-            detail: `its ${held} rows are not brought back: the target has the table already`
-          })
-        continue
-      }
-      if (held !== '0') add('copy')
-      continue
-    }
-    // Its parent may be there: rows of the other partitions come back all the same.
-    const partition = table.partitionOf !== undefined && tables.has(plainName(table.partitionOf))
-    if (there === undefined && (chosen.whole || partition) && facts.selection.type !== 'data') {
-      if (held !== '0') {
-        left.push(name)
-        findings.push({
-          kind: 'todo',
-          subject: `table ${name}`,
-          detail: `the target has no such table; its ${held} rows were not brought back`,
-          remedy: `restore-mode: replace, tables: ${name}`
-        })
-      }
-      continue
-    }
-    if (there === undefined) {
-      obstacles.push({
-        code: 'SB710',
-        text: `The target has no table ${name}${facts.selection.type === 'data' ? ', and the backup holds rows only' : ''}.`
-      })
-      continue
-    }
-    if (held === '0' && mode === 'missing-rows') continue
-    add(mode === 'missing-rows' ? 'missing' : 'exchange')
-  }
-  return rows
 }

@@ -10,7 +10,8 @@ import {
   ownerStatement,
   withoutSessionAuthorization
 } from '../../../../src/sources/database/restore/entry-sql.ts'
-import { type PlanOptions, planRestore } from '../../../../src/sources/database/restore/plan.ts'
+import { planRestore } from '../../../../src/sources/database/restore/plan.ts'
+import type { PlanOptions } from '../../../../src/sources/database/restore/restore-plan.ts'
 import { sideSchemaName } from '../../../../src/sources/database/restore/side-table.ts'
 import { isPlatformSchema, type TargetState } from '../../../../src/sources/database/restore/target.ts'
 import type { CatalogTable } from '../../../../src/sources/database/tables.ts'

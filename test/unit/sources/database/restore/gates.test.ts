@@ -3,7 +3,7 @@ import type { DatabaseFacts } from '../../../../../src/archive/contents-database
 import { UserError } from '../../../../../src/errors.ts'
 import type { ArchiveToc, TocEntry } from '../../../../../src/sources/database/proof/archive-toc.ts'
 import { assertPlan, assertTarget } from '../../../../../src/sources/database/restore/gates.ts'
-import type { RestorePlan, RowsPlan } from '../../../../../src/sources/database/restore/plan.ts'
+import type { RestorePlan, RowsPlan } from '../../../../../src/sources/database/restore/restore-plan.ts'
 import type { TargetState } from '../../../../../src/sources/database/restore/target.ts'
 
 const target: TargetState = {
