@@ -8,7 +8,9 @@ describe('F74: many', () => {
   test(\`F13b, T9: a \${'name'} in it\`, () => {})
 })
 it.skipIf(process.env.X)('no row, F1 is spoken of', () => {})
-test.each(['a'])('F12: for %s', () => {})
+describe.each([{ of: { name: 'b' } }])('$of.name', () => {
+  test.each(['a'])('F12: for %s', () => {})
+})
 `
 const tests = namedTestsIn('unit/x.test.ts', source)
 const report = (status: string) => ({
@@ -20,7 +22,7 @@ const report = (status: string) => ({
         { ancestorTitles: ['F74: many'], title: '1 of them', status: 'passed' },
         { ancestorTitles: ['F74: many'], title: '2 of them', status },
         { ancestorTitles: ['F74: many'], title: 'F13b, T9: a name in it', status: 'passed' },
-        { ancestorTitles: [], title: 'F12: for a', status: 'pending' }
+        { ancestorTitles: ['b'], title: 'F12: for a', status: 'pending' }
       ]
     }
   ]
