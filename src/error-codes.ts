@@ -287,6 +287,13 @@ const catalogue = {
     remedy:
       'Read the reasons in the message and in the warnings: most often a credential is missing, was revoked, or lacks a scope.'
   },
+  SB216: {
+    title: 'A row is larger than PostgreSQL can send',
+    cause:
+      'A row travels as one text of at most 1 GB, in which a byte of `bytea` is two characters and a line break, a tab or a backslash are two as well. No program can dump such a row, pg_dump included. Where no value is near that size, the row is damaged on the disk.',
+    remedy:
+      'Divide the value, or keep it as a file; until then name the table in `exclude-table-data`, which keeps its definition and everything else. For a damaged row ask the support of your host.'
+  },
   // SB3xx: this machine and its programs
   SB301: {
     title: 'The run was cancelled',

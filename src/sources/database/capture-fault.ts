@@ -1,6 +1,7 @@
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../clients/postgres/server-error.ts'
 import { UserError } from '../../errors.ts'
+import { rowTooLarge } from './dump-errors.ts'
 import { lockedTables } from './watch.ts'
 
 /**
@@ -21,6 +22,7 @@ export async function captureFault(error: unknown, control: Connection): Promise
   if (!(error instanceof UserError) || state === undefined) {
     return error instanceof UserError && error.code === 'SB120' ? broken(error) : error
   }
+  if (rowTooLarge.test(error.message)) return new UserError('SB216', error.message, { cause: error })
   // undefined table, column, function, object; schema; internal errors such as "cache lookup failed": something was dropped meanwhile.
   if (['42P01', '42703', '42883', '42704', '3F000', 'XX000'].includes(state)) {
     return new UserError('SB206', `The database was changed while it was read: ${error.message}`, {

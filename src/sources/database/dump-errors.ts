@@ -9,6 +9,9 @@ interface Rule {
   readonly mayPass?: boolean
 }
 
+/** What a server says that cannot put a row into one text (StringInfo ends at 1 GB, stringinfo.c; palloc too, memutils.h). */
+export const rowTooLarge = /cannot enlarge string buffer containing|invalid memory alloc request size/i
+
 /** What pg_dump and the server behind it write, the first that fits. All of it in English: the child runs with LC_ALL=C. */
 const rules: readonly Rule[] = [
   { pattern: /server version mismatch/, code: 'SB209', says: 'pg_dump is older than the server' },
@@ -29,7 +32,12 @@ const rules: readonly Rule[] = [
     says: 'A table stayed locked'
   },
   {
-    pattern: /out of (?:shared )?memory|invalid memory alloc|cannot allocate memory|memory exhausted/i,
+    pattern: rowTooLarge,
+    code: 'SB216',
+    says: 'A row is larger than the 1 GB that PostgreSQL can send of it'
+  },
+  {
+    pattern: /out of (?:shared )?memory|cannot allocate memory|memory exhausted/i,
     code: 'SB210',
     says: 'Memory ran out'
   },

@@ -26,6 +26,16 @@ test.each([
   ['pg_dump: error: query failed: FATAL:  terminating connection due to administrator command', 'SB207', true],
   ['pg_dump: error: aborting because of server version mismatch', 'SB209', false],
   ['pg_dump: error: query failed: ERROR:  out of shared memory', 'SB210', false],
+  [
+    'pg_dump: error: Dumping the contents of table "wide" failed: PQgetResult() failed.\npg_dump: detail: Error message from server: ERROR:  out of memory\nDETAIL:  Cannot enlarge string buffer containing 1073741822 bytes by 1 more bytes.',
+    'SB216',
+    false
+  ],
+  [
+    'pg_dump: error: Dumping the contents of table "wide" failed: PQgetResult() failed.\npg_dump: detail: Error message from server: ERROR:  invalid memory alloc request size 1200000003',
+    'SB216',
+    false
+  ],
   ['pg_dump: error: query failed: ERROR:  invalid snapshot identifier: "00000003-1"', 'SB212', true],
   ['pg_dump: error: connection to server at "h" failed: FATAL:  sorry, too many clients already', 'SB115', true],
   ['pg_dump: error: something new', 'SB201', false],
