@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { connectArtifactService } from '../../src/clients/artifact-service.ts'
 import { connectGithub } from '../../src/clients/github.ts'
 import { openArtifactDestination } from '../../src/destinations/artifact.ts'
-import type { Destination, DestinationName } from '../../src/destinations/destination.ts'
+import type { Body, Destination, DestinationName } from '../../src/destinations/destination.ts'
 import { folderDestination } from '../../src/destinations/folder.ts'
 import { openReleaseDestination } from '../../src/destinations/release.ts'
 import { repositoryDestination } from '../../src/destinations/repository.ts'
@@ -26,6 +26,8 @@ export interface CrashPlace {
   /** A driver on this place, as a stranger to all runs so far has it. */
   open(): Promise<Destination>
   seed(backups: readonly SeededBackup[]): Promise<void>
+  /** Puts a pack into the pool of `shop`, as it was put there so many ms ago. Only where there is a pool. */
+  seedPool(pack: SeededPack, ageMs: number): Promise<void>
   /** Committed backups by `project/id`, each with a digest over all its files; records beside it are left out. */
   snapshot(): Promise<ReadonlyMap<string, string>>
   /** What lies there and belongs to no committed backup. */
@@ -39,6 +41,16 @@ export interface CrashPlace {
   /** Empties it. */
   reset(): Promise<void>
   close(): Promise<void>
+}
+
+export interface SeededPack extends PackName {
+  readonly content: Uint8Array
+}
+/** As a manifest names it under `shared`. */
+interface PackName {
+  readonly name: string
+  readonly bytes: number
+  readonly sha256: string
 }
 
 /** What may lie beside a backup without being part of it: records, and those that are being written. */
@@ -96,6 +108,11 @@ export async function folderPlace(root: string): Promise<CrashPlace> {
     run: (options) => crashAtFile([folder], { ...options, env: {} }),
     open,
     seed: (backups) => seedAll(place, backups),
+    seedPool: async (pack, ageMs) => {
+      await putPack(await open(), pack)
+      const at = new Date(Date.now() - ageMs)
+      await utimes(join(folder, 'shop', 'objects', pack.name), at, at)
+    },
     snapshot: async () => committed(await files()),
     debris: async () => {
       const all = await files()
@@ -119,6 +136,39 @@ export async function githubPlace(name: Exclude<DestinationName, 'folder'>, root
   const git = gitHandler({ root, token: github.token })
   github.mount('/acme/shop.git/', git.handle)
   const parts = { artifact: artifactPart, release: releasePart, repository: repositoryPart }[name](github, bare)
+  /** A driver whose clock goes `behindMs` behind. */
+  const open = async (behindMs = 0): Promise<Destination> => {
+    const own = await testContext(root)
+    const context = { ...own, clock: { ...own.clock, now: () => new Date(Date.now() - behindMs) } }
+    const client = connectGithub({
+      apiUrl: github.env['GITHUB_API_URL'] ?? '',
+      token: github.token,
+      retries: 0,
+      context
+    })
+    const serverUrl = github.env['GITHUB_SERVER_URL'] ?? ''
+    if (name === 'release') return openReleaseDestination({ github: client, repository: 'acme/shop', context })
+    if (name === 'artifact')
+      return openArtifactDestination({
+        github: client,
+        repository: 'acme/shop',
+        service: () => connectArtifactService({ ...github.env }),
+        serverUrl,
+        runId: '42',
+        context
+      })
+    return repositoryDestination(
+      {
+        serverUrl,
+        repository: 'acme/shop',
+        branch: 'backups',
+        token: github.token,
+        retries: 0,
+        visibility: () => Promise.resolve('private')
+      },
+      context
+    )
+  }
   const place: CrashPlace = {
     name,
     inputs: { destinations: name, token: github.token, retries: '0' },
@@ -129,40 +179,16 @@ export async function githubPlace(name: Exclude<DestinationName, 'folder'>, root
       if (github.defects.length > 0) throw new Error(github.defects.join('\n'))
       return done
     },
-    open: async () => {
-      const context = await testContext(root)
-      const client = connectGithub({
-        apiUrl: github.env['GITHUB_API_URL'] ?? '',
-        token: github.token,
-        retries: 0,
-        context
-      })
-      const serverUrl = github.env['GITHUB_SERVER_URL'] ?? ''
-      if (name === 'release') return openReleaseDestination({ github: client, repository: 'acme/shop', context })
-      if (name === 'artifact')
-        return openArtifactDestination({
-          github: client,
-          repository: 'acme/shop',
-          service: () => connectArtifactService({ ...github.env }),
-          serverUrl,
-          runId: '42',
-          context
-        })
-      return repositoryDestination(
-        {
-          serverUrl,
-          repository: 'acme/shop',
-          branch: 'backups',
-          token: github.token,
-          retries: 0,
-          visibility: () => Promise.resolve('private')
-        },
-        context
-      )
-    },
+    open: () => open(),
     seed: async (backups) => {
       if (name === 'artifact') for (const backup of backups) seedAmongArtifacts(github.state, github.repository, backup)
       else await seedAll(place, backups)
+    },
+    seedPool: async (pack, ageMs) => {
+      await putPack(await open(ageMs), pack)
+      const shelves = github.repository.releases.filter(({ tag }) => tag.startsWith('backup-shop-objects-'))
+      for (const asset of shelves.flatMap(({ assets }) => assets))
+        if (asset.name === pack.name) asset.createdAt = new Date(Date.now() - ageMs)
     },
     ...parts,
     close: async () => {
@@ -279,21 +305,34 @@ async function seedAll(place: CrashPlace, backups: readonly SeededBackup[]): Pro
   }
 }
 
-/** Fetches every file that a backup's manifest names and compares digests; returns what is wrong. */
+async function putPack(driver: Destination, { name, bytes, sha256, content }: SeededPack): Promise<void> {
+  try {
+    if (driver.pool === undefined) throw new Error(`${driver.name} has no pool`)
+    await driver.pool.put('shop', name, { bytes, sha256, open: () => Readable.from([content]) })
+  } finally {
+    await driver.close()
+  }
+}
+
+/** Fetches every file that a backup's manifest names, packs of the pool too, and compares digests; returns what is wrong. */
 export async function wrongIn(driver: Destination, key: string): Promise<string[]> {
   const [project = '', id = ''] = key.split('/')
   const wrong: string[] = []
   for await (const backup of driver.list(project)) {
     if (backup.id !== id) continue
-    const manifest: { files: { name: string; sha256: string; volumes?: { name: string; sha256: string }[] }[] } =
-      JSON.parse(manifestBytes(backup).toString())
+    const manifest: {
+      files: { name: string; sha256: string; volumes?: { name: string; sha256: string }[] }[]
+      shared: PackName[]
+    } = JSON.parse(manifestBytes(backup).toString())
     if (manifest.files.length === 0) wrong.push(`${key}: no files`)
-    for (const file of manifest.files.flatMap((one) => one.volumes ?? [one])) {
+    const check = async (file: { name: string; sha256: string }, body: Body | undefined) => {
       const digest = createHash('sha256')
-      for await (const chunk of Readable.from((await driver.get({ project, id }, file.name)).open()))
-        digest.update(chunk)
+      for await (const chunk of body?.open() ?? []) digest.update(chunk)
       if (digest.digest('hex') !== file.sha256) wrong.push(`${key}: ${file.name} has other bytes`)
     }
+    for (const file of manifest.files.flatMap((one) => one.volumes ?? [one]))
+      await check(file, await driver.get({ project, id }, file.name))
+    for (const pack of manifest.shared) await check(pack, await driver.pool?.get(project, pack.name))
     return wrong
   }
   return [`${key}: not listed`]

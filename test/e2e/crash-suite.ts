@@ -1,128 +1,36 @@
 import { existsSync } from 'node:fs'
-import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ListedBackup } from '../../src/destinations/destination.ts'
-import { type Crash, choosePoints, crashAtMessage } from '../kit/crash/crash-run.ts'
-import { orphansOf } from '../kit/crash/end-run.ts'
+import { choosePoints, crashAtMessage } from '../kit/crash/crash-run.ts'
 import { type MessageGate, quiet, startMessageGate } from '../kit/crash/message-gate.ts'
 import { day, earlierBackup } from '../kit/history.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
-import { type CrashPlace, wrongIn } from './crash-places.ts'
+import { type CrashDesk, crashPatience, crashSeed, openCrashDesk } from './crash-desk.ts'
+import type { CrashPlace } from './crash-places.ts'
 import { contentOf } from './restore-setup.ts'
-
-/** CRASH_ALL=1 ends a run at every point, which takes hours; CRASH_SEED chooses other points. */
-const isAll = process.env['CRASH_ALL'] === '1'
-const seed = Number(process.env['CRASH_SEED'] ?? 20_261_122)
-const patience = isAll ? 6 * 60 * 60 * 1000 : 900_000
 
 /** Ends the action at the numbered points of each command that writes to a place, and looks at what is left. */
 export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, name: string): void {
   describe(`${name}: a run that is killed at any write or call`, () => {
-    let place: CrashPlace
+    let desk: CrashDesk
     let server: PostgresServer
-    let root: string
-    let temp: string
-    let missed = 0
 
     beforeAll(async () => {
-      root = await mkdtemp(join(tmpdir(), 'sb-crash-'))
-      temp = await mkdtemp(join(root, 'temp-'))
-      place = await makePlace(await mkdtemp(join(root, 'place-')))
+      desk = await openCrashDesk(makePlace, name)
       server = await startPostgres({ major: 15, auth: 'scram', password: 'correct horse battery staple' })
       await server.query('create table public.orders as select n, md5(n::text) as words from generate_series(1, 500) n')
     })
     afterAll(async () => {
       await server.stop()
-      await place.close()
-      await rm(root, { recursive: true, force: true })
+      await desk.close()
     })
-
-    /** Runs a command to its end: it must succeed, list what lies there, and leave nothing of any run behind. */
-    const whole = async (inputs: Readonly<Record<string, string>>) => {
-      const { run, points } = await place.run({ inputs: { ...place.inputs, ...inputs }, temp })
-      expect({ code: run.code, error: run.result?.error, warnings: run.result?.warnings }).toEqual({
-        code: 0,
-        warnings: []
-      })
-      expect(run.result?.backups.map((row) => `${row.project}/${row.id}`).sort()).toEqual(
-        [...(await place.snapshot()).keys()].sort()
-      )
-      expect(await leftInTemp()).toEqual([])
-      return { run, points }
-    }
-    const leftInTemp = async () =>
-      existsSync(join(temp, 'supabase-backup'))
-        ? (await readdir(join(temp, 'supabase-backup'))).filter(
-            (entry) => !/^result-.*\.json$|^download-[^.]*$|^badge(?:-[a-z0-9-]+)?\.json$/.test(entry)
-          )
-        : []
-    /** Ends a run at a point. Returns what it leaves: earlier backups as they were, but those that may go. */
-    const ended = async (
-      inputs: Readonly<Record<string, string>>,
-      crash: Crash,
-      mayGo: readonly string[] = [],
-      crashRun: CrashPlace['run'] = (options) => place.run(options)
-    ) => {
-      const before = await place.snapshot()
-      const { run, fired } = await crashRun({ inputs: { ...place.inputs, ...inputs }, temp, crash })
-      const at = `${crash.ending} ${crash.point.phase} ${crash.point.number} ${crash.point.what}`
-      // How many calls there are differs a little with what lies there: a run that never comes to the point must have ended well.
-      if (!fired) {
-        missed += 1
-        expect({ at, code: run.code, error: run.result?.error }).toEqual({ at, code: 0 })
-      } else if (crash.ending === 'SIGKILL') expect({ at, signal: run.signal }).toEqual({ at, signal: 'SIGKILL' })
-      expect({ at, orphans: await orphansOf(temp, 20_000) }).toEqual({ at, orphans: [] })
-      const after = await place.snapshot()
-      for (const [key, digest] of before)
-        if (!mayGo.includes(key) || after.has(key))
-          expect({ at, key, digest: after.get(key) }).toEqual({ at, key, digest })
-      expect({ at, damage: place.damage() }).toEqual({ at, damage: '' })
-      // A stranger sees the same, and can read every byte of it.
-      const driver = await place.open()
-      try {
-        const fresh = [...after.keys()].filter((key) => !before.has(key))
-        for (const key of fresh) expect({ at, wrong: await wrongIn(driver, key) }).toEqual({ at, wrong: [] })
-        const listed: ListedBackup[] = []
-        for await (const one of driver.list()) listed.push(one)
-        expect({ at, listed: listed.map((one) => `${one.project}/${one.id}`).sort() }).toEqual({
-          at,
-          listed: [...after.keys()].sort()
-        })
-        for (const { name: record, content } of listed.flatMap((one) => [...one.records]))
-          if (record.startsWith('verification-'))
-            expect(JSON.parse(Buffer.from(content).toString())).toHaveProperty('verification.level')
-          else expect(content.byteLength).toBeGreaterThan(0)
-        await run.cleanUpFiles()
-        return { fresh, gone: [...before.keys()].filter((key) => !after.has(key)), at, listed, run }
-      } finally {
-        await driver.close()
-      }
-    }
-    /** What is left when a day has passed: nothing but committed backups. */
-    const cleanLater = async () => {
-      const driver = await place.open()
-      try {
-        await driver.clean(new Date(Date.now() + 2 * day))
-      } finally {
-        await driver.close()
-      }
-      expect(await place.debris()).toEqual([])
-    }
-    const report = async (command: string, points: number, crashes: number) => {
-      const file = process.env['CRASH_REPORT']
-      const words = `${name} ${command}: ${points} points, ${crashes - missed} ended there, ${missed} not reached`
-      if (file !== undefined) await appendFile(file, `${words}\n`)
-      // Points that are never reached would prove nothing.
-      expect({ words, few: missed <= Math.max(1, crashes / 5) }).toEqual({ words, few: true })
-      missed = 0
-    }
 
     test(
       'F37, F53: backup: the whole new one or nothing, and the next run takes one and clears what was left',
       async () => {
+        const { place, whole, ended, cleanLater, report } = desk
         await place.reset()
         const inputs = {
           'database-url': server.url(server.superuser, 'postgres'),
@@ -134,7 +42,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         // The first one finds nothing there and makes other calls.
         await whole(inputs)
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 2, seed)
+        const crashes = choosePoints(points, 2, crashSeed)
         for (const crash of crashes) {
           const { fresh, at } = await ended(inputs, crash)
           expect({ at, fresh: fresh.length < 2 }).toEqual({ at, fresh: true })
@@ -146,12 +54,13 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         await cleanLater()
         await report('backup', points.length, crashes.length)
       },
-      patience
+      crashPatience
     )
 
     test(
       'F70: prune: no other backup goes, none is half there, and the next run finishes',
       async () => {
+        const { place, whole, ended, cleanLater, report } = desk
         const inputs = { command: 'prune', 'keep-last': '1' }
         const start = async () => {
           await place.reset()
@@ -161,7 +70,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await start()
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 1, seed + 1)
+        const crashes = choosePoints(points, 1, crashSeed + 1)
         for (const crash of crashes) {
           const [newest = '', ...others] = await start()
           const { fresh } = await ended(inputs, crash, others)
@@ -172,12 +81,13 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await report('prune', points.length, crashes.length)
       },
-      patience
+      crashPatience
     )
 
     test(
       'F70: delete: the one backup is there or gone, and what is left of it goes',
       async () => {
+        const { place, whole, ended, cleanLater, report } = desk
         const start = async () => {
           await place.reset()
           const [keep, doomed] = [earlierBackup(2 * day), earlierBackup(3 * day)]
@@ -186,7 +96,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           return { key: `shop/${id}`, inputs: { command: 'delete', backup: id, 'confirm-target': id } }
         }
         const { points } = await whole((await start()).inputs)
-        const crashes = choosePoints(points, 1, seed + 2)
+        const crashes = choosePoints(points, 1, crashSeed + 2)
         for (const crash of crashes) {
           const { key, inputs } = await start()
           const { gone } = await ended(inputs, crash, [key])
@@ -196,17 +106,18 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await report('delete', points.length, crashes.length)
       },
-      patience
+      crashPatience
     )
 
     test(
       'F37: verify: its record is whole or not there, and the next run writes one',
       async () => {
+        const { place, whole, ended, cleanLater, report } = desk
         await place.reset()
         await place.seed([earlierBackup(2 * day)])
         const inputs = { command: 'verify', verify: 'checksum' }
         const { points } = await whole(inputs)
-        const crashes = choosePoints(points, 1, seed + 3)
+        const crashes = choosePoints(points, 1, crashSeed + 3)
         for (const crash of crashes) {
           const { fresh } = await ended(inputs, crash)
           expect(fresh).toEqual([])
@@ -217,12 +128,13 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         await cleanLater()
         await report('verify', points.length, crashes.length)
       },
-      patience
+      crashPatience
     )
 
     test(
       'F37: download: the whole folder or none, and the next run clears what was left',
       async () => {
+        const { place, temp, whole, ended, report } = desk
         await place.reset()
         await place.seed([
           earlierBackup(2 * day, { encryption: { scheme: 'age-x25519', recipients: ['0123456789abcdef'] } })
@@ -232,7 +144,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           (await readdir(join(temp, 'supabase-backup'))).filter((entry) => entry.startsWith('download-'))
         const { points } = await whole(inputs)
         // What it writes to this machine is the same whatever the place.
-        const crashes = choosePoints(points, name === 'folder' ? 2 : 1, seed + 6)
+        const crashes = choosePoints(points, name === 'folder' ? 2 : 1, crashSeed + 6)
         for (const crash of crashes) {
           for (const old of await downloads()) await rm(join(temp, 'supabase-backup', old), { recursive: true })
           await ended(inputs, crash)
@@ -245,12 +157,13 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await report('download', points.length, crashes.length)
       },
-      patience
+      crashPatience
     )
 
     test(
       'F37: list and check: backups stay, pages and badges are whole or the earlier ones, and the next run writes them',
       async () => {
+        const { place, temp, ended, leftInTemp, cleanLater, report } = desk
         await place.reset()
         await place.seed([earlierBackup(2 * day), earlierBackup(3 * day)])
         const page = join(temp, 'dashboard.html')
@@ -269,7 +182,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         for (const [index, inputs] of commands.entries()) {
           const points = await done(inputs)
-          const crashes = choosePoints(points, 1, seed + 7 + index)
+          const crashes = choosePoints(points, 1, crashSeed + 7 + index)
           for (const crash of crashes) {
             const { fresh, at } = await ended(inputs, crash)
             expect({ at, fresh }).toEqual({ at, fresh: [] })
@@ -289,7 +202,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await cleanLater()
       },
-      patience
+      crashPatience
     )
 
     describe('restore', () => {
@@ -330,6 +243,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
       test(
         'F37, F68: the target is as it was or as the backup, its safety copy whole or not there, and the next start brings it in',
         async () => {
+          const { place, temp, whole, ended, leftInTemp, cleanLater, report } = desk
           await place.reset()
           const shared = { plaintext: 'private', 'pg-bin': binDirOf(15) }
           await whole({
@@ -390,7 +304,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
             await anew()
             const points = await through(crashRun)
             expect(await state()).toBe(after)
-            const crashes = choosePoints(points, 1 + index, seed + 9 + index)
+            const crashes = choosePoints(points, 1 + index, crashSeed + 9 + index)
             for (const crash of crashes) {
               await dropCopies()
               await anew()
@@ -417,13 +331,14 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           }
           await cleanLater()
         },
-        patience
+        crashPatience
       )
     })
 
     test(
       'F37: pin and unpin: done or not done, and the next run does it',
       async () => {
+        const { place, whole, ended, cleanLater, report } = desk
         await place.reset()
         const backup = earlierBackup(2 * day)
         await place.seed([backup])
@@ -432,7 +347,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           const other = { command: 'list', [word === 'pin' ? 'unpin' : 'pin']: backup.ref.id }
           if (word === 'unpin') await whole(other)
           const { points } = await whole(inputs)
-          const crashes = choosePoints(points, 1, seed + 4 + index)
+          const crashes = choosePoints(points, 1, crashSeed + 4 + index)
           for (const crash of crashes) {
             await whole(other)
             await ended(inputs, crash)
@@ -443,7 +358,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
         }
         await cleanLater()
       },
-      patience
+      crashPatience
     )
   })
 }

@@ -158,8 +158,11 @@ export async function crashAtCall(github: Github, options: CrashRunOptions): Pro
   }
 }
 
-/** Runs the action, counting the messages that reach a database through the gate. */
-export async function crashAtMessage(messages: MessageGate, options: CrashRunOptions): Promise<CrashedRun> {
+/** Runs the action, counting the messages that reach a database, or the requests that reach other servers, through a gate. */
+export async function crashAtMessage(
+  messages: Pick<MessageGate, 'gate'>,
+  options: CrashRunOptions
+): Promise<CrashedRun> {
   const { crash } = options
   const points: Point[] = []
   const ending = endableRun(options)

@@ -5,7 +5,7 @@ export interface Asset {
   name: string
   state: 'uploaded' | 'starter'
   content: Buffer
-  readonly createdAt: Date
+  createdAt: Date
 }
 
 export interface Release {
