@@ -61,10 +61,13 @@ export function parsePoolIndex(bytes: Uint8Array, packName: string): PoolIndex |
 }
 
 /**
- * Whether a pack sealed like `then` can be opened by exactly those who can open what is sealed like `now`. Never with a passphrase: nothing
- * tells whether it is still the same.
+ * Whether a pack sealed like `then` can be opened by exactly those who can open what is sealed like `now`. Never said of a passphrase: nothing here
+ * tells whether it is the same.
  */
-export function sealedForTheSame(now: Manifest['encryption'], then: PoolIndex['encryption']): boolean {
+export function sealedForTheSame(
+  now: Readonly<{ scheme: Manifest['encryption']['scheme']; recipients: readonly string[] }>,
+  then: PoolIndex['encryption']
+): boolean {
   if (now.scheme !== then.scheme || now.scheme === 'age-scrypt') return false
   return now.recipients.toSorted().join() === then.recipients.toSorted().join()
 }

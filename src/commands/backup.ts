@@ -27,9 +27,10 @@ import { backupBefore, type OpenEarlier, writeDiary } from './schema-diary.ts'
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
 
 export interface BackupPorts extends Ports {
-  /** Opens the sources to capture, in their order; what is skipped by choice comes as `skipped`. */
+  /** Opens the sources to capture, in their order, knowing earlier backups; what is skipped by choice comes as `skipped`. */
   readonly openSources: (
-    destinations: readonly Destination[]
+    destinations: readonly Destination[],
+    earlier: readonly HistoryEntry[]
   ) => Promise<{ sources: readonly Source<unknown>[]; skipped: readonly Part[]; about: Manifest['source'] }>
   readonly createPacker: (dir: string) => Packer
   readonly prove: Prove
@@ -83,7 +84,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     entries = [
       ...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))
     ]
-    const opened = await ports.openSources(reachable.destinations)
+    const opened = await ports.openSources(reachable.destinations, entries)
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
     await checkFreeSpace(sources, ports, warnings)

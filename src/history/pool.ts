@@ -8,6 +8,7 @@ import {
   sealedForTheSame
 } from '../archive/pool-index.ts'
 import type { Body, Pool, PooledFile } from '../destinations/destination.ts'
+import { type HistoryEntry, newestFirst } from './entries.ts'
 import { openEntryTable } from './entry-table.ts'
 
 /** A pack that nobody needs stays this long: a backup that is being made may be about to name it. */
@@ -19,15 +20,19 @@ export interface KnownPacks {
   find(entry: string): StoredFile | undefined
 }
 
+/** How the new backup is sealed. */
+export interface Sealing {
+  readonly scheme: Manifest['encryption']['scheme']
+  readonly recipients: readonly string[]
+  /** Names of packs of which it is known that the passphrase of the new backup opens them. */
+  readonly samePassphrase: ReadonlySet<string>
+}
+
 /**
  * Reads what earlier backups left in a pool. Packs that are not whole in the listing, whose list cannot be read, or that others can open than
  * those whom the new backup is for, are left aside. A listing that fails throws.
  */
-export async function readKnownPacks(
-  pool: Pool,
-  project: string,
-  encryption: Manifest['encryption']
-): Promise<KnownPacks> {
+export async function readKnownPacks(pool: Pool, project: string, sealing: Sealing): Promise<KnownPacks> {
   const pooled = await pool.list(project)
   const listed = new Map(pooled.map((file) => [file.name, file]))
   const packs: StoredFile[] = []
@@ -36,7 +41,11 @@ export async function readKnownPacks(
     const packName = packOfPoolIndex(name)
     if (packName === null || bytes > largestPoolIndex) continue
     const index = parsePoolIndex(await readBody(await pool.get(project, name)), packName)
-    if (index === null || !sealedForTheSame(encryption, index.encryption) || !isWhole(index.pack, listed)) continue
+    if (index === null || !isWhole(index.pack, listed)) continue
+    const { encryption } = index
+    const isSamePassphrase =
+      sealing.scheme === 'age-scrypt' && encryption.scheme === 'age-scrypt' && sealing.samePassphrase.has(packName)
+    if (!isSamePassphrase && !sealedForTheSame(sealing, encryption)) continue
     table.add(bytesOfEntries(index.entries), packs.length)
     packs.push(index.pack)
   }
@@ -47,6 +56,16 @@ export async function readKnownPacks(
       return number === undefined ? undefined : packs[number]
     }
   }
+}
+
+/** The newest backup sealed with a passphrase that needs packs; `entries` in any order. One whose manifest was changed is none. */
+export function newestWithPacks(entries: readonly HistoryEntry[]): HistoryEntry | undefined {
+  return entries
+    .filter(
+      ({ manifest, changed }) => !changed && manifest?.encryption.scheme === 'age-scrypt' && manifest.shared.length > 0
+    )
+    .sort(newestFirst)
+    .at(0)
 }
 
 /** Whether every volume of a pack lies in the pool with the length, and where it is told the digest, that it should have. */

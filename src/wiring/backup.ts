@@ -48,16 +48,10 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
     },
     {
       ...ports,
-      openSources: async (destinations) => {
+      openSources: async (destinations, earlier) => {
         // First of all: a project that is paused is told as that, not as a database that does not answer.
         project = await openProject(inputs, context, encryption.scheme !== 'none')
-        const storage = await openStorage(
-          inputs,
-          destinations,
-          describeEncryption(encryption),
-          project?.management,
-          context
-        )
+        const storage = await openStorage(inputs, destinations, encryption, project?.management, earlier, ports)
         const sources: Source<unknown>[] = []
         let about: Manifest['source'] = {}
         const access = inputs.source

@@ -1,19 +1,21 @@
-import type { Manifest } from '../archive/manifest.ts'
+import type { Encryption } from '../archive/encryption.ts'
 import { connect } from '../clients/postgres/connect.ts'
 import { maskSecret } from '../clients/runner-log.ts'
 import { connectManagement, type Management } from '../clients/supabase-management.ts'
 import { openSupabaseStorage } from '../clients/supabase-storage.ts'
+import type { Ports } from '../commands/ports.ts'
 import type { RestorePart } from '../commands/restore.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
-import { asError, UserError } from '../errors.ts'
-import { readKnownPacks } from '../history/pool.ts'
+import { UserError } from '../errors.ts'
+import type { HistoryEntry } from '../history/entries.ts'
 import type { BackupInputs, RestoreInputs, StorageAccess } from '../inputs.ts'
 import { keyBeginnings, lookUpServiceKey } from '../sources/look-up-service-key.ts'
 import { filesLeftOut } from '../sources/storage/files-left-out.ts'
 import { whyRefused } from '../sources/storage/refused-key.ts'
 import { chosenBuckets, type RestoreStorageOptions, restoreStorage } from '../sources/storage/restore.ts'
 import { openStorageSource, type StoragePlace, type StorageSource } from '../sources/storage.ts'
+import { knownPacks } from './known-packs.ts'
 
 /** Files are small and wait for the network: more at a time than there are processors. */
 const usualJobs = 16
@@ -49,16 +51,18 @@ function withoutKey(error: UserError): StorageSource {
 
 /**
  * The source `storage`, knowing what the pools of the places hold already; undefined where it is not included. `management`: the project's, where a
- * token was given.
+ * token was given; `earlier`: its backups.
  */
 export async function openStorage(
   inputs: BackupInputs,
   destinations: readonly Destination[],
-  encryption: Manifest['encryption'],
+  encryption: Encryption,
   management: Management | undefined,
-  context: Context
+  earlier: readonly HistoryEntry[],
+  ports: Ports
 ): Promise<StorageSource | undefined> {
   if (inputs.storage === undefined) return undefined
+  const { context } = ports
   let key: string
   try {
     key = await keyOf(inputs.storage, management, context)
@@ -67,20 +71,13 @@ export async function openStorage(
     return withoutKey(thrown)
   }
   const places: StoragePlace[] = []
-  for (const { name, place, pool } of destinations) {
+  for (const destination of destinations) {
+    const { name, pool } = destination
     if (pool === undefined) {
       places.push({ name, known: null })
       continue
     }
-    try {
-      places.push({ name, known: await readKnownPacks(pool, inputs.project, encryption) })
-    } catch (thrown) {
-      if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
-      context.log.warning(
-        `What ${place} holds of earlier backups cannot be read, so that every Storage file is stored again: ${asError(thrown).message}`
-      )
-      places.push({ name, known: { find: () => undefined } })
-    }
+    places.push({ name, known: await knownPacks(destination, pool, inputs.project, encryption, earlier, ports) })
   }
   return openStorageSource({
     context,

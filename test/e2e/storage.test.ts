@@ -185,6 +185,33 @@ describe('database and Storage through the bundle', () => {
       expect(await filesIn(await opened({ destinations }))).toEqual(inProject())
   })
 
+  test('with a passphrase a second run downloads nothing either; with another one everything, and no backup relies on what it cannot open', async () => {
+    const folder = join(root, 'by passphrase')
+    const sealed = (passphrase: string, more: Readonly<Record<string, string>> = {}) =>
+      backup({ recipients: '', passphrase, folder, include: 'storage', 'accept-recipients': '', ...more })
+    const [first, second] = ['correct horse battery staple', 'staple battery horse correct']
+    const all = storage.objects.size
+    for (const [passphrase, downloaded] of [
+      [first, all],
+      [first, 0],
+      [second, all],
+      // What the newest backup was sealed with decides.
+      [first, all]
+    ] as const) {
+      const done = await sealed(passphrase)
+      expect({ code: done.code, error: done.result?.error }).toEqual({ code: 0 })
+      expect(counts(done)).toMatchObject({ objects: all, downloaded, unchanged: all - downloaded })
+      if (downloaded > 0) continue
+      const read = await run({ command: 'verify', verify: 'read', destinations: 'folder', folder, passphrase })
+      expect({ code: read.code, verified: read.outputs['verified'] }).toEqual({ code: 0, verified: 'read' })
+    }
+    expect(await filesIn(await opened({ folder, passphrase: first, identity: '' }))).toEqual(inProject())
+    // Packs that were made with a passphrase are nothing to a backup for recipients.
+    const other = await backup({ folder, include: 'storage', 'accept-recipients': recipients })
+    expect({ code: other.code, error: other.result?.error }).toEqual({ code: 0 })
+    expect(counts(other)).toMatchObject({ downloaded: all })
+  })
+
   test('F69: restored into an empty second project, everything is as it was; a second run uploads nothing', async () => {
     const there = await startStorage({ key })
     const second = await startPostgres({ major: 15, auth: 'scram', password: 'another horse' })

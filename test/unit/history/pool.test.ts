@@ -9,8 +9,8 @@ import {
   sealedForTheSame
 } from '../../../src/archive/pool-index.ts'
 import type { Pool, PooledFile } from '../../../src/destinations/destination.ts'
-import { readKnownPacks, unusedPackNames } from '../../../src/history/pool.ts'
-import { hour, now } from './histories.ts'
+import { newestWithPacks, readKnownPacks, unusedPackNames } from '../../../src/history/pool.ts'
+import { entry as historyEntry, hour, now } from './histories.ts'
 
 const to = (...recipients: string[]) => ({ scheme: 'age-x25519' as const, recipients })
 const entry = (number: number) => String(number).repeat(32)
@@ -87,7 +87,7 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
       }
     ),
     'shop',
-    to('a', 'b')
+    { ...to('a', 'b'), samePassphrase: new Set() }
   )
   expect([1, 2, 3, 4, 5, 6, 7, 8].map((number) => known.find(entry(number))?.name)).toEqual([
     'good.tar',
@@ -99,6 +99,48 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
     undefined,
     undefined
   ])
+})
+
+test('a pack made with a passphrase is relied on where it is known to be the same one', async () => {
+  const byPassphrase = { scheme: 'age-scrypt' as const, recipients: [] }
+  const names = ['same.tar', 'unknown.tar']
+  const pool = poolOf(
+    [...names, 'for-keys.tar'].flatMap((name) => [file(name), file(poolIndexName(name))]),
+    Object.fromEntries(
+      [...names, 'for-keys.tar'].map((name, index) => [
+        poolIndexName(name),
+        renderPoolIndex({
+          format: 1,
+          pack: pack(name),
+          encryption: name === 'for-keys.tar' ? to() : byPassphrase,
+          entries: [entry(index)]
+        })
+      ])
+    )
+  )
+  const samePassphrase = new Set(['same.tar', 'for-keys.tar'])
+  const found = async (sealing: Parameters<typeof readKnownPacks>[2]) => {
+    const known = await readKnownPacks(pool, 'shop', sealing)
+    return [0, 1, 2].map((number) => known.find(entry(number))?.name)
+  }
+  expect(await found({ ...byPassphrase, samePassphrase })).toEqual(['same.tar', undefined, undefined])
+  expect(await found({ ...byPassphrase, samePassphrase: new Set() })).toEqual([undefined, undefined, undefined])
+  expect(await found({ ...to('a'), samePassphrase })).toEqual([undefined, undefined, undefined])
+})
+
+test('which backup tells whether a passphrase is the same: the newest with packs that was sealed with one and not changed', () => {
+  const of = (age: number, scheme: 'age-scrypt' | 'none', packs: number, changed = false) => ({
+    ...historyEntry({
+      ageMs: age * hour,
+      shared: Array.from({ length: packs }, () => pack('a.tar')),
+      manifest: { encryption: { scheme, recipients: [] } }
+    }),
+    changed
+  })
+  const [older, newer] = [of(5, 'age-scrypt', 2), of(4, 'age-scrypt', 1)]
+  const others = [of(1, 'age-scrypt', 1, true), of(2, 'age-scrypt', 0), of(3, 'none', 1)]
+  expect(newestWithPacks([...others, older, newer])).toBe(newer)
+  expect(newestWithPacks([{ ...older, manifest: null }, ...others])).toBeUndefined()
 })
 
 test('sealed for the same is said of equal recipients in any order, and never of a passphrase', () => {
