@@ -149,6 +149,23 @@ grant execute on function crypt(text, text) to current_user, pg_monitor; reset s
     }
   })
 
+  test('a tablespace that the copy has not is told, and hinders nothing', async () => {
+    // Each in a transaction of its own, in one session.
+    const made = await server.run('psql', [
+      ...['-X', '-c', 'set allow_in_place_tablespaces = on'],
+      ...['-c', `create tablespace elsewhere location ''`]
+    ])
+    expect(made.code).toBe(0)
+    const { facts, proof } = await proven(
+      'spaced',
+      `create table t (a int primary key using index tablespace elsewhere) tablespace elsewhere; insert into t values (1);
+create materialized view v tablespace elsewhere as select 1 as one`
+    )
+    expect(proof.findings).toEqual([])
+    expect(proof).toMatchObject({ level: 'restore', tables: { restore: 2 } })
+    expect(facts.notCaptured.map(({ what }) => what)).toContain('tablespace of public.t')
+  })
+
   test('statements of check-sql that found no copy to run on are told, with the reason', async () => {
     await server.query('drop database if exists unrun with (force)')
     await server.query('create database unrun')
