@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { UserError } from '../../src/errors.ts'
@@ -10,7 +11,7 @@ import { everything } from '../../src/sources/database/selection.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
-import { clientOf, damagingRestore, leftovers, prove } from './proof-setup.ts'
+import { clientOf, damagingRestore, leftovers, prove, proverOf } from './proof-setup.ts'
 
 const major = 17
 const shop = `
@@ -86,6 +87,19 @@ describe('an archive that is read', () => {
       bad.push(whole.subarray(0, Math.floor(whole.length * share)))
     for (const cut of [1, 5, 6]) bad.push(whole.subarray(0, whole.length - cut))
     expect(await Promise.all(bad.map(refused))).toEqual(bad.map(() => 'SB603'))
+  })
+
+  test('F19: is refused with something behind it where it runs into pg_restore past this program, too', async () => {
+    const restored = async (bytes: Buffer) => {
+      const pour = async (into: Writable) => {
+        await pipeline(Readable.from([bytes]), into)
+        return true
+      }
+      return await proverOf(desk, major)(() => Readable.from([bytes]), facts, pour)
+    }
+    const whole = await dump()
+    expect(await restored(whole)).toMatchObject({ level: 'restore' })
+    await expect(restored(Buffer.concat([whole, Buffer.from('x')]))).rejects.toMatchObject({ code: 'SB603' })
   })
 
   test('F19: is told from one of another database, of another time, and from one that lacks tables or rows', async () => {

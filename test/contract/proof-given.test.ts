@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
-import { prove } from './proof-setup.ts'
+import { clientOf, prove } from './proof-setup.ts'
 
 const major = 17
 
@@ -84,5 +84,17 @@ create table t (a int); alter table t enable row level security; grant select on
     ])
     const { rows } = await given.query(`select rolcanlogin from pg_roles where rolname = 'other'`)
     expect(rows).toEqual([{ rolcanlogin: true }])
+  })
+
+  test('a newer server is told by its roles what an older source cannot tell of memberships', async () => {
+    const older = await startPostgres({ major: 15 })
+    try {
+      await older.query('create role team; create role inherits in role team; create role sets noinherit in role team')
+      const { facts } = await capture(desk, older, 'postgres')
+      const options = { given: target(), clientPrograms: async () => clientOf(major) }
+      expect(await prove(desk, facts, major, options)).toMatchObject({ level: 'restore', findings: [] })
+    } finally {
+      await older.stop('immediate')
+    }
   })
 })

@@ -120,6 +120,52 @@ insert into t values (1, 'b1'), (2, 'x'), (3, 'b3'); refresh materialized view w
     ])
   })
 
+  test('who owns what an extension made is nothing that a dump brings; what is granted on it is compared all the same', async () => {
+    // On the platform `postgres` was a superuser when the first extensions were made, and is none any more.
+    await server.query(
+      'drop role if exists maker; create role maker superuser; drop role if exists looker; create role looker'
+    )
+    const sql = `set session authorization maker; create extension pgcrypto;
+revoke all on function armor(bytea) from maker; grant all on function armor(bytea) to maker with grant option;
+grant execute on function armor(bytea) to looker; revoke execute on function dearmor(text) from public; reset session authorization;
+set session authorization maker; grant execute on function crypt(text, text) to looker with grant option; set session authorization looker;
+grant execute on function crypt(text, text) to current_user, pg_monitor; reset session authorization`
+    const { proof } = await proven('extended', sql)
+    expect(proof.findings).toEqual([])
+    expect(proof.level).toBe('restore')
+    for (const damage of [
+      'revoke execute on function armor(bytea) from looker',
+      'grant execute on function dearmor(text) to public',
+      'revoke grant option for execute on function crypt(text, text) from looker cascade'
+    ]) {
+      const damaged = await proven('extended', sql, damage)
+      expect(damaged.proof.findings).toEqual([
+        {
+          kind: 'difference',
+          subject: expect.stringMatching(/^grants on function public\./),
+          detail: expect.anything()
+        }
+      ])
+    }
+  })
+
+  test('a tablespace that the copy has not is told, and hinders nothing', async () => {
+    // Each in a transaction of its own, in one session.
+    const made = await server.run('psql', [
+      ...['-X', '-c', 'set allow_in_place_tablespaces = on'],
+      ...['-c', `create tablespace elsewhere location ''`]
+    ])
+    expect(made.code).toBe(0)
+    const { facts, proof } = await proven(
+      'spaced',
+      `create table t (a int primary key using index tablespace elsewhere) tablespace elsewhere; insert into t values (1);
+create materialized view v tablespace elsewhere as select 1 as one`
+    )
+    expect(proof.findings).toEqual([])
+    expect(proof).toMatchObject({ level: 'restore', tables: { restore: 2 } })
+    expect(facts.notCaptured.map(({ what }) => what)).toContain('tablespace of public.t')
+  })
+
   test('statements of check-sql that found no copy to run on are told, with the reason', async () => {
     await server.query('drop database if exists unrun with (force)')
     await server.query('create database unrun')

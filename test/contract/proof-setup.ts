@@ -27,13 +27,21 @@ export function clientOf(major: Major, pgRestore = `${binDirOf(major)}/pg_restor
 }
 
 /** Proves what `capture` left on the desk, as `backup` does. */
-export async function prove(
+export function prove(
   desk: Desk,
   facts: DatabaseFacts,
   major: Major,
   options: Partial<DatabaseProverOptions> = {}
 ): Promise<DatabaseProof> {
-  const { context } = desk
+  return proverOf(desk, major, options)(() => createReadStream(path.join(desk.folder, 'database.dump')), facts)
+}
+
+/** Restores into a server of the test parts. */
+export function proverOf(
+  { context }: Desk,
+  major: Major,
+  options: Partial<DatabaseProverOptions> = {}
+): ReturnType<typeof databaseProver> {
   return databaseProver({
     context,
     mode: 'restore',
@@ -52,7 +60,7 @@ export async function prove(
     checkSql: [],
     jobs: 2,
     ...options
-  })(() => createReadStream(path.join(desk.folder, 'database.dump')), facts)
+  })
 }
 
 /** A pg_restore that restores rightly and then runs `sql` on the copy: a restore that changes something. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { compareOwnProperties } from '../../src/sources/database/proof/copy-database.ts'
 import { compareRoles } from '../../src/sources/database/proof/copy-roles.ts'
+import { everything } from '../../src/sources/database/selection.ts'
 import { loadSupabase } from '../kit/fixture/load.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openConnection, openDesk } from './database-capture-setup.ts'
@@ -233,6 +234,18 @@ describe.each([15, 17] as const)('the proof of a Supabase-like project on Postgr
       expect(said[0]).toEqual({ kind: 'difference', subject, detail: expect.stringMatching(detail) })
       // With its owner the grants of a database change.
       expect(said.length).toBe(subject === 'owner of the database' ? 2 : 1)
+    }
+  })
+
+  test('restores its definitions alone, without what is said of large objects', async () => {
+    const own = await openDesk()
+    try {
+      const { facts: shape } = await capture(own, server, 'postgres', { selection: { ...everything, type: 'schema' } })
+      const proof = await prove(own, shape, major)
+      expect(proof.findings.filter((finding) => finding.kind === 'difference')).toEqual([])
+      expect(proof.level).toBe('restore')
+    } finally {
+      await own.remove()
     }
   })
 

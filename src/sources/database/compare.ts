@@ -1,5 +1,6 @@
 import type { DatabaseFacts, Guard, SequenceFacts, TableFacts, VisibleRows } from '../../archive/contents-database.ts'
 import type { Finding } from '../source.ts'
+import { sameButForOwner } from './grant-lines.ts'
 import { readable } from './quote.ts'
 import type { RecomputedView } from './recomputed-views.ts'
 import { sameDefinition } from './same-definition.ts'
@@ -37,12 +38,21 @@ const shown = 500
 
 /**
  * Compares two fingerprints. An object that is missing, added or different is a `difference` that shows both sides; one that needs an
- * extension which the copy lacks is `notProven`, and so is a changed wording between two major versions.
+ * extension which the copy lacks is `notProven`, and so is a changed wording between two major versions. Of what belongs to an
+ * extension, whose owner is not told, others may be the owners.
  */
 export function compareGuards(source: readonly Guard[], copy: readonly Guard[], options: CompareOptions): Finding[] {
   const { sides = sourceAndCopy } = options
   const key = (guard: Guard) => `${guard.kind}\0${guard.name}`
   const there = Map.groupBy(copy, key)
+  const owned = new Set([...source, ...copy].filter(({ kind }) => kind.startsWith('owner of ')).map(key))
+  const hasUntoldOwner = ({ kind, name }: Guard) =>
+    kind.startsWith('grants on ') &&
+    kind !== 'grants on column' &&
+    !owned.has(key({ kind: kind.replace('grants on', 'owner of'), name, definition: '' }))
+  const isSame = (guard: Guard, match: Guard) =>
+    sameDefinition(guard.definition, match.definition) ||
+    (hasUntoldOwner(guard) && sameButForOwner(guard.definition.split('\n'), match.definition.split('\n')))
   const findings: Finding[] = []
   for (const guard of source) {
     const match = there.get(key(guard))?.shift()
@@ -56,7 +66,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
           detail: `it needs ${missing.join(', ') || 'an extension'}, which the ${sides.copy}'s server does not have`
         })
       } else findings.push({ kind: 'difference', subject, detail: `it is missing in the ${sides.copy}` })
-    } else if (!sameDefinition(guard.definition, match.definition)) {
+    } else if (!isSame(guard, match)) {
       const wording = !options.sameMajor && deparsed.test(guard.kind)
       const earlier = options.sameFingerprint === false && retold.test(guard.kind)
       findings.push({

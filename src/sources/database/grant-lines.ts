@@ -13,6 +13,49 @@ export function privilegesOf(lines: readonly string[]): Set<string> {
 }
 
 /**
+ * Whether two access lists of one object give the same to everybody but its owners, who are two roles. So it is with what belongs to an extension: no
+ * dump says whose it is, it is made anew by whoever restores. Unequal where the lines do not tell the owner.
+ */
+export function sameButForOwner(source: readonly string[], copy: readonly string[]): boolean {
+  const [left, right] = [source.map(partsOf), copy.map(partsOf)]
+  const owners = [ownerOf(left), ownerOf(right)]
+  if (owners.includes(undefined) || owners[0] === owners[1]) return false
+  const given = (lines: readonly GrantParts[]) =>
+    new Set(
+      lines
+        .filter(({ grantee }) => !owners.includes(grantee))
+        .flatMap(({ grantee, privileges, grantor }) =>
+          privileges.map((one) => `${grantee}=${one}/${owners.includes(grantor) ? '' : grantor}`)
+        )
+    )
+  return given(left).symmetricDifference(given(right)).size === 0
+}
+
+interface GrantParts {
+  readonly grantee: string
+  readonly privileges: readonly string[]
+  readonly grantor: string
+}
+
+function partsOf(line: string): GrantParts {
+  const grantee = granteeOf(line)
+  return {
+    grantee,
+    privileges: [...privilegesOf([line])],
+    grantor: line.slice(grantee.length).replace(/^=[A-Z ,*]*\//, '')
+  }
+}
+
+/** The role whose rights to grant come from nobody else. */
+function ownerOf(lines: readonly GrantParts[]): string | undefined {
+  const given = lines.filter(
+    (line) => line.grantee !== line.grantor && line.privileges.some((one) => one.endsWith('*'))
+  )
+  const roots = new Set(lines.map((line) => line.grantor)).difference(new Set(given.map((line) => line.grantee)))
+  return roots.size === 1 ? [...roots][0] : undefined
+}
+
+/**
  * The statements that make the grants on an object those of the source: what is too much is revoked, what is missing granted. `kind` and `name` are
  * those of its guard. Rights of owners come with the ownership, and are no grants. Empty for kinds that have none.
  */

@@ -167,10 +167,11 @@ function guardsOf(guards: Guard[], { selected }: Inventory, selection: Selection
   return narrowed(guards, selected, selection)
 }
 
-/** What a dump of definitions alone brings back: no large objects, and materialized views without their rows. */
+/** What a dump of definitions alone brings back: no large objects, nor what is said of them, and materialized views without their rows. */
 export function withoutContent(guards: readonly Guard[]): Guard[] {
   return guards.flatMap((guard) => {
     if (guard.kind === 'large objects') return []
+    if (/^(?:comment|security label)$/.test(guard.kind) && /(?:^| on )large object \d+$/.test(guard.name)) return []
     if (guard.kind !== 'materialized view') return [guard]
     return [{ ...guard, definition: guard.definition.replace(/^populated$/m, 'not populated') }]
   })

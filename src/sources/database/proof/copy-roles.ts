@@ -188,6 +188,10 @@ export async function compareRoles(
       if (!names.has(name)) difference(`role ${name}`, 'it is in the copy, but not in the source')
   }
 
+  const inheriting = new Map(facts.roles.map((role) => [role.name, role.inherit]))
+  // Servers before PostgreSQL 16 do not tell: there the member's own attribute holds.
+  const optionsOf = ({ member, inherit, set }: MembershipFacts) =>
+    [inherit ?? inheriting.get(member), set ?? true].join()
   const key = ({ role, member, grantor, admin }: MembershipFacts) => JSON.stringify([role, member, grantor, admin])
   const subjectOf = ({ member, role }: MembershipFacts) => `membership of ${member} in ${role}`
   const inSource = new Set(facts.roles.map((role) => role.name))
@@ -199,7 +203,7 @@ export async function compareRoles(
     copies.delete(key(membership))
     if (!inScope(membership)) continue
     if (copy === undefined) unlike(membership.member)(subjectOf(membership), 'it is missing in the copy')
-    else if ([copy.inherit, copy.set].join() !== [membership.inherit, membership.set].join())
+    else if (optionsOf(copy) !== optionsOf(membership))
       unlike(membership.member)(subjectOf(membership), 'its options differ in the copy')
   }
   for (const membership of copies.values())

@@ -14,6 +14,7 @@ import type { WalkedArchive } from './archive-blocks.ts'
 import { checksNotRun } from './check-sql.ts'
 import { compareToc } from './compare-toc.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './copy-place.ts'
+import { glanceAtArchive } from './glance.ts'
 import { faultOfConnection, machineError } from './machine-fault.ts'
 import { proveCopy } from './prove-copy.ts'
 import { type OpenArchive, type PourArchive, readHead, readWithPgRestore, walkWhole } from './read-archive.ts'
@@ -134,16 +135,22 @@ async function restoreLevel(
     throw new UserError('SB604', 'There is not enough room on this machine for a restored copy.')
   }
   const headFile = path.join(context.temp, 'proof.toc')
-  const [opened, head] = await Promise.allSettled([openPlace(), readHead(openArchive)])
+  // pg_restore looks at nothing behind the last block: what is small is followed to its end by this program, too, while the server starts.
+  const [opened, head, glance] = await Promise.allSettled([
+    openPlace(),
+    readHead(openArchive),
+    glanceAtArchive(openArchive, facts)
+  ])
   try {
     // What is wrong with the archive counts more than what is wrong with this machine.
     if (head.status === 'rejected') throw head.reason
+    if (glance.status === 'rejected') throw glance.reason
     if (opened.status === 'rejected') throw opened.reason
     const place = opened.value
     for (const warning of place.warnings) log.warning(warning)
     const { toc, bytes } = head.value
     await writeFile(headFile, bytes, { mode: 0o600 })
-    const findings = compareToc(toc, facts)
+    const findings = glance.value
     if (hasDifference(findings))
       return {
         level: 'none',

@@ -180,6 +180,8 @@ async function runPgRestore(
         '--format=custom',
         `--dbname=${dbnameArgument(place.target.database)}`,
         '--no-password',
+        // They are folders of the source's server.
+        '--no-tablespaces',
         `--use-list=${list}`,
         // Only then does it say which entry an error belongs to.
         '--verbose',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { grantStatements } from '../../../../src/sources/database/grant-lines.ts'
+import { grantStatements, sameButForOwner } from '../../../../src/sources/database/grant-lines.ts'
 
 const owners = new Set(['boss', '"Old Boss"'])
 const statements = (kind: string, name: string, source: string[], copy: string[]) =>
@@ -66,5 +66,33 @@ describe('statements that make grants what they were', () => {
 
   test('are none for kinds that have no grants of their own', () => {
     expect(statements('large objects', 'of boss', ['a=SELECT/boss'], [])).toEqual([])
+  })
+})
+
+describe('grants on what belongs to one role here and to another there', () => {
+  test.each<[title: string, source: string[], copy: string[], same: boolean]>([
+    ['the owner alone', ['boss=EXECUTE/boss'], ['chief=EXECUTE/chief'], true],
+    [
+      'an owner to whom it was granted again',
+      ['PUBLIC=EXECUTE/boss', 'boss=EXECUTE*/boss'],
+      ['PUBLIC=EXECUTE/chief', 'boss=EXECUTE*/chief', 'chief=EXECUTE/chief'],
+      true
+    ],
+    ['somebody else', ['a=EXECUTE/boss'], ['a=EXECUTE/chief'], true],
+    ['somebody else, with grant option', ['a=EXECUTE/boss'], ['a=EXECUTE*/chief'], false],
+    ['somebody less', ['a=SELECT,UPDATE/boss'], ['a=SELECT/chief'], false],
+    ['somebody more', ['boss=EXECUTE/boss'], ['PUBLIC=EXECUTE/chief', 'chief=EXECUTE/chief'], false],
+    [
+      'a grant by somebody who may',
+      ['a=EXECUTE*/boss', 'b=EXECUTE/a'],
+      ['a=EXECUTE*/chief', 'b=EXECUTE/a', 'chief=EXECUTE/chief'],
+      true
+    ],
+    ['a grant by somebody else', ['a=EXECUTE*/boss', 'b=EXECUTE/a'], ['a=EXECUTE*/chief', 'b=EXECUTE/chief'], false],
+    ['one owner', ['a=EXECUTE/boss'], ['b=EXECUTE/boss'], false],
+    ['no owner that could be told', [], ['PUBLIC=EXECUTE/boss'], false]
+  ])('%s: %o there %o, the same: %s', (_, source, copy, same) => {
+    expect(sameButForOwner(source, copy)).toBe(same)
+    expect(sameButForOwner(copy, source)).toBe(same)
   })
 })
