@@ -1,6 +1,7 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { listed, readable } from '../quote.ts'
 import type { RowsPlan } from './restore-plan.ts'
+import { readTableKey } from './table-keys.ts'
 
 interface Row {
   readonly table: number
@@ -29,18 +30,20 @@ from jsonb_array_elements($1::jsonb) with ordinality k (value, at) join pg_names
 order by k.at`,
     [JSON.stringify(given)]
   )
-  return rows.flatMap(({ table, lacking, unfilled }) => {
+  const told: string[] = []
+  for (const { table, lacking, unfilled } of rows) {
     const plan = own[table]
-    if (plan === undefined) return []
+    if (plan === undefined || lacking.length + unfilled.length === 0) continue
+    // Without a key none is brought back, which is told of each by its name.
+    if (plan.way === 'missing' && (await readTableKey(connection, plan.facts)) === null) continue
     const name = readable(plan.facts)
+    if (lacking.length > 0)
+      told.push(`The table ${name} of the target lacks columns of the backup: ${listed(lacking)}.`)
     const brings = plan.way === 'exchange' ? plan.facts.rows !== '0' : certain(plan)
-    return [
-      ...(lacking.length > 0
-        ? [`The table ${name} of the target lacks columns of the backup: ${listed(lacking)}.`]
-        : []),
-      ...(unfilled.length > 0 && brings
-        ? [`Columns of the target's table ${name} must have a value, and the backup has none: ${listed(unfilled)}.`]
-        : [])
-    ]
-  })
+    if (unfilled.length > 0 && brings)
+      told.push(
+        `Columns of the target's table ${name} must have a value, and the backup has none: ${listed(unfilled)}.`
+      )
+  }
+  return told
 }
