@@ -715,6 +715,13 @@ const catalogue = {
     remedy:
       'Leave `type` out, so that rows come back, too; or use a full backup. Where the tables are meant to be empty, empty them first.'
   },
+  SB721: {
+    title: 'The restore would be refused',
+    cause:
+      'The dry run found what stays in the target and cannot stay as it is: a view, function or policy uses a column that the backup does not have, a key refers to rows that would not be there, or an index has a name that comes back. Nothing was changed.',
+    remedy:
+      'Choose the tables that are named, too; or drop or change in the target what is in the way, and keep its SQL to make it anew afterwards. `restore-mode: side-schema` leaves all of it as it is.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',

@@ -12,6 +12,7 @@ import {
 } from '../history/freshness.ts'
 import { checkRoom, type Room, takenBytes } from '../history/room.ts'
 import { backupRows } from '../history/rows.ts'
+import { withoutBareTargets } from '../history/select.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
 import { badgeOf } from '../ui/badge.ts'
@@ -99,9 +100,11 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   }
 }
 
-/** All that there are backups of and all that are planned, but for those that the plan has switched off. */
+/** All that are backed up (a target that a restore kept a copy of is not) and all that are planned, but for those that the plan has switched off. */
 function labelsToCheck(entries: readonly HistoryEntry[], planned: PlannedLabels | undefined): string[] {
-  const stored = entries.map((entry) => entry.ref.project).filter((label) => planned?.disabled.includes(label) !== true)
+  const stored = withoutBareTargets(entries)
+    .map((entry) => entry.ref.project)
+    .filter((label) => planned?.disabled.includes(label) !== true)
   return [...new Set([...stored, ...(planned?.enabled ?? [])])].sort()
 }
 

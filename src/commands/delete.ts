@@ -2,7 +2,7 @@ import type { Destination, DestinationName } from '../destinations/destination.t
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/rows.ts'
-import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
+import { type BackupChoice, selectBackup, soleProject, withoutBareTargets } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
@@ -88,8 +88,9 @@ function messagesOf(failures: readonly UserError[]): string {
 function meant(entries: readonly HistoryEntry[], options: DeleteOptions, now: Date): readonly HistoryEntry[] {
   const { choice } = options
   if (choice.kind !== 'id') {
-    soleProject(entries)
-    return selectBackup(entries, choice, now)
+    const others = withoutBareTargets(entries)
+    soleProject(others)
+    return selectBackup(others, choice, now)
   }
   const found = entries.filter((entry) => entry.ref.id === choice.id)
   if (found.length === 0) throw new UserError('SB901', `There is no backup ${choice.id}.`)

@@ -182,6 +182,11 @@ async function restoreInto(
           subject: 'target',
           detail: `it is the source of the backup: to restore into it, write confirm-target: same:${namesOf(options.target)[0] ?? ''}`
         })
+      if (preview.refused.length > 0)
+        throw new UserError(
+          'SB721',
+          `${preview.refused.slice(0, 10).join(' ')}${preview.refused.length > 10 ? ` And ${preview.refused.length - 10} more.` : ''}`
+        )
     }
   }
   if (options.dryRun) {

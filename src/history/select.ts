@@ -60,6 +60,16 @@ function notFoundText(entries: readonly HistoryEntry[], choice: BackupChoice): s
   }
 }
 
+/**
+ * Without labels that hold nothing but safety copies: those are targets of restores, which nobody backs up here. All of them where no other label is there.
+ */
+export function withoutBareTargets(entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const backedUp = new Set(
+    entries.filter((entry) => entry.manifest?.kind !== 'safety').map((entry) => entry.ref.project)
+  )
+  return backedUp.size === 0 ? entries : entries.filter((entry) => backedUp.has(entry.ref.project))
+}
+
 /** The one project that entries belong to; a UserError that names them when there are several. */
 export function soleProject(entries: readonly HistoryEntry[]): string | undefined {
   const projects = [...new Set(entries.map((entry) => entry.ref.project))].sort()

@@ -15,6 +15,8 @@ export interface NotifyInputs {
   readonly token: string | undefined
   /** Label of the project, where the inputs say it. */
   readonly project: string | undefined
+  /** The run shows what it would do, and does nothing. */
+  readonly dryRun: boolean
 }
 
 /**
@@ -29,8 +31,9 @@ export function readNotifyInputs(get: (name: string) => string): NotifyInputs {
   }
   const to = read('notify-email', listOf(parseMailAddress)) ?? []
   const server = read('smtp-url', parseSmtp)
+  const command = read('command', oneOf(commandNames))
   return {
-    command: read('command', oneOf(commandNames)),
+    command,
     notify: {
       on: read('notify-on', oneOf(['failure', 'always'])) ?? 'failure',
       webhook: read('notify-webhook', parseHook),
@@ -40,7 +43,9 @@ export function readNotifyInputs(get: (name: string) => string): NotifyInputs {
       ping: read('ping-url', parseHook)
     },
     token: get('token').trim() || undefined,
-    project: labelOf(get, read('project', parseLabel), read('supabase-url', parseWebAddress))
+    project: labelOf(get, read('project', parseLabel), read('supabase-url', parseWebAddress)),
+    // The others ignore that input.
+    dryRun: /^(?:restore|prune|delete)$/.test(command ?? '') && read('dry-run', parseBoolean) === true
   }
 }
 

@@ -16,12 +16,14 @@ const allProjects = '*'
 
 /**
  * Keeps one open issue for each project: made at the first failure, updated at each further one, closed with a comment when
- * the command that failed succeeds again (a new backup also settles what `check` complained about).
+ * the command that failed succeeds again (a new backup also settles what `check` complained about). A dry run is neither.
  */
 export function issueChannel(issues: Issues): Channel {
   return {
     name: 'issue',
     async tell(notice) {
+      // Nothing was done that could have failed or work again.
+      if (notice.dryRun) return
       let open = await issues.open(issueLabel)
       // A token that may not set labels makes issues without: they are found by their marker all the same.
       if (open.length === 0) open = await issues.open(undefined)

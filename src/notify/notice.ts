@@ -17,6 +17,7 @@ export const noticeSchema = z.object({
   text: z.string().describe('All of it in a few lines for people'),
   command,
   status,
+  dryRun: z.boolean().describe('The run only showed what it would do'),
   project: z
     .string()
     .nullable()
@@ -49,7 +50,7 @@ export interface RunAddress {
 }
 
 /** @param project the label where the result does not say it: inputs that were refused still name it. */
-export function noticeOf(result: Result, project: string | undefined, run: RunAddress): Notice {
+export function noticeOf(result: Result, project: string | undefined, run: RunAddress, dryRun = false): Notice {
   const code = result.error?.code
   const entry = isErrorCode(code) ? errorCodes[code] : undefined
   const notice: Notice = {
@@ -58,6 +59,7 @@ export function noticeOf(result: Result, project: string | undefined, run: RunAd
     text: '',
     command: result.command,
     status: result.status,
+    dryRun,
     project: result.project ?? project ?? null,
     verified: result.verified,
     error: code === undefined ? null : { code, title: entry?.title ?? '', remedy: entry?.remedy ?? '' },
@@ -101,9 +103,9 @@ const nouns: Readonly<Record<Notice['command'], string>> = {
   plan: 'Plan'
 }
 
-/** `Backup of shop: failed`. */
-export function headline(notice: Pick<Notice, 'command' | 'project' | 'status'>): string {
-  return `${nouns[notice.command]}${notice.project === null ? '' : ` of ${notice.project}`}: ${notice.status}`
+/** `Backup of shop: failed`, `Restore of shop (dry run): complete`. */
+export function headline(notice: Pick<Notice, 'command' | 'project' | 'status' | 'dryRun'>): string {
+  return `${nouns[notice.command]}${notice.project === null ? '' : ` of ${notice.project}`}${notice.dryRun ? ' (dry run)' : ''}: ${notice.status}`
 }
 
 /**

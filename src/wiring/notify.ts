@@ -59,6 +59,6 @@ export function openNotifications(
   const notifier = createNotifier(channels, context.log, timeoutMs)
   return {
     start: () => notifier.start(),
-    tell: (result) => notifier.tell(noticeOf(result, inputs.project, environment))
+    tell: (result) => notifier.tell(noticeOf(result, inputs.project, environment, inputs.dryRun))
   }
 }

@@ -90,6 +90,24 @@ test('F25: secrets of the vault are kept in clear only where asked for, and name
       secrets: [{ id: '1', name: 'key', description: null, value: 'open sesame' }]
     })
     expect(JSON.stringify(facts)).not.toContain('sesame')
+    await server.query(
+      `create function vault.open(secret text) returns text language plpgsql as $$ begin if secret = 'lost' then raise 'invalid ciphertext' using errcode = '22023'; end if; return secret; end $$;
+       insert into vault.secrets values (2, 'moved', 'of another project', 'lost');
+       create or replace view vault.decrypted_secrets as select *, vault.open(secret) as decrypted_secret from vault.secrets`,
+      [],
+      server.superuser,
+      'v'
+    )
+    const moved = (await capture(desk, server, 'v', { vault: true })).facts
+    expect(moved.vault).toEqual({ secrets: 2 })
+    expect(moved.notCaptured.map((entry) => entry.what)).toContain('value of the Vault secret moved')
+    expect(moved.warnings.join(' ')).toContain('cannot decrypt 1 of its 2 Vault secrets')
+    expect(JSON.parse(await readFile(path.join(desk.folder, 'vault.json'), 'utf8'))).toEqual({
+      secrets: [
+        { id: '1', name: 'key', description: null, value: 'open sesame' },
+        { id: '2', name: 'moved', description: 'of another project', value: null }
+      ]
+    })
   } finally {
     await server.stop('immediate')
   }

@@ -385,6 +385,17 @@ describe('the issue', () => {
     expect(open()).toEqual([])
   })
 
+  test('a dry run neither opens nor closes one', async () => {
+    const { tell, issues, open } = await setUp()
+    await tell({ ...failure({ command: 'restore' }), dryRun: true })
+    expect(issues).toEqual([])
+    await tell(failure({ command: 'restore' }))
+    await tell({ ...notice({ command: 'restore' }), dryRun: true })
+    expect(open()).toEqual(['Backups of shop need attention'])
+    await tell(notice({ command: 'restore' }))
+    expect(open()).toEqual([])
+  })
+
   test('a check of several projects keeps one issue for each that has an alarm', async () => {
     const { tell, open } = await setUp()
     const alarm = (project: string) => ({ kind: 'too-old', detail: `${project} is too old`, project })

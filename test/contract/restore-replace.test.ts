@@ -37,6 +37,7 @@ beforeAll(async () => {
      create table app.parent (id int primary key); insert into app.parent values (1), (2); create table app.child (id int primary key, parent int references app.parent); insert into app.child values (1, 1);
      create view other.parents as select * from app.parent; grant select on other.parents to anon; create view other.of_view as select id from other.parents; create materialized view other.counted as select count(*) as n from app.parent; create index on other.counted (n);
      create function other.all_parents() returns setof app.parent language sql as 'select * from app.parent';
+     create table other.bare (id int); insert into other.bare values (1), (2); create index bare_id on other.bare (id);
      create table other.guarded (id int); alter table other.guarded enable row level security; create policy by_parent on other.guarded using (exists (select from app.parent p where p.id = guarded.id));
      create publication news for table app.notes, other.guarded; create publication stays for table app.child;
      select lo_from_bytea(900001, 'mine'::bytea), lo_from_bytea(900002, 'somebody''s'::bytea);
@@ -386,6 +387,36 @@ describe('a table that was dropped with everything that used it', () => {
         `select to_regclass('other.parents') as view, (select count(*)::int from pg_constraint where conrelid = 'app.child'::regclass and contype = 'f') as keys`
       )
     ).toEqual([{ view: null, keys: 0 }])
+  })
+})
+
+describe('a view that stands where the backup has a table, after the table was renamed', () => {
+  const moved = `alter table other.bare rename to bare_old; create view other.bare as select * from other.bare_old`
+
+  test.each([
+    ['one table', { selection: ofTables('other.bare') }, 'alter index other.bare_id rename to bare_old_id'],
+    ['a schema', { selection: ofSchema('other') }, ''],
+    ['everything', {}, '']
+  ])('makes room for the table: %s', async (what, options, more) => {
+    const name = `view_for_${what.replaceAll(' ', '_')}`
+    await copy(name, `${moved}; ${more}`)
+    const restored = await replace(name, options)
+    expect(open(restored)).toEqual([])
+    expect(
+      await sql(
+        name,
+        `select relkind::text as kind, (select count(*)::int from other.bare) as rows, (select indexdef from pg_indexes where indexname = 'bare_id') as index from pg_class where oid = 'other.bare'::regclass`
+      )
+    ).toEqual([{ kind: 'r', rows: 2, index: 'CREATE INDEX bare_id ON other.bare USING btree (id)' }])
+  })
+
+  test('an index of that table that kept its name is in the way, and is not taken for that of the backup', async () => {
+    await copy('index_for_bare', moved)
+    await expect(replace('index_for_bare', { selection: ofTables('other.bare') })).rejects.toMatchObject({
+      code: 'SB708',
+      message: expect.stringContaining('relation "bare_id" already exists'),
+      remedy: expect.stringContaining('alter index')
+    })
   })
 })
 

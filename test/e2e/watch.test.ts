@@ -118,6 +118,21 @@ describe('check', () => {
     expect((await check()).code).toBe(0)
   })
 
+  test('the target that a restore kept a safety copy of is no project to look after', async () => {
+    const folder = join(root, 'bare-target')
+    const own = earlierBackup(hour)
+    await seedInFolder(folder, own)
+    await seedInFolder(folder, earlierBackup(hour / 2, { project: 'spare', kind: 'safety' }))
+    const inputs = { destinations: 'folder', folder }
+    const check = await run({ command: 'check', ...inputs })
+    expect({ code: check.code, error: check.result?.error }).toEqual({ code: 0 })
+    expect(check.summary).toContain('safety copies of a restore alone')
+    const newest = await run({ command: 'delete', backup: 'latest', 'dry-run': 'true', ...inputs })
+    expect({ code: newest.code, id: newest.outputs['backup-id'] }).toEqual({ code: 0, id: own.ref.id })
+    const alone = await run({ command: 'check', project: 'spare', ...inputs })
+    expect(alone.result?.alarms?.map(({ kind }) => kind)).toEqual(['not-verified'])
+  })
+
   test('a workflow that GitHub switched off, and keys that changed', async () => {
     addWorkflow('backup.yml', workflow('17 3 * * *'), 'disabled_inactivity')
     seed(1)

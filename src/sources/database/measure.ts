@@ -64,6 +64,12 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const platform = await readPlatform(connection, catalog)
   const notCaptured = await readNotCaptured(connection, { vault: options.vault, standby: inventory.server.standby })
   const vault = options.vault ? await readVault(connection) : null
+  const sealed = vault?.secrets.filter(({ value }) => value === null) ?? []
+  notCaptured.push(...sealed.map(sealedSecret))
+  if (sealed.length > 0)
+    warnings.push(
+      `The database cannot decrypt ${sealed.length} of its ${vault?.secrets.length ?? 0} Vault secrets: their values are not in the backup.`
+    )
   const visibleRows =
     selection.type === 'full' && options.visibleRows !== null
       ? await sampleVisibleRows(
@@ -93,6 +99,14 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     notCaptured,
     vault,
     warnings
+  }
+}
+
+function sealedSecret({ id, name }: VaultFile['secrets'][number]): Measured['notCaptured'][number] {
+  return {
+    what: `value of the Vault secret ${name ?? id}`,
+    reason:
+      'the database cannot decrypt it, as after a move without the key of the project that it came from; set it again'
   }
 }
 

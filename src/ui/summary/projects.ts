@@ -35,10 +35,19 @@ function row(label: string, result: Result, place: SummaryPlace): string[] {
   const newest = own.toSorted(newestFirst)[0]
   const good = own.filter(isGood).toSorted(newestFirst)[0]
   const alarmed = (result.alarms ?? []).some((alarm) => alarm.project === label)
+  const onlySafety = own.length > 0 && own.every((one) => one.kind === 'safety')
   const latestIsBad = newest !== undefined && newest.status !== 'complete'
   return [
     inertCode(label),
-    alarmed || good === undefined ? '❌' : latestIsBad ? `⚠️ the latest is ${newest.status}` : '✅',
+    alarmed
+      ? '❌'
+      : onlySafety
+        ? '➖ safety copies of a restore alone'
+        : good === undefined
+          ? '❌'
+          : latestIsBad
+            ? `⚠️ the latest is ${newest.status}`
+            : '✅',
     good === undefined ? 'none' : `${formatAge(place.now.getTime() - Date.parse(good.createdAt))} old`,
     good === undefined ? levelWords.none : levelWords[good.verified],
     good?.sizeBytes === undefined || good.sizeBytes === null ? '' : formatBytes(good.sizeBytes),

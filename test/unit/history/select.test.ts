@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/history/backup-id.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
-import { isFromTheFuture, selectBackup, soleProject } from '../../../src/history/select.ts'
+import { isFromTheFuture, selectBackup, soleProject, withoutBareTargets } from '../../../src/history/select.ts'
 import { version } from '../../../src/version.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
@@ -111,4 +111,18 @@ test('ids carry their time and differ within one second', () => {
 
 test('the program says the version of its package', () => {
   expect(version).toBe(packageJson.version)
+})
+
+test('labels that hold nothing but safety copies are no projects beside one that is backed up', () => {
+  const safety = { ...manifest, kind: 'safety' as const }
+  const spare = { project: 'spare', id: '20261121T000000Z-aaaaaaaa' }
+  const own = entry('2026-11-20T00:00:00Z')
+  const copies = [
+    entry('2026-11-21T00:00:00Z', { ref: spare, manifest: safety }),
+    entry('2026-11-21T12:00:00Z', { manifest: safety })
+  ]
+  expect(withoutBareTargets([own, ...copies])).toEqual([own, copies[1]])
+  const unknown = entry('2026-11-21T00:00:00Z', { ref: spare, manifest: null, unreadable: 'newer' })
+  expect(withoutBareTargets([own, unknown, ...copies])).toHaveLength(4)
+  expect(withoutBareTargets(copies.slice(0, 1))).toHaveLength(1)
 })

@@ -15,7 +15,8 @@ test('without inputs a failure of a backup would be told to nobody', () => {
       ping: undefined
     },
     token: undefined,
-    project: undefined
+    project: undefined,
+    dryRun: false
   })
 })
 
@@ -61,4 +62,10 @@ test('the project is told by its label, its ref, its connection string or its ad
   expect(read({ 'supabase-url': `https://${ref}.supabase.co` }).project).toBe(ref)
   expect(read({ 'project-ref': 'short' }).project).toBeUndefined()
   expect(read({ 'database-url': 'postgresql://me:x@db.example/shop' }).project).toMatch(/^db-example-shop-[0-9a-f]{8}$/)
+})
+
+test('a dry run is one of a command that knows it: a form ticks it for all', () => {
+  for (const command of ['restore', 'prune', 'delete'])
+    expect([read({ command, 'dry-run': 'true' }).dryRun, read({ command }).dryRun]).toEqual([true, false])
+  for (const command of ['', 'backup', 'list']) expect(read({ command, 'dry-run': 'true' }).dryRun).toBe(false)
 })

@@ -51,6 +51,13 @@ describe('a notice', () => {
     expect(noticeOf(result({ project: null }), 'blog', run).project).toBe('blog')
   })
 
+  test('of a dry run says so', () => {
+    const dry = noticeOf(result({ command: 'restore', status: 'complete' }), undefined, run, true)
+    expect(dry).toMatchObject({ event: 'success', dryRun: true })
+    expect(dry.text).toMatch(/^Restore of shop \(dry run\): complete\n/)
+    expect(noticeOf(result(), undefined, run).dryRun).toBe(false)
+  })
+
   test('fits the schema that is documented, which is up to date', () => {
     const documented = documentedSchemas.find((one) => one.file === 'notification.schema.json')
     if (documented === undefined) throw new Error('not documented')

@@ -5,7 +5,7 @@ import { hashMethod, rowHash, sumTables } from '../hashes.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import type { CatalogTable } from '../tables.ts'
 import type { ArchiveReader } from './archive-reader.ts'
-import { stageRows } from './missing-rows.ts'
+import { stage, stageRows } from './missing-rows.ts'
 import type { RowsPlan } from './restore-plan.ts'
 import { readTableKey } from './table-keys.ts'
 
@@ -24,14 +24,15 @@ export interface TableComparison {
 /**
  * Compares rows by key. Where count and content hash are equal nothing is read of the archive; else the backup's rows go into a temporary table of the target, which is
  * gone with the transaction that the caller rolls back: nothing of the target changes. Of `empty`, tables that hold no rows in the backup, those of the target
- * are counted.
+ * are counted. `differs` is told each table of another content, with what the backup has of it, to be put behind FROM; null where that is nothing.
  */
 export async function compareRows(
   connection: Connection,
   reader: ArchiveReader,
   plans: readonly RowsPlan[],
   empty: readonly TableFacts[],
-  tables: ReadonlyMap<string, CatalogTable>
+  tables: ReadonlyMap<string, CatalogTable>,
+  differs: (table: { readonly schema: string; readonly name: string }, rows: string | null) => Promise<void>
 ): Promise<TableComparison[]> {
   const results = new Map<string, TableComparison>()
   const open = new Map<number, RowsPlan>()
@@ -66,9 +67,11 @@ export async function compareRows(
     const same = method !== null && sum?.hash === plan.facts.hash?.value && sum?.rows === plan.facts.rows
     if (same || (rowsInBackup === 0 && rowsInTarget === 0))
       results.set(name, { table: name, rowsInBackup, rowsInTarget, missing: 0, extra: 0, differing: 0 })
-    else if (rowsInTarget === 0)
+    else if (rowsInTarget === 0) {
       results.set(name, { table: name, rowsInBackup, rowsInTarget, missing: rowsInBackup, extra: 0, differing: 0 })
-    else {
+      // Into a table that stays: whether they fit is still to be seen.
+      if (plan.way === 'missing' || plan.way === 'exchange') open.set(plan.entry.id, plan)
+    } else {
       results.set(name, { table: name, rowsInBackup, rowsInTarget, missing: null, extra: null, differing: null })
       open.set(plan.entry.id, plan)
     }
@@ -81,6 +84,7 @@ export async function compareRows(
     const [sum] = await sumTables(connection, [{ table: place, bytes: there.bytes, method: null }])
     const rowsInTarget = Number(sum?.rows ?? '0')
     results.set(table, { table, rowsInBackup: 0, rowsInTarget, missing: 0, extra: rowsInTarget, differing: 0 })
+    if (rowsInTarget > 0) await differs(place, null)
   }
   if (open.size > 0) {
     for await (const block of reader.blocks()) {
@@ -88,8 +92,8 @@ export async function compareRows(
       const there = plan === undefined ? undefined : tables.get(readable(plan.facts))
       if (plan === undefined || there === undefined || block.kind !== 'rows') continue
       const before = results.get(readable(plan.facts))
-      const found = await compareByKey(connection, plan, there, block.chunks)
-      if (before !== undefined) results.set(before.table, { ...before, ...found })
+      const found = await compareByKey(connection, plan, there, block.chunks, differs)
+      if (before !== undefined && before.missing === null) results.set(before.table, { ...before, ...found })
     }
   }
   return [...results.values()]
@@ -101,7 +105,8 @@ async function compareByKey(
   connection: Connection,
   plan: RowsPlan,
   there: CatalogTable,
-  chunks: AsyncIterable<Uint8Array>
+  chunks: AsyncIterable<Uint8Array>,
+  differs: Parameters<typeof compareRows>[5]
 ): Promise<Difference> {
   const unknown = (note: string): Difference => ({ missing: null, extra: null, differing: null, note })
   const lacking = plan.copied.columns.filter((column) => !there.columns.some((known) => known.name === column))
@@ -118,6 +123,7 @@ async function compareByKey(
       cause: error
     })
   }
+  await differs(place, stage)
   // Generated columns follow from the others.
   const columns: ColumnFacts[] = there.columns.filter((column) => plan.copied.columns.includes(column.name))
   const side = (from: string) =>
@@ -125,7 +131,7 @@ async function compareByKey(
   const [row] = await connection.query<{ missing: string; extra: string; differing: string }>(`select
   count(*) filter (where not of_target)::text as missing, count(*) filter (where not of_backup)::text as extra, count(*) filter (where of_target and of_backup and one <> other)::text as differing
 from (select t.here is not null as of_target, s.here is not null as of_backup, t.hash as one, s.hash as other
-  from (${side(`only ${qualified(place)}`)}) t full join (${side('pg_temp.supabase_backup_rows')}) s on ${key.matches}) compared`)
+  from (${side(`only ${qualified(place)}`)}) t full join (${side(stage)}) s on ${key.matches}) compared`)
   return {
     missing: Number(row?.missing ?? '0'),
     extra: Number(row?.extra ?? '0'),

@@ -22,6 +22,8 @@ export function remedyOfEntry(
       /\bREFERENCES (?:ONLY )?((?:"(?:[^"]|"")+"|[^\s"(])+)\s*\(/.exec(entry.definition)?.[1] ?? 'that table'
     return `Its rows refer to rows of ${table} that the target does not hold: these must be there first, or be chosen as well (\`tables\`). With \`exclude-tables\` the table that refers to them can be left out.`
   }
+  if (state === '42P07' && /^(?:INDEX|CONSTRAINT)$/.test(entry.kind))
+    return 'An index of another table has this name; it kept it when its table was renamed, say. Rename that index (`alter index ... rename to ...`), or drop it or its table, and start again.'
   if (!undefinedObject.has(state)) return undefined
   const what = lacking.length === 0 ? 'What the message names' : listed(lacking.map(describeEntry), 5)
   return `${what} is not in the target and not among what was chosen: it must be there first, or be chosen as well (\`tables\`, \`schemas\`).`

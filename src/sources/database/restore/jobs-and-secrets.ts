@@ -108,15 +108,15 @@ export async function restoreSecrets(connection: Connection, json: string, beyon
   const findings: Finding[] = beyond ? await tellSecretsBeyond(connection, secrets) : []
   for (const secret of secrets) {
     const subject = `Vault secret ${secret.name ?? secret.id}`
-    if (secret.value === null) {
-      findings.push({ kind: 'todo', subject, detail: 'the backup could not read it: set it again' })
-      continue
-    }
     const error = await attempt(connection, async () => {
       const [there] =
         secret.name === null ? [] : await connection.query('select 1 from vault.secrets where name = $1', [secret.name])
       if (there !== undefined) {
         findings.push({ kind: 'note', subject, detail: 'the target has a secret of this name: it was left as it is' })
+        return
+      }
+      if (secret.value === null) {
+        findings.push({ kind: 'todo', subject, detail: 'the backup could not read it: set it again' })
         return
       }
       await connection.query('select vault.create_secret($1, $2, $3)', [

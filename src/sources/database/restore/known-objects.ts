@@ -74,6 +74,20 @@ const families: Readonly<Record<string, Family>> = {
   STATISTICS: 'statistics'
 }
 
+/** Families whose objects share their names: where one of them is, none of another kind can be. */
+const sharing = new Set<Family | undefined>(['relation', 'type', 'routine'])
+
+/** Names that an object takes in its schema; the first is its own. A table, and a view, is a type as well. */
+export function namesTaken({
+  kind,
+  schema,
+  tag
+}: Pick<TocEntry, 'kind' | 'schema' | 'tag'>): readonly [string, ...string[]] {
+  const family = families[kind]
+  const own = key(sharing.has(family) && family !== undefined ? family : kind, schema, tag)
+  return /(?:TABLE|VIEW)$/.test(kind) && family === 'relation' ? [own, key('type', schema, tag)] : [own]
+}
+
 /** Kinds whose entries lie in no schema although their objects do. */
 const key = (family: string, schema: string, name: string) => `${family}\0${schema}\0${name}`
 

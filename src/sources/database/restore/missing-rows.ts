@@ -21,7 +21,8 @@ export type MissingRows =
     }
   | { readonly kind: 'noKey' }
 
-const stage = 'pg_temp.supabase_backup_rows'
+/** Where `stageRows` puts rows. */
+export const stage = 'pg_temp.supabase_backup_rows'
 
 /** Rows go into a temporary table first, which the server drops at the end. Needs an open transaction. */
 export async function stageRows(

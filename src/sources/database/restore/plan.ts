@@ -166,7 +166,8 @@ function isWanted(entry: TocEntry, { options, platform, running, sameVersions, i
       entry.kind === 'SEQUENCE OWNED BY'
     )
       return entry.needs.some((id) => running.has(id))
-    return !there
+    // One of that name that is there is another table's: it must not pass for that of a table that is made.
+    return !there || (entry.kind === 'INDEX' && entry.needs.some((id) => running.has(id)))
   }
   if (entry.kind === 'SEQUENCE SET') return home !== 'cron' && home !== 'vault' && home !== 'realtime'
   if (there || entry.kind === 'SCHEMA') return false

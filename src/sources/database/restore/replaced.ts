@@ -15,7 +15,7 @@ import { sameDefinition, withElementCasts } from '../same-definition.ts'
 import { type Chosen, isOn } from './choose.ts'
 import { describeEntry, objectOf } from './entry-sql.ts'
 import { type Expressions, giveExpressionsBack, withoutExpressions } from './expressions.ts'
-import { type KnownObjects, readKnownObjects } from './known-objects.ts'
+import { type KnownObjects, namesTaken, readKnownObjects } from './known-objects.ts'
 import { isOnPlatform } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { entryRunner } from './run-entries.ts'
@@ -222,13 +222,14 @@ export function planReplacing(
       !sameDefinition(entry.definition, other.definition)
     )
   })
-  const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).map(name))
+  // A view that stands where the backup has a table makes room for it.
+  const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).flatMap(namesTaken))
   return {
     roots: [...schemas, ...roots],
     givenBack,
     extras,
     changed: new Set(changed.map((entry) => entry.id)),
-    known: { has: (entry) => !dropped.has(nameOf(entry)) && known.has(entry) },
+    known: { has: (entry) => !dropped.has(namesTaken(entry)[0]) && known.has(entry) },
     endangered,
     entries,
     expressions

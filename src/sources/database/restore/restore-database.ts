@@ -26,18 +26,21 @@ import {
   isOfPlatform
 } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
+import { readColumnGaps } from './column-gaps.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
 import { toldForPeople } from './failure-remedy.ts'
+import { foretellDangling, foretellRefused, foretellUnkept } from './foretold.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { goesWith } from './gone-with-replaced.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
-import type { RestoreMode, RestorePlan } from './restore-plan.ts'
+import type { RestoreMode, RestorePlan, RowsPlan } from './restore-plan.ts'
 import { locksOfAll } from './stages.ts'
+import { readTableKey } from './table-keys.ts'
 import { claimTarget, holdStill, readTarget, releaseTarget, type TargetState } from './target.ts'
 import { findMark, takeBack, type Unfinished } from './unfinished.ts'
 
@@ -76,6 +79,8 @@ export interface DatabasePreview {
   readonly dropped: readonly string[]
   readonly givenBack: readonly string[]
   readonly findings: readonly Finding[]
+  /** With `compare`: what will make the restore fail, in words. */
+  readonly refused: readonly string[]
   /** With `compare` only. */
   readonly comparison?: readonly TableComparison[]
 }
@@ -202,6 +207,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
     assertPlan(plan, target)
+    assertColumns(await readColumnGaps(connection, plan.rows, () => false))
     const locks = locksOfAll(plan.entries)
     // The server keeps some more room than it promises.
     const tooMany = locks > target.mostLocks * 1.25
@@ -265,6 +271,10 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       aside(async (connection, reader) => {
         const prepared = await prepare(connection, reader)
         const { plan, target, replaced, chosen, toc } = prepared
+        const refused: string[] = []
+        const staying = plan.rows.filter(({ way }) => way === 'missing' || way === 'exchange')
+        const stays = staying.map(({ facts: { schema, name } }) => ({ schema, name }))
+        const into = new Map(staying.map((rows) => [readable(rows.facts), rows.way]))
         const comparison = compare
           ? await compareRows(
               connection,
@@ -274,22 +284,39 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
                 .filter(([name, table]) => chosen.withRows.has(name) && table.kind === 'r' && table.rows === '0')
                 .map(([, table]) => table)
                 .filter(({ schema, extension }) => extension === undefined && !plan.platform.has(schema)),
-              prepared.tables
+              prepared.tables,
+              async (table, rows) => {
+                if (replaced !== null) refused.push(...(await foretellUnkept(connection, replaced, table, rows)))
+                const way = into.get(readable(table))
+                if (rows !== null && way !== undefined)
+                  refused.push(...(await foretellDangling(connection, table, rows, stays, way === 'missing')))
+              }
             )
           : undefined
+        const unequal = new Set(comparison?.flatMap(({ table, missing }) => (missing === 0 ? [] : [table])))
+        assertColumns(await readColumnGaps(connection, plan.rows, (rows) => unequal.has(readable(rows.facts))))
+        if (compare && replaced !== null) refused.unshift(...(await foretellRefused(connection, facts, replaced, plan)))
+        const brought = plan.rows.filter(({ way }) => way !== 'jobs')
         return {
           user: target.user,
           version: target.version,
           objects: plan.entries.length,
-          tables: plan.rows.length,
-          rows: plan.rows.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
+          tables: brought.length,
+          rows: brought.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
           inStages: prepared.inStages,
           dropped: replaced === null ? [] : await describeDropped(connection, replaced.roots, toc),
           givenBack: [...(replaced?.givenBack ?? []), ...plan.returning]
             .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
             .map(describeEntry),
+          refused,
           findings: [
             ...plan.findings,
+            ...(await withoutKey(
+              connection,
+              plan.rows.filter(
+                ({ way, facts: { schema, name } }) => way === 'missing' && unequal.has(readable({ schema, name }))
+              )
+            )),
             ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, prepared) : [])
           ],
           ...(comparison === undefined ? {} : { comparison })
@@ -468,6 +495,31 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       await again.close()
     }
   }
+}
+
+function assertColumns(gaps: readonly string[]): void {
+  if (gaps.length === 0) return
+  throw new UserError('SB710', gaps.slice(0, 10).join(' '), {
+    remedy:
+      'Make the columns as they were in the backup (or leave `type: data` out, which brings the tables back with their rows), or choose `restore-mode: side-schema`, which puts the rows beside. With `exclude-tables` a table is left out.'
+  })
+}
+
+/** Tables whose missing rows a restore will not find. */
+async function withoutKey(connection: Connection, plans: readonly RowsPlan[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const { facts, copied } of plans) {
+    const key = await readTableKey(connection, facts)
+    if (key?.columns.every((column) => copied.columns.includes(column)) === true) continue
+    findings.push({
+      kind: 'todo',
+      subject: `table ${readable(facts)}`,
+      detail:
+        'it has no primary key and no unique key without nulls: which of its rows are missing cannot be told, and none would come back',
+      remedy: `restore-mode: side-schema, tables: ${readable(facts)}`
+    })
+  }
+  return findings
 }
 
 /** What is said of a connection names the input that a backup reads; a target comes from another. */
