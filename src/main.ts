@@ -40,6 +40,7 @@ async function main(): Promise<number> {
   const cancel = new AbortController()
   let folder: RunFolder | undefined
   listenToSignals(cancel, log, () => folder?.remove())
+  endOnUncaught(log, () => folder?.remove())
 
   let environment: RunnerEnvironment | undefined
   let inputs: Inputs | undefined
@@ -138,6 +139,20 @@ function redactResult(result: Result, redact: Redact): Result {
   }
 }
 
+/**
+ * What nobody caught is told like any other bug. Node itself would print it as it is, with all its fields and line by line: the headers of a request
+ * that failed, and names that the runner takes for commands.
+ */
+function endOnUncaught(log: RunnerLog, removeFiles: () => void): void {
+  const end = (thrown: unknown): void => {
+    removeFiles()
+    log.bug(asError(thrown))
+    process.stdout.write('', () => process.exit(1))
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}
+
 /** The first signal ends the run in order; a second one leaves at once. */
 function listenToSignals(cancel: AbortController, log: RunnerLog, removeFiles: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -185,7 +200,11 @@ async function report(
       log.warning(`The result file could not be written: ${asError(thrown).message}`)
     }
   }
-  for (const [name, value] of Object.entries(outputsOf(result, resultPath))) core.setOutput(name, redact(value))
+  try {
+    for (const [name, value] of Object.entries(outputsOf(result, resultPath))) core.setOutput(name, redact(value))
+  } catch (thrown) {
+    log.warning(`The outputs could not be written: ${asError(thrown).message}`)
+  }
   if (environment?.stepSummaryPath === undefined) return
   try {
     const summary = renderSummary(result, {
@@ -201,8 +220,5 @@ async function report(
   }
 }
 
-process.on('unhandledRejection', (reason) => {
-  throw reason
-})
 // Everything was awaited and closed when `main` resolves; what a library may still hold open must not keep the job waiting.
 void main().then((code) => process.stdout.write('', () => process.exit(code)))

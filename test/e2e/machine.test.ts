@@ -237,3 +237,31 @@ describe('F49: one run several times', () => {
     expect(github.defects).toEqual([])
   })
 })
+
+describe('what ends a run from outside', () => {
+  const list = async (env: Readonly<Record<string, string>>, inputs: Readonly<Record<string, string>> = {}) =>
+    run({ command: 'list', destinations: 'folder', folder: await newFolder(), ...inputs }, { env })
+
+  test('T3, T7: an error that nobody caught is told as a fault of the action, escaped, without secrets and without its fields', async () => {
+    const token = 'ghp_canary0123456789abcdefghijklmnopqrst'
+    const code = `setTimeout(() => { throw Object.assign(new Error('no\\n::error::pwned ' + process.env.INPUT_TOKEN), { headers: process.env.INPUT_TOKEN }) }, 100); setTimeout(() => {}, 1e6)`
+    // The run lasts until then.
+    const held = `const { rename } = await import('node:fs/promises'); (await import('node:fs')).default.promises.rename = async (...paths) => { await new Promise((done) => setTimeout(done, 1e4)); await rename(...paths) }; (await import('node:module')).default.syncBuiltinESMExports()`
+    const done = await list(
+      { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`${held}; ${code}`)}` },
+      { token }
+    )
+    expect(done.code).toBe(1)
+    expect(done.log).toMatch(/^::error title=SB999::SB999: This is a fault of the action itself: no/m)
+    expect(done.log).not.toContain(token)
+    for (const line of done.log.split('\n').filter(Boolean)) expect(line).toMatch(/^::(?:error title=SB999|debug)::/)
+    expect(await readdir(join(done.temp, 'supabase-backup'))).toEqual([])
+  })
+
+  test('outputs that cannot be written are a warning, and the summary comes all the same', async () => {
+    const done = await list({ GITHUB_OUTPUT: join(root, 'nowhere', 'output') })
+    expect(done.log).toMatch(/^::warning::The outputs could not be written: /m)
+    expect(done.log).not.toMatch(/^ +at /m)
+    expect({ code: done.code, summary: done.summary.length > 100 }).toEqual({ code: 0, summary: true })
+  })
+})
