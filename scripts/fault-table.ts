@@ -62,7 +62,8 @@ function kindOf(callee: ts.Expression): 'test' | 'describe' | undefined {
 }
 
 function textOf(node: ts.Expression): string | undefined {
-  if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) return node.text.replace(/%[sdifjo]/g, '…')
+  if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node))
+    return node.text.replace(/%[sdifjo]|\$[\w.]+/g, '…')
   if (!ts.isTemplateExpression(node)) return undefined
   return [node.head.text, ...node.templateSpans.map((span) => span.literal.text)].join('…')
 }

@@ -9,6 +9,9 @@ describe('F74: many', () => {
 })
 it.skipIf(process.env.X)('no row, F1 is spoken of', () => {})
 test.each(['a'])('F12: for %s', () => {})
+describe.each([{ name: 'b' }])('$name', () => {
+  test('T12: holds', () => {})
+})
 `
 const tests = namedTestsIn('unit/x.test.ts', source)
 const report = (status: string) => ({
@@ -20,7 +23,8 @@ const report = (status: string) => ({
         { ancestorTitles: ['F74: many'], title: '1 of them', status: 'passed' },
         { ancestorTitles: ['F74: many'], title: '2 of them', status },
         { ancestorTitles: ['F74: many'], title: 'F13b, T9: a name in it', status: 'passed' },
-        { ancestorTitles: [], title: 'F12: for a', status: 'pending' }
+        { ancestorTitles: [], title: 'F12: for a', status: 'pending' },
+        { ancestorTitles: ['b'], title: 'T12: holds', status: 'passed' }
       ]
     }
   ]
@@ -41,7 +45,8 @@ test('rows are those that a title begins with', () => {
   expect(tests.map(({ path, rows, group }) => [path.at(-1), rows, group])).toEqual([
     ['F74: many', ['F74'], true],
     ['F13b, T9: a … in it', ['F13b', 'T9'], false],
-    ['F12: for …', ['F12'], false]
+    ['F12: for …', ['F12'], false],
+    ['T12: holds', ['T12'], false]
   ])
 })
 
@@ -51,6 +56,7 @@ test('results come from the report, the worst first, and stay when a later one h
     F12: 'skipped',
     F13b: 'passed',
     T9: 'passed',
+    T12: 'passed',
     F74: '1 failed, 2 passed'
   })
   expect(page).toContain('those of 2026-11-22')
@@ -60,6 +66,7 @@ test('results come from the report, the worst first, and stay when a later one h
     F12: 'skipped',
     F13b: 'not run yet',
     T9: 'not run yet',
+    T12: 'passed',
     F74: '1 failed, 2 passed'
   })
   expect(later).toContain('those of 2026-11-22')
