@@ -7,6 +7,7 @@ import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
 import { systemClock, systemRandomBytes } from './clients/system.ts'
 import type { Context } from './context.ts'
 import { asError, UserError } from './errors.ts'
+import { fullDisk } from './full-disk.ts'
 import { compactTime } from './history/backup-id.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs.ts'
 import { createRedact, type Redact } from './redact.ts'
@@ -86,9 +87,10 @@ async function main(): Promise<number> {
     clearTimeout(timer)
     if (inputs.warnings.length > 0) result = { ...result, warnings: [...inputs.warnings, ...result.warnings] }
   } catch (thrown) {
-    if (thrown instanceof UserError) {
-      result = failed(thrown)
-      if (thrown.cause !== undefined) log.debug(asError(thrown.cause).stack ?? String(thrown.cause))
+    const known = thrown instanceof UserError ? thrown : fullDisk(thrown)
+    if (known !== undefined) {
+      result = failed(known)
+      if (known.cause !== undefined) log.debug(asError(known.cause).stack ?? String(known.cause))
     } else {
       bug = asError(thrown)
       result = failed(new UserError('SB999', `This is a fault of the action itself: ${bug.message}`, { cause: bug }))

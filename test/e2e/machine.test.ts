@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
@@ -130,6 +130,36 @@ test('F39: few file descriptors are enough, or end the run cleanly', async () =>
     expect(done.log).not.toContain('SB999')
     if (done.code !== 0) expect(done.log).toMatch(/^::error title=SB\d{3}::/m)
   }
+})
+
+test('F35: a folder for temporary files that can hold no more files, or nothing at all, ends the run cleanly', async () => {
+  for (const [options, inodes, code] of [
+    ['size=64m', 2, 'SB310'],
+    ['size=64m', 4, 'SB310'],
+    ['size=64m', 6, 'SB310'],
+    ['size=64m,ro', 100, 'SB311']
+  ] as const) {
+    const temp = await mkdtemp(join(root, 'small-'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${options},nr_inodes=${inodes}`, 'tmpfs', temp])
+    try {
+      const folder = await newFolder()
+      const done = await backup({ folder, retries: '0' }, { temp })
+      expect(done.log).toMatch(new RegExp(`^::error title=${code}::`, 'm'))
+      expect({ inodes, code: done.code, left: await readdir(folder) }).toEqual({ inodes, code: 1, left: [] })
+    } finally {
+      execFileSync('umount', ['-l', temp])
+    }
+  }
+})
+
+test('F41: a link in place of the folder for temporary files is refused, and nothing is written or cleared where it points', async () => {
+  const temp = await mkdtemp(join(root, 'temp-'))
+  const elsewhere = await mkdtemp(join(root, 'elsewhere-'))
+  await symlink(elsewhere, join(temp, 'supabase-backup'))
+  const folder = await newFolder()
+  const done = await backup({ folder }, { temp })
+  expect(done.log).toMatch(/^::error title=SB311::SB311: The temporary folder .* is a link/m)
+  expect([...(await readdir(elsewhere)), ...(await readdir(folder))]).toEqual([])
 })
 
 describe('F40: the clock', () => {
