@@ -6,7 +6,7 @@ const shortestSecret = 4
 
 /**
  * Makes the function that every outgoing text passes. Found and replaced by `***`: each secret as it is, each of its lines,
- * URL-encoded, JSON-escaped, in hexadecimal, and in base64 at each of the three positions in which it can stand inside a
+ * URL-encoded, JSON-escaped, quoted as databases and shells do, in hexadecimal, and in base64 at each of the three positions in which it can stand inside a
  * longer text.
  */
 export function createRedact(secrets: readonly string[]): Redact {
@@ -42,6 +42,11 @@ function formsOf(value: string): string[] {
       .replace(/>/g, '&gt;')
       .replace(/"/g, '&quot;')
       .replace(/'/g, '&#39;'),
+    // As SQL, a connection string, libpq's password file and a shell quote it.
+    value.replaceAll("'", "''"),
+    value.replace(/[\\']/g, '\\$&'),
+    value.replace(/[\\:]/g, '\\$&'),
+    value.replaceAll("'", String.raw`'\''`),
     bytes.toString('hex'),
     bytes.toString('hex').toUpperCase(),
     bytes.toString('base64'),

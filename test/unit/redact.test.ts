@@ -71,6 +71,17 @@ test('T7: as programs for the web write it', () => {
     expect(redact(`<<${form}>>`)).toBe('<<***>>')
 })
 
+test('T7: as databases and shells quote it', () => {
+  const redact = createRedact([String.raw`it's:a\word`])
+  for (const form of [
+    String.raw`it''s:a\word`,
+    String.raw`it\'s:a\\word`,
+    String.raw`it's\:a\\word`,
+    String.raw`it'\''s:a\word`
+  ])
+    expect(redact(`<${form}>`)).toBe('<***>')
+})
+
 test('each line of a key file is a secret; short values are not, for they would cripple every text', () => {
   const redact = createRedact(['# created\nAGE-SECRET-KEY-1QQQ\n', 'abc'])
   expect(redact('key AGE-SECRET-KEY-1QQQ, abc')).toBe('key ***, abc')
