@@ -10,7 +10,7 @@ import { asError, UserError } from './errors.ts'
 import { fullDisk } from './full-disk.ts'
 import { compactTime } from './history/backup-id.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs.ts'
-import { createRedact, type Redact } from './redact.ts'
+import { createRedact, type Redact, redactTexts } from './redact.ts'
 import type { Result } from './result.ts'
 import {
   needed,
@@ -98,7 +98,7 @@ async function main(): Promise<number> {
   } finally {
     folder?.remove()
   }
-  await report(redactResult(result, redact), folder, environment, log, redactWhole)
+  await report(redactResult(redactTexts(result, redactWhole), redact), folder, environment, log, redactWhole)
   await notifier?.tell(result)
   if (bug !== undefined) log.bug(bug)
   else if (result.error !== undefined) log.error(result.error)

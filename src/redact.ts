@@ -25,6 +25,21 @@ export function createRedact(secrets: readonly string[]): Redact {
   return (text) => text.replace(pattern, '***')
 }
 
+/**
+ * A value with all of its texts redacted, at every level. Before they are escaped for where they are shown: what an escape has changed within a
+ * secret is not found any more.
+ */
+export function redactTexts<T>(value: T, redact: Redact): T {
+  return redacted(value, redact) as T
+}
+
+function redacted(value: unknown, redact: Redact): unknown {
+  if (typeof value === 'string') return redact(value)
+  if (Array.isArray(value)) return value.map((one) => redacted(one, redact))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redacted(one, redact)]))
+}
+
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value, 'utf8')
   // Half a surrogate pair cannot be encoded; it becomes what it becomes in bytes, too.
