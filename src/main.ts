@@ -7,9 +7,10 @@ import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
 import { systemClock, systemRandomBytes } from './clients/system.ts'
 import type { Context } from './context.ts'
 import { asError, UserError } from './errors.ts'
+import { fullDisk } from './full-disk.ts'
 import { compactTime } from './history/backup-id.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs.ts'
-import { createRedact, type Redact } from './redact.ts'
+import { createRedact, type Redact, redactTexts } from './redact.ts'
 import type { Result } from './result.ts'
 import {
   needed,
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
   const cancel = new AbortController()
   let folder: RunFolder | undefined
   listenToSignals(cancel, log, () => folder?.remove())
+  endOnUncaught(log, () => folder?.remove())
 
   let environment: RunnerEnvironment | undefined
   let inputs: Inputs | undefined
@@ -85,9 +87,10 @@ async function main(): Promise<number> {
     clearTimeout(timer)
     if (inputs.warnings.length > 0) result = { ...result, warnings: [...inputs.warnings, ...result.warnings] }
   } catch (thrown) {
-    if (thrown instanceof UserError) {
-      result = failed(thrown)
-      if (thrown.cause !== undefined) log.debug(asError(thrown.cause).stack ?? String(thrown.cause))
+    const known = thrown instanceof UserError ? thrown : fullDisk(thrown)
+    if (known !== undefined) {
+      result = failed(known)
+      if (known.cause !== undefined) log.debug(asError(known.cause).stack ?? String(known.cause))
     } else {
       bug = asError(thrown)
       result = failed(new UserError('SB999', `This is a fault of the action itself: ${bug.message}`, { cause: bug }))
@@ -95,7 +98,7 @@ async function main(): Promise<number> {
   } finally {
     folder?.remove()
   }
-  await report(redactResult(result, redact), folder, environment, log, redactWhole)
+  await report(redactResult(redactTexts(result, redactWhole), redact), folder, environment, log, redactWhole)
   await notifier?.tell(result)
   if (bug !== undefined) log.bug(bug)
   else if (result.error !== undefined) log.error(result.error)
@@ -136,6 +139,20 @@ function redactResult(result: Result, redact: Redact): Result {
       one.error === undefined ? one : { ...one, error: redact(one.error) }
     )
   }
+}
+
+/**
+ * What nobody caught is told like any other bug. Node itself would print it as it is, with all its fields and line by line: the headers of a request
+ * that failed, and names that the runner takes for commands.
+ */
+function endOnUncaught(log: RunnerLog, removeFiles: () => void): void {
+  const end = (thrown: unknown): void => {
+    removeFiles()
+    log.bug(asError(thrown))
+    process.stdout.write('', () => process.exit(1))
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
 }
 
 /** The first signal ends the run in order; a second one leaves at once. */
@@ -185,7 +202,11 @@ async function report(
       log.warning(`The result file could not be written: ${asError(thrown).message}`)
     }
   }
-  for (const [name, value] of Object.entries(outputsOf(result, resultPath))) core.setOutput(name, redact(value))
+  try {
+    for (const [name, value] of Object.entries(outputsOf(result, resultPath))) core.setOutput(name, redact(value))
+  } catch (thrown) {
+    log.warning(`The outputs could not be written: ${asError(thrown).message}`)
+  }
   if (environment?.stepSummaryPath === undefined) return
   try {
     const summary = renderSummary(result, {
@@ -201,8 +222,5 @@ async function report(
   }
 }
 
-process.on('unhandledRejection', (reason) => {
-  throw reason
-})
 // Everything was awaited and closed when `main` resolves; what a library may still hold open must not keep the job waiting.
 void main().then((code) => process.stdout.write('', () => process.exit(code)))

@@ -6,7 +6,7 @@ const shortestSecret = 4
 
 /**
  * Makes the function that every outgoing text passes. Found and replaced by `***`: each secret as it is, each of its lines,
- * URL-encoded, JSON-escaped, in hexadecimal, and in base64 at each of the three positions in which it can stand inside a
+ * URL-encoded, JSON-escaped, quoted as databases and shells do, in hexadecimal, and in base64 at each of the three positions in which it can stand inside a
  * longer text.
  */
 export function createRedact(secrets: readonly string[]): Redact {
@@ -23,6 +23,21 @@ export function createRedact(secrets: readonly string[]): Redact {
   if (ordered.length === 0) return (text) => text
   const pattern = new RegExp(ordered.map((needle) => literal(needle)).join('|'), 'g')
   return (text) => text.replace(pattern, '***')
+}
+
+/**
+ * A value with all of its texts redacted, at every level. Before they are escaped for where they are shown: what an escape has changed within a
+ * secret is not found any more.
+ */
+export function redactTexts<T>(value: T, redact: Redact): T {
+  return redacted(value, redact) as T
+}
+
+function redacted(value: unknown, redact: Redact): unknown {
+  if (typeof value === 'string') return redact(value)
+  if (Array.isArray(value)) return value.map((one) => redacted(one, redact))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redacted(one, redact)]))
 }
 
 function formsOf(value: string): string[] {
@@ -42,6 +57,11 @@ function formsOf(value: string): string[] {
       .replace(/>/g, '&gt;')
       .replace(/"/g, '&quot;')
       .replace(/'/g, '&#39;'),
+    // As SQL, a connection string, libpq's password file and a shell quote it.
+    value.replaceAll("'", "''"),
+    value.replace(/[\\']/g, '\\$&'),
+    value.replace(/[\\:]/g, '\\$&'),
+    value.replaceAll("'", String.raw`'\''`),
     bytes.toString('hex'),
     bytes.toString('hex').toUpperCase(),
     bytes.toString('base64'),

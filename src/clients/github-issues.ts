@@ -6,8 +6,13 @@ const issueSchema = z.object({
   number: z.number(),
   body: z.string().nullish(),
   html_url: z.string(),
-  pull_request: z.unknown().optional()
+  pull_request: z.unknown().optional(),
+  user: z.object({ type: z.string() }).nullish(),
+  author_association: z.string()
 })
+
+/** Those who belong to the repository: https://docs.github.com/graphql/reference/enums#commentauthorassociation */
+const insiders: readonly string[] = ['OWNER', 'MEMBER', 'COLLABORATOR']
 
 export interface Issue {
   readonly number: number
@@ -16,7 +21,10 @@ export interface Issue {
 
 /** The issues of one repository. */
 export interface Issues {
-  /** Open ones, oldest first, no pull requests; with a label, or the newest 100 of all. */
+  /**
+   * Open ones, oldest first, no pull requests; with a label, or the newest 100 of all. Those alone that a workflow, another app or a member made: in a
+   * public repository everybody can open an issue with any text, and whoever opened it can close it.
+   */
   open(label: string | undefined): Promise<readonly Issue[]>
   /** Makes an issue; when the answer is lost, one whose text `isIt` knows counts as made. */
   create(
@@ -49,7 +57,7 @@ export function openIssues(github: Github, repository: string): Issues {
       })
       const parsed = z.array(issueSchema).safeParse(answer.data)
       if (!parsed.success) throw malformed()
-      issues.push(...parsed.data.filter((one) => one.pull_request === undefined).map(toIssue))
+      issues.push(...parsed.data.filter((one) => one.pull_request === undefined && isOfInsider(one)).map(toIssue))
       if (parsed.data.length < 100) break
     }
     return issues.sort((a, b) => a.number - b.number)
@@ -88,6 +96,10 @@ export function openIssues(github: Github, repository: string): Issues {
       })
     }
   }
+}
+
+function isOfInsider({ user, author_association }: z.infer<typeof issueSchema>): boolean {
+  return user?.type === 'Bot' || insiders.includes(author_association)
 }
 
 function toIssue(issue: z.infer<typeof issueSchema>): Issue {

@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RandomBytes } from '../context.ts'
 import { UserError } from '../errors.ts'
+import { fullDisk } from '../full-disk.ts'
 import { isDeadRun, readRunMark } from './run-mark.ts'
 
 /** The folders of one run under RUNNER_TEMP/supabase-backup. */
@@ -23,13 +24,17 @@ export async function openRunFolder(runnerTemp: string, randomBytes: RandomBytes
   const temp = join(kept, `run-${readRunMark() ?? 'unknown'}-${Buffer.from(randomBytes(4)).toString('hex')}`)
   try {
     await mkdir(kept, { recursive: true, mode: 0o700 })
+    // What another step has put there would take everything in plain to where it points, and be cleared there.
+    if (!(await lstat(kept)).isDirectory())
+      throw new UserError('SB311', `The temporary folder ${kept} is a link.`, { remedy: `Remove ${kept}.` })
     for (const name of await readdir(kept)) {
       const mark = /^run-(.+)-[0-9a-f]{8}(?:\.part)?$/.exec(name)?.[1]
       if (mark !== undefined && isDeadRun(mark)) await rm(join(kept, name), { recursive: true, force: true })
     }
     mkdirSync(temp, { mode: 0o700 })
   } catch (thrown) {
-    throw new UserError('SB311', `The temporary folder ${kept} cannot be used.`, { cause: thrown })
+    if (thrown instanceof UserError) throw thrown
+    throw fullDisk(thrown) ?? new UserError('SB311', `The temporary folder ${kept} cannot be used.`, { cause: thrown })
   }
   return {
     temp,

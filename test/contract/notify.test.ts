@@ -446,6 +446,20 @@ describe('the issue', () => {
     await tell(notice())
     expect(open()).toHaveLength(1)
   })
+
+  test('T20: an issue that a stranger planted with the marker neither takes the place of the real one nor is touched', async () => {
+    const { tell, issues, open } = await setUp()
+    await tell(failure())
+    const real = issues[0]
+    if (real === undefined) throw new Error('none')
+    const planted = { ...real, title: 'Nothing to see', labels: [], author: 'mallory', comments: [] }
+    issues.splice(0, 1, planted)
+    await tell(failure())
+    expect(open()).toEqual(['Nothing to see', 'Backups of shop need attention'])
+    await tell(notice())
+    expect(open()).toEqual(['Nothing to see'])
+    expect(planted).toMatchObject({ body: real.body, comments: [] })
+  })
 })
 
 describe('the notifier', () => {

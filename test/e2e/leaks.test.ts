@@ -8,12 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ActionRun, runAction, shown } from '../kit/action.ts'
 import { createRepository, gitHandler, gitIn } from '../kit/git/git-server.ts'
 import { type Github, startGithub } from '../kit/github/server.ts'
-import { type Canary, leakFinder, watchRun } from '../kit/leaks.ts'
+import { type Canary, decodedCommands, decodedEntities, leakFinder, watchRun } from '../kit/leaks.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 import { freePort, type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 
 // Every value holds what encoders change, so that each way of writing it is another text.
-const password = 'Pw-canary/1+<a>&"b"=é%'
+const password = String.raw`Pw-canary/1+<a>&"b"=é%:c\d'e`
 const passphrase = 'Phrase-canary/2+<a>&"b"=é long enough'
 const mailPassword = 'Mail-canary/3+<a>&x=y'
 const serviceKey = 'sb_secret_Key-canary_4567890123456789'
@@ -174,7 +174,9 @@ describe('no secret leaves, whatever goes wrong', { timeout: 900_000 }, () => {
     const leaks = [
       ...sampled,
       ...find('the log', shown(done.log)),
+      ...find('the log as the runner shows it', decodedCommands(shown(done.log))),
       ...find('the summary', done.summary),
+      ...find('the summary as GitHub shows it', decodedEntities(done.summary)),
       ...find('the outputs', done.outputText),
       ...find('the result', JSON.stringify(done.result)),
       ...find('what notifications say', told.join('\n')),
@@ -323,7 +325,8 @@ async function lyingPrograms(root: string): Promise<string> {
   for (const name of ['pg_dump', 'pg_restore', 'psql']) {
     const talk =
       name === 'pg_dump'
-        ? 'echo "everything that this program knows:" >&2; env >&2; echo "$@" >&2; cat "$PGPASSFILE" >&2; exit 1'
+        ? // The passwords first: what is quoted of a program is cut.
+          'echo "everything that this program knows:" >&2; cat "$PGPASSFILE" >&2; echo "$@" >&2; env >&2; exit 1'
         : `exec ${real}/${name} "$@"`
     await writeFile(join(liar, name), `#!/bin/sh\n[ "$1" = --version ] && exec ${real}/${name} --version\n${talk}\n`)
     await chmod(join(liar, name), 0o755)

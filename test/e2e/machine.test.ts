@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
@@ -132,6 +132,36 @@ test('F39: few file descriptors are enough, or end the run cleanly', async () =>
   }
 })
 
+test('F35: a folder for temporary files that can hold no more files, or nothing at all, ends the run cleanly', async () => {
+  for (const [options, inodes, code] of [
+    ['size=64m', 2, 'SB310'],
+    ['size=64m', 4, 'SB310'],
+    ['size=64m', 6, 'SB310'],
+    ['size=64m,ro', 100, 'SB311']
+  ] as const) {
+    const temp = await mkdtemp(join(root, 'small-'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${options},nr_inodes=${inodes}`, 'tmpfs', temp])
+    try {
+      const folder = await newFolder()
+      const done = await backup({ folder, retries: '0' }, { temp })
+      expect(done.log).toMatch(new RegExp(`^::error title=${code}::`, 'm'))
+      expect({ inodes, code: done.code, left: await readdir(folder) }).toEqual({ inodes, code: 1, left: [] })
+    } finally {
+      execFileSync('umount', ['-l', temp])
+    }
+  }
+})
+
+test('F41: a link in place of the folder for temporary files is refused, and nothing is written or cleared where it points', async () => {
+  const temp = await mkdtemp(join(root, 'temp-'))
+  const elsewhere = await mkdtemp(join(root, 'elsewhere-'))
+  await symlink(elsewhere, join(temp, 'supabase-backup'))
+  const folder = await newFolder()
+  const done = await backup({ folder }, { temp })
+  expect(done.log).toMatch(/^::error title=SB311::SB311: The temporary folder .* is a link/m)
+  expect([...(await readdir(elsewhere)), ...(await readdir(folder))]).toEqual([])
+})
+
 describe('F40: the clock', () => {
   /** Has a run start with a clock that is off, and steps it when it begins to capture. */
   const clockOff = async (ms: number, stepMs = 0): Promise<Readonly<Record<string, string>>> => {
@@ -235,5 +265,33 @@ describe('F49: one run several times', () => {
     expect(outcome(verified)).toEqual(passed)
     expect(new Set(rowsOf(verified).map((row) => row.id))).toEqual(new Set(ids))
     expect(github.defects).toEqual([])
+  })
+})
+
+describe('what ends a run from outside', () => {
+  const list = async (env: Readonly<Record<string, string>>, inputs: Readonly<Record<string, string>> = {}) =>
+    run({ command: 'list', destinations: 'folder', folder: await newFolder(), ...inputs }, { env })
+
+  test('T3, T7: an error that nobody caught is told as a fault of the action, escaped, without secrets and without its fields', async () => {
+    const token = 'ghp_canary0123456789abcdefghijklmnopqrst'
+    const code = `setTimeout(() => { throw Object.assign(new Error('no\\n::error::pwned ' + process.env.INPUT_TOKEN), { headers: process.env.INPUT_TOKEN }) }, 100); setTimeout(() => {}, 1e6)`
+    // The run lasts until then.
+    const held = `const { rename } = await import('node:fs/promises'); (await import('node:fs')).default.promises.rename = async (...paths) => { await new Promise((done) => setTimeout(done, 1e4)); await rename(...paths) }; (await import('node:module')).default.syncBuiltinESMExports()`
+    const done = await list(
+      { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`${held}; ${code}`)}` },
+      { token }
+    )
+    expect(done.code).toBe(1)
+    expect(done.log).toMatch(/^::error title=SB999::SB999: This is a fault of the action itself: no/m)
+    expect(done.log).not.toContain(token)
+    for (const line of done.log.split('\n').filter(Boolean)) expect(line).toMatch(/^::(?:error title=SB999|debug)::/)
+    expect(await readdir(join(done.temp, 'supabase-backup'))).toEqual([])
+  })
+
+  test('outputs that cannot be written are a warning, and the summary comes all the same', async () => {
+    const done = await list({ GITHUB_OUTPUT: join(root, 'nowhere', 'output') })
+    expect(done.log).toMatch(/^::warning::The outputs could not be written: /m)
+    expect(done.log).not.toMatch(/^ +at /m)
+    expect({ code: done.code, summary: done.summary.length > 100 }).toEqual({ code: 0, summary: true })
   })
 })

@@ -8,7 +8,7 @@ export interface Canary {
   readonly value: string
 }
 
-/** Nine ways and their spellings; written anew here, not with the code that removes secrets. */
+/** More than nine ways and their spellings; written anew here, not with the code that removes secrets. */
 export function spellings(value: string): ReadonlyMap<string, string> {
   const bytes = Buffer.from(value)
   const url = encodeURIComponent(value)
@@ -23,6 +23,9 @@ export function spellings(value: string): ReadonlyMap<string, string> {
       'HTML',
       value.replace(/[&<>"']/g, (one) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[one] ?? '&#39;')
     ],
+    ['SQL', value.replaceAll("'", "''")],
+    ['connection string', value.replace(/[\\']/g, (one) => `\\${one}`)],
+    ['password file', value.replace(/[\\:]/g, (one) => `\\${one}`)],
     ['hex', bytes.toString('hex')],
     ['HEX', bytes.toString('hex').toUpperCase()]
   ])
@@ -44,6 +47,19 @@ export function leakFinder(canaries: readonly Canary[]): (where: string, text: s
     const bytes = Buffer.from(text)
     return needles.filter((one) => bytes.includes(one.bytes)).map(({ name, how }) => `${name}, ${how}: ${where}`)
   }
+}
+
+/** Log commands as the runner takes them apart (ActionCommand.cs). */
+export function decodedCommands(log: string): string {
+  return log.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
+}
+
+/** Markdown with its characters in place of their numbers, without those that cannot be seen. */
+export function decodedEntities(text: string): string {
+  return text
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
+    .replaceAll('\u200b', '')
+    .replace(/&(?:lt|gt|quot|amp);/g, (name) => ({ '&lt;': '<', '&gt;': '>', '&quot;': '"' })[name] ?? '&')
 }
 
 export interface Sampler {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createRedact } from '../../src/redact.ts'
+import { createRedact, redactTexts } from '../../src/redact.ts'
+import { inert } from '../../src/ui/escape.ts'
 
 const secret = fc
   .string({ minLength: 8, maxLength: 30 })
@@ -69,6 +70,24 @@ test('T7: as programs for the web write it', () => {
     `a%20%3cb%3e%20%26%20%22c%22%20'd'%20(%c3%a9)!`
   ])
     expect(redact(`<<${form}>>`)).toBe('<<***>>')
+})
+
+test('T7: as databases and shells quote it', () => {
+  const redact = createRedact([String.raw`it's:a\word`])
+  for (const form of [
+    String.raw`it''s:a\word`,
+    String.raw`it\'s:a\\word`,
+    String.raw`it's\:a\\word`,
+    String.raw`it'\''s:a\word`
+  ])
+    expect(redact(`<${form}>`)).toBe('<***>')
+})
+
+test('T7: in a value every text is looked through, before an escape takes a secret apart', () => {
+  const redact = createRedact(['sb_secret_0123456789'])
+  const said = { restore: { sources: [{ reason: 'refused: sb_secret_0123456789', rows: 3, at: null }] } }
+  expect(redact(inert(said.restore.sources[0]?.reason ?? ''))).toContain('0123456789')
+  expect(redactTexts(said, redact)).toEqual({ restore: { sources: [{ reason: 'refused: ***', rows: 3, at: null }] } })
 })
 
 test('each line of a key file is a secret; short values are not, for they would cripple every text', () => {

@@ -1,8 +1,8 @@
 /**
  * Loaded before the action (`node --import`): numbers every change that the process itself makes to files under the folders of
  * CRASH_UNDER (separated by colons), writes each number with its call to CRASH_LOG, and at the point CRASH_AT
- * (`<number>:before|half|after`) sends its own process CRASH_SIGNAL. New calls are numbered without a word here: what counts is
- * that the function changes files.
+ * (`<number>:before|half|after`) sends its own process CRASH_SIGNAL. New calls are numbered without a word here: every function of
+ * node:fs counts that is not named below as one that changes nothing.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -15,7 +15,7 @@ const log = process.env['CRASH_LOG'] ?? ''
 const [number = '', phase = ''] = (process.env['CRASH_AT'] ?? '').split(':')
 const signal = process.env['CRASH_SIGNAL'] === 'SIGINT' ? 'SIGINT' : 'SIGKILL'
 const at = Number(number)
-const { appendFileSync, readdirSync, rmSync, lstatSync } = fs
+const { appendFileSync, readdirSync, rmSync, lstatSync, writeSync } = fs
 const promisedRm = fs.promises.rm
 let count = 0
 let fired = false
@@ -79,17 +79,38 @@ function halved(data: unknown): Uint8Array | undefined {
   return bytes === undefined || bytes.byteLength < 2 ? undefined : bytes.subarray(0, bytes.byteLength >> 1)
 }
 
-const onTwoPaths = ['rename', 'link', 'symlink', 'copyFile']
-const onOnePath = ['mkdir', 'rmdir', 'unlink', 'truncate', 'chmod', 'utimes', 'writeFile', 'appendFile', 'rm']
+const onTwoPaths = ['rename', 'link', 'symlink', 'copyFile', 'cp']
+/** Functions that change no file: they only read, or what they return does the work with those that count. */
+const changeNothing = new Set([
+  ...['access', 'exists', 'glob', 'opendir', 'readdir', 'readlink', 'realpath', 'stat', 'lstat', 'fstat', 'statfs'],
+  ...['read', 'readv', 'readFile', 'watch', 'watchFile', 'unwatchFile', 'openAsBlob', 'close'],
+  ...['createReadStream', 'createWriteStream', 'ReadStream', 'WriteStream', 'FileReadStream', 'FileWriteStream'],
+  ...['Dir', 'Dirent', 'Stats', 'Utf8Stream', '_toUnixTimestamp'],
+  // Of a file handle.
+  ...['constructor', 'getAsyncId', 'readLines', 'readableWebStream', 'pull', 'pullSync', 'writer']
+])
+/** Functions that say to which file a descriptor belongs. */
+const opens = 'open'
+
+/** The path that a call changes: of two, where the second is watched, that one. */
+function pathIn(name: string, args: readonly unknown[]): string | undefined {
+  const paths = onTwoPaths.includes(name) ? [args[1], args[0]] : [args[0]]
+  const descriptor = args[0]
+  if (typeof descriptor === 'number') return open.get(descriptor)
+  return paths.find((path) => watched(path))
+}
+
+/** Where what is written stands among the arguments: after the path or the descriptor. */
+const writesData = (name: string) => /^(?:write|writeFile|appendFile)$/.test(name)
 
 /** A change that is done in one call. */
 async function changed(name: string, original: Call, args: readonly unknown[]): Promise<unknown> {
-  const path = args[onTwoPaths.includes(name) ? 1 : 0]
-  if (!watched(path)) return await original(...args)
+  const path = pathIn(name, args)
+  if (path === undefined) return await original(...args)
   const point = begin(name, path)
   if (isDue(point) && phase === 'half') {
     if (name === 'rm') removeHalf(path)
-    else if (name === 'writeFile' || name === 'appendFile') await original(args[0], halved(args[1]) ?? '', args[2])
+    else if (writesData(name)) await original(args[0], halved(args[1]) ?? '', args[2])
     reach(point, 'half')
   }
   const done = await original(...args)
@@ -98,8 +119,8 @@ async function changed(name: string, original: Call, args: readonly unknown[]): 
 }
 
 function changedSync(name: string, original: Call, args: readonly unknown[]): unknown {
-  const path = args[onTwoPaths.includes(name) ? 1 : 0]
-  if (!watched(path)) return original(...args)
+  const path = pathIn(name, args)
+  if (path === undefined) return original(...args)
   const point = begin(`${name}Sync`, path)
   if (isDue(point) && phase === 'half') {
     if (name === 'rm') removeHalf(path)
@@ -110,7 +131,28 @@ function changedSync(name: string, original: Call, args: readonly unknown[]): un
   return done
 }
 
-for (const name of [...onOnePath, ...onTwoPaths]) {
+/** A change that is told by a callback, the last of the arguments. */
+function changedLater(name: string, original: Call, args: readonly unknown[]): unknown {
+  const path = pathIn(name, args)
+  const done = args.at(-1)
+  if (path === undefined || typeof done !== 'function') return original(...args)
+  const point = begin(name, path)
+  const half = isDue(point) && phase === 'half' && name === 'write' ? halved(args[1]) : undefined
+  if (half !== undefined) writeSync(Number(args[0]), half)
+  reach(point, 'half')
+  return original(...args.slice(0, -1), (...answer: readonly unknown[]) => {
+    reach(point, 'after')
+    Reflect.apply(done, undefined, answer)
+  })
+}
+
+function functionsOf(target: object): string[] {
+  return Object.getOwnPropertyNames(target).filter(
+    (name) => typeof Object.getOwnPropertyDescriptor(target, name)?.value === 'function'
+  )
+}
+
+for (const name of functionsOf(fs.promises).filter((one) => one !== opens && !changeNothing.has(one)))
   replace(
     fs.promises,
     name,
@@ -118,34 +160,29 @@ for (const name of [...onOnePath, ...onTwoPaths]) {
       (...args) =>
         changed(name, original, args)
   )
+for (const name of functionsOf(fs)) {
+  const bare = name.replace(/Sync$/, '')
+  if (bare === opens || changeNothing.has(bare)) continue
   replace(
     fs,
-    `${name}Sync`,
+    name,
     (original) =>
       (...args) =>
-        changedSync(name, original, args)
+        name === bare ? changedLater(name, original, args) : changedSync(bare, original, args)
   )
 }
 
-replace(fs.promises, 'mkdtemp', (original) => async (...args) => {
-  if (!watched(args[0])) return await original(...args)
-  const point = begin('mkdtemp', args[0])
-  const done = await original(...args)
-  reach(point, 'after')
-  return done
-})
-
-replace(fs.promises, 'open', (original) => async (...args) => {
+replace(fs.promises, opens, (original) => async (...args) => {
   const path = args[0]
   if (!watched(path) || !writes(args[1])) return await original(...args)
   const point = begin('open', path)
   const handle = await original(...args)
   reach(point, 'after')
   if (typeof handle !== 'object' || handle === null) throw new Error('no file handle')
-  for (const name of ['write', 'writeFile', 'truncate', 'sync', 'datasync'])
+  for (const name of functionsOf(Object.getPrototypeOf(handle)).filter((one) => !changeNothing.has(one)))
     replace(handle, name, (write) => async (...data) => {
       const each = begin(`handle.${name}`, path)
-      const half = isDue(each) && phase === 'half' ? halved(data[0]) : undefined
+      const half = isDue(each) && phase === 'half' && writesData(name) ? halved(data[0]) : undefined
       if (half !== undefined) await write(half)
       reach(each, 'half')
       const done = await write(...data)
@@ -155,8 +192,8 @@ replace(fs.promises, 'open', (original) => async (...args) => {
   return handle
 })
 
-// What streams use: callbacks.
-replace(fs, 'open', (original) => (...args) => {
+// What streams use: descriptors, by callbacks.
+replace(fs, opens, (original) => (...args) => {
   const path = args[0]
   const done = args.at(-1)
   if (!watched(path) || !writes(args[1]) || typeof done !== 'function') return original(...args)
@@ -167,24 +204,20 @@ replace(fs, 'open', (original) => (...args) => {
     Reflect.apply(done, undefined, [error, descriptor])
   })
 })
-for (const name of ['write', 'writev'])
-  replace(fs, name, (original) => (...args) => {
-    const path = open.get(Number(args[0]))
-    const done = args.at(-1)
-    if (path === undefined || typeof done !== 'function') return original(...args)
-    const point = begin(name, path)
-    const half = isDue(point) && phase === 'half' ? halved(args[1]) : undefined
-    if (half !== undefined) fs.writeSync(Number(args[0]), half)
-    reach(point, 'half')
-    return original(...args.slice(0, -1), (...answer: readonly unknown[]) => {
-      reach(point, 'after')
-      Reflect.apply(done, undefined, answer)
-    })
-  })
-replace(fs, 'close', (original) => (...args) => {
-  open.delete(Number(args[0]))
-  return original(...args)
+replace(fs, 'openSync', (original) => (...args) => {
+  const path = args[0]
+  if (!watched(path) || !writes(args[1])) return original(...args)
+  const point = begin('openSync', path)
+  const descriptor = original(...args)
+  if (typeof descriptor === 'number') open.set(descriptor, path)
+  reach(point, 'after')
+  return descriptor
 })
+for (const name of ['close', 'closeSync'])
+  replace(fs, name, (original) => (...args) => {
+    open.delete(Number(args[0]))
+    return original(...args)
+  })
 
 // Streams of node:fs and named imports of it see the replaced functions from here on.
 syncBuiltinESMExports()

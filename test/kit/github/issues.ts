@@ -13,7 +13,11 @@ import {
 import type { Issue, IssueComment } from './state.ts'
 
 function user(login: string): Record<string, unknown> {
-  return complete('simple-user', { login, type: 'Bot', gravatar_id: '' })
+  return complete('simple-user', { login, type: isBot(login) ? 'Bot' : 'User', gravatar_id: '' })
+}
+
+function isBot(login: string): boolean {
+  return login.endsWith('[bot]')
 }
 
 function labelBody(call: Call, name: string): Record<string, unknown> {
@@ -46,7 +50,7 @@ function issueBody(call: Call, issue: Issue): Record<string, unknown> {
     created_at: issue.createdAt.toISOString(),
     updated_at: issue.updatedAt.toISOString(),
     closed_at: issue.closedAt?.toISOString() ?? null,
-    author_association: 'CONTRIBUTOR'
+    author_association: isBot(issue.author) ? 'CONTRIBUTOR' : 'NONE'
   })
 }
 
