@@ -49,7 +49,7 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const { clock, log } = ports.context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const entries = await readAll(ports.destinations, options.project)
+  const entries = await readAll(ports, options.project)
   const now = clock.now()
   const planned = options.projects === undefined ? undefined : await plannedLabels(options.projects, options.project)
   const projects = labelsToCheck(entries, planned)

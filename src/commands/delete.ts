@@ -20,7 +20,7 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
   const { clock } = ports.context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const entries = await readAll(ports.destinations, options.project)
+  const entries = await readAll(ports, options.project)
   const found = meant(entries, options, clock.now())
   const id = found[0]?.ref.id ?? ''
   if (!options.dryRun && options.confirmTarget !== id)
@@ -46,7 +46,7 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
     reasons: ['deleted by hand'],
     removed: gone.has(destination)
   }))
-  const left = options.dryRun ? entries : await readAll(ports.destinations, options.project)
+  const left = options.dryRun ? entries : await readAll(ports, options.project)
   const [first] = failures
   const error =
     first === undefined

@@ -30,7 +30,7 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
   const { clock } = context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const entries = await readAll(ports.destinations, options.project)
+  const entries = await readAll(ports, options.project)
   const meant = options.choice.kind === 'id' ? entries : withoutBareTargets(entries)
   if (options.choice.kind !== 'id') soleProject(meant)
   const copies = selectBackup(meant, options.choice, clock.now())

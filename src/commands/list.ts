@@ -28,11 +28,10 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
   const { clock } = ports.context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  let entries = await readAll(ports.destinations, options.project)
+  let entries = await readAll(ports, options.project)
   if (options.pin !== undefined) await mark(ports.destinations, entries, options.pin, true)
   if (options.unpin !== undefined) await mark(ports.destinations, entries, options.unpin, false)
-  if (options.pin !== undefined || options.unpin !== undefined)
-    entries = await readAll(ports.destinations, options.project)
+  if (options.pin !== undefined || options.unpin !== undefined) entries = await readAll(ports, options.project)
   const filter: HistoryFilter = {
     ...options.filter,
     since: dateOf(options.filter.since, startedAt),
@@ -66,9 +65,10 @@ function dateOf(moment: Moment | undefined, now: Date): Date | undefined {
 }
 
 /** The histories of all destinations; the first that cannot be read fails the whole. */
-export async function readAll(destinations: readonly Destination[], project?: string): Promise<HistoryEntry[]> {
+export async function readAll({ destinations, context }: Ports, project?: string): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = []
-  for (const destination of destinations) entries.push(...(await readHistory(destination, project)))
+  for (const destination of destinations)
+    entries.push(...(await readHistory(destination, context.clock.now(), project)))
   return entries
 }
 

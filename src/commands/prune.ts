@@ -34,7 +34,7 @@ export async function runPrune(options: PruneOptions, ports: Ports): Promise<Res
   const startedAt = clock.now()
   const started = clock.monotonic()
   // The first listing that fails ends the run: what could not be listed is never taken for nothing.
-  let entries: readonly HistoryEntry[] = await readAll(ports.destinations, options.project)
+  let entries: readonly HistoryEntry[] = await readAll(ports, options.project)
   const warnings: string[] = []
   if (options.acknowledge !== undefined) {
     const acknowledged = await acknowledge(
@@ -52,7 +52,7 @@ export async function runPrune(options: PruneOptions, ports: Ports): Promise<Res
   const pruned = await applyRetention(entries, options.keep, ports, options.dryRun)
   warnings.push(...pruned.warnings)
   for (const warning of warnings) log.warning(warning)
-  const left = options.dryRun || pruned.removed === 0 ? entries : await readAll(ports.destinations, options.project)
+  const left = options.dryRun || pruned.removed === 0 ? entries : await readAll(ports, options.project)
   const { error } = pruned
   return {
     command: 'prune',
@@ -268,7 +268,7 @@ async function sweepPool(
   const pooled = await pool.list(project)
   if (unusedPackNames(manifests, pooled, ports.context.clock.now()).length === 0) return 0
   // A backup that was being made may rely on old packs, and be there since the first listing.
-  const since = await readHistory(destination, project)
+  const since = await readHistory(destination, ports.context.clock.now(), project)
   const needing = since.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
   if (needing.length < since.length) return 0
   const unused = unusedPackNames([...manifests, ...needing], pooled, ports.context.clock.now())
@@ -278,7 +278,7 @@ async function sweepPool(
     `${destination.place}: removed ${plural(unused.length, 'shared file')} of ${project} that no backup needs`
   )
   // No lock spans two runs: one that committed in this very moment is told of, since its own look at the pool may have been earlier.
-  const late = (await readHistory(destination, project)).find(({ manifest }) =>
+  const late = (await readHistory(destination, ports.context.clock.now(), project)).find(({ manifest }) =>
     manifest?.shared.some((file) => (file.volumes ?? [file]).some(({ name }) => unused.includes(name)))
   )
   if (late !== undefined)
@@ -301,7 +301,8 @@ export async function pruneAfterBackup(
 ): Promise<{ readonly retention: Retention; readonly warnings: readonly string[]; readonly removed: number }> {
   const entries: HistoryEntry[] = []
   try {
-    for (const destination of ports.destinations) entries.push(...(await readHistory(destination, project)))
+    for (const destination of ports.destinations)
+      entries.push(...(await readHistory(destination, ports.context.clock.now(), project)))
     const pruned = await ports.context.log.group('Removing what the rules no longer keep', () =>
       applyRetention(entries, rules, ports, false)
     )

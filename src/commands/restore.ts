@@ -260,7 +260,7 @@ async function openBackup(
 ): Promise<{ backup: FetchableBackup; contents: Contents }> {
   const { context } = ports
   // An id is found whatever project it is of: a safety backup lies under the label of its own target.
-  const all = await readAll(ports.destinations, options.choice.kind === 'id' ? undefined : options.project)
+  const all = await readAll(ports, options.choice.kind === 'id' ? undefined : options.project)
   draft.entries = all
   // A safety backup is restored by its id only: it is what was there before somebody restored, not the newest good state.
   const entries = options.choice.kind === 'id' ? all : all.filter((entry) => entry.manifest?.kind !== 'safety')
@@ -367,9 +367,9 @@ async function readHistories(
   safety: { readonly project: string | null; readonly id: string }
 ): Promise<void> {
   const project = draft.manifest?.project
-  const entries = await readAll(ports.destinations, project)
+  const entries = await readAll(ports, project)
   if (safety.project !== null && safety.project !== project) {
-    const ofTarget = await readAll(ports.destinations, safety.project)
+    const ofTarget = await readAll(ports, safety.project)
     entries.push(...ofTarget.filter((entry) => entry.ref.id === safety.id))
   }
   draft.entries = entries

@@ -22,7 +22,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
   const startedAt = clock.now()
   const started = clock.monotonic()
   const warnings: string[] = []
-  let entries = await readAll(ports.destinations, options.project)
+  let entries = await readAll(ports, options.project)
   const checked: Checked[] = []
   const finish = (status: Result['status'], error?: UserError): Result => {
     const single = new Set(checked.map(({ copy }) => copy.ref.id)).size === 1 ? best(checked) : undefined
@@ -91,7 +91,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
       await writeRecord(one, ports, warnings)
     }
   }
-  entries = await readAll(ports.destinations, options.project)
+  entries = await readAll(ports, options.project)
   if (outOfBudget > 0) warnings.push(`${outOfBudget} copies were not verified: \`max-download\` is used up.`)
   const failed = checked.filter(({ error }) => error !== undefined)
   const [first] = failed

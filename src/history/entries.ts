@@ -32,11 +32,14 @@ export interface HistoryEntry {
   readonly expiresAt?: Date
 }
 
-/** Reads what a destination lists. A listing that fails throws: the history is never taken for empty by mistake. */
-export async function readHistory(destination: Destination, project?: string): Promise<HistoryEntry[]> {
+/** What is dated further ahead than this, in ms, was made by a clock that was wrong. */
+export const futureToleranceMs = 60 * 60 * 1000
+
+/** Reads what a destination lists, at the time `now`. A listing that fails throws: the history is never taken for empty by mistake. */
+export async function readHistory(destination: Destination, now: Date, project?: string): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = []
   for await (const listed of destination.list(project)) {
-    const entry = entryOf(listed, destination.name)
+    const entry = entryOf(listed, destination.name, now)
     if (entry !== null) entries.push(entry)
   }
   return entries.sort(newestFirst)
@@ -48,7 +51,7 @@ export function newestFirst(a: HistoryEntry, b: HistoryEntry): number {
 }
 
 /** Null for what does not carry a backup's name: a place may hold files of others. */
-export function entryOf(listed: ListedBackup, destination: DestinationName): HistoryEntry | null {
+export function entryOf(listed: ListedBackup, destination: DestinationName, now: Date): HistoryEntry | null {
   const time = timeOfBackupId(listed.id)
   if (time === null) return null
   const parsed =
@@ -60,7 +63,7 @@ export function entryOf(listed: ListedBackup, destination: DestinationName): His
     .map((record) => (record.name.startsWith('verification-') ? parseVerificationRecord(record.content) : null))
     .filter((record) => record !== null && record.id === listed.id && record.project === listed.project)
     .filter((record) => record !== null)
-    .sort((a, b) => (a.verification.at ?? '').localeCompare(b.verification.at ?? ''))
+    .sort((a, b) => madeAt(a, now) - madeAt(b, now))
   const proof = proofOf(manifest, records)
   const mixed =
     manifest !== null && (manifest.id !== listed.id || manifest.project !== listed.project)
@@ -109,6 +112,16 @@ function proofOf(
     verifiedAt: best === 'none' || at === undefined || at === null ? null : new Date(at),
     damaged: false
   }
+}
+
+/**
+ * When a verification was made, in ms, for their order. A time that has not come yet is that of a clock that was wrong, or of somebody who wants to hide damage:
+ * such a success comes before all others, so that it outdoes no failure, and such a failure after them.
+ */
+function madeAt({ outcome, verification: { at } }: VerificationRecord, now: Date): number {
+  const time = at === null ? Number.NEGATIVE_INFINITY : Date.parse(at)
+  if (time <= now.getTime() + futureToleranceMs) return time
+  return outcome === 'failed' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
 }
 
 /** Order of the levels: higher proves more. */

@@ -1,15 +1,12 @@
 import { UserError } from '../errors.ts'
 import { isBackupId } from './backup-id.ts'
-import { type HistoryEntry, newestFirst } from './entries.ts'
+import { futureToleranceMs, type HistoryEntry, newestFirst } from './entries.ts'
 
 /** Which backup is meant: the newest, one by its id, or the newest at or before a time. */
 export type BackupChoice =
   | { readonly kind: 'latest' }
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'at'; readonly time: Date }
-
-/** Backups dated further ahead than this were made by a clock that was wrong. */
-export const futureToleranceMs = 60 * 60 * 1000
 
 /** Whether a backup is dated in the future: it is kept, marked, and never `latest` while there is another. */
 export function isFromTheFuture(entry: HistoryEntry, now: Date): boolean {

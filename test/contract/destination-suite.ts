@@ -276,7 +276,7 @@ export function destinationSuite(
         notRead: `it has ${giant.length} bytes, and at most ${largestSmallFile} are read`
       })
       expect(found.get(keyOf(last.ref))?.records).toEqual([{ name: 'keep', content: new Uint8Array() }])
-      const history = await readHistory(await open())
+      const history = await readHistory(await open(), new Date())
       expect(history.map(({ ref, unreadable, pinned }) => [ref.id, unreadable, pinned])).toEqual(
         [last.ref, planted, first.ref].map(({ id }) => [
           id,

@@ -98,7 +98,8 @@ export function sampleEntry(sample: SampleBackup): HistoryEntry {
       ],
       ...(destination === 'folder' ? {} : { url: `https://github.com/acme/backups/tree/backups/${project}/${id}` })
     },
-    destination
+    destination,
+    new Date(at.getTime() + 1000 * day)
   )
   if (entry === null) throw new Error(`no entry for ${id}`)
   return entry
