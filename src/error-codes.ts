@@ -563,7 +563,7 @@ const catalogue = {
   SB605: {
     title: 'The server of verify-database-url cannot be used',
     cause:
-      'The database named there is not empty, its role is no superuser, or what was made there could not be removed.',
+      'The database named there is not empty, its role is no superuser, its server is older than the source, or what was made there could not be removed.',
     remedy:
       'Give a superuser and an empty database on a server that holds nothing of value, for example a service container of the job.'
   },
@@ -832,7 +832,7 @@ const catalogue = {
   SB902: {
     title: 'The backup cannot be read by this version',
     cause: 'Its manifest was written by a newer version, or it is damaged.',
-    remedy: 'Install the version named in the message, or choose another backup.'
+    remedy: 'Where the message names a version, install that one; else choose another backup.'
   },
   SB903: {
     title: 'It is not clear which project is meant',

@@ -140,8 +140,8 @@ case $KEY in sb_*) ;; *) printf 'authorization: Bearer %s\n' "$KEY" >> key.heade
 jq -c '.storage.buckets[] | select(.type == "STANDARD") | {id, name, public}' contents.json | while IFS= read -r bucket; do
   printf %s "$bucket" | curl -sS -H @key.header -H 'content-type: application/json' --data-binary @- "$API/storage/v1/bucket"
 done
-jq -r '.storage.objects[] | [.entry, (.bucket | @uri), (.key | @uri), .contentType // "application/octet-stream", .cacheControl // "no-cache",
-  (.userMetadata // {} | tojson | @base64)] | @tsv' contents.json | while IFS="$(printf '\t')" read -r entry bucket key type cache metadata; do
+jq -r '.storage.objects[] | [.entry, (.bucket | @uri), (.key | @uri), (.contentType | select(. != "") // "application/octet-stream"),
+  (.cacheControl | select(. != "") // "no-cache"), (.userMetadata // {} | tojson | @base64)] | @tsv' contents.json | while IFS="$(printf '\t')" read -r entry bucket key type cache metadata; do
   curl -sS --fail --path-as-is -H @key.header -H 'x-upsert: true' -H "content-type: $type" -H "cache-control: $cache" -H "x-metadata: $metadata" \\
     --data-binary "@objects/$entry" "$API/storage/v1/object/$bucket/$key" > answer.json || { echo "not uploaded: $bucket/$key"; cat answer.json; }
 done

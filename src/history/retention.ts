@@ -76,7 +76,7 @@ export function planRetention(entries: readonly HistoryEntry[], rules: Retention
   const besides = (entry: HistoryEntry, missing: string | null): string[] => {
     if (!others.has(entry)) return []
     if (newestCounted === undefined || newestFirst(entry, newestCounted) < 0)
-      return ['newer than the newest backup that counts']
+      return [newestCounted === undefined ? 'no backup counts yet' : 'newer than the newest backup that counts']
     const [rule] = asIf.get(entry) ?? []
     return rule === undefined ? [] : [`${rule}, without counting: ${missing}`]
   }

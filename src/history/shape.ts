@@ -75,6 +75,8 @@ function digestOf(text: string): string {
 function pluralOf(kind: string): string {
   if (kind.startsWith('grants on ')) return 'grants'
   if (kind.startsWith('owner of ')) return 'owners'
+  // Words that are plurals already, or have none.
+  if (/(?:objects|privileges|statistics|security)$/.test(kind)) return kind
   if (/[^aeiou]y$/.test(kind)) return `${kind.slice(0, -1)}ies`
   return /(?:s|x|ch|sh)$/.test(kind) ? `${kind}es` : `${kind}s`
 }

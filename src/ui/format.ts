@@ -31,9 +31,11 @@ export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-/** `3 days`, `5 hours`, `20 minutes`: how long ago in the one unit that matters. */
+/** `3 days`, `5 hours`, `20 minutes`, `8 seconds`: how long ago in the one unit that matters. */
 export function formatAge(ms: number): string {
-  const minutes = Math.max(0, Math.round(ms / 60_000))
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 60) return plural(seconds, 'second')
+  const minutes = Math.round(ms / 60_000)
   if (minutes < 120) return plural(minutes, 'minute')
   const hours = Math.round(minutes / 60)
   return hours < 48 ? plural(hours, 'hour') : plural(Math.round(hours / 24), 'day')

@@ -93,6 +93,13 @@ create table t (a int); alter table t enable row level security; grant select on
       const { facts } = await capture(desk, older, 'postgres')
       const options = { given: target(), clientPrograms: async () => clientOf(major) }
       expect(await prove(desk, facts, major, options)).toMatchObject({ level: 'restore', findings: [] })
+      // The other way round everything that the older one does not know would be a difference.
+      await server.query('create database newer')
+      const { facts: newer } = await capture(desk, server, 'newer')
+      await expect(prove(desk, newer, major, { given: { ...target(), port: older.port } })).rejects.toMatchObject({
+        code: 'SB605',
+        message: expect.stringContaining('is PostgreSQL 15, older than the source, which is 17')
+      })
     } finally {
       await older.stop('immediate')
     }

@@ -77,6 +77,10 @@ const quoted = 600
 export function dumpError(exit: Pick<ChildExit, 'code' | 'signal'>, stderr: string): UserError {
   // A shell's way to tell of a signal: 128 + its number.
   const signal = exit.signal ?? (exit.code === 137 ? 'SIGKILL' : exit.code === 139 ? 'SIGSEGV' : null)
+  if (signal === 'SIGPIPE')
+    return new UserError('SB208', 'pg_dump was ended (SIGPIPE): what compresses its output had ended before it.', {
+      remedy: 'Look at the zstd that this machine has: `zstd --version`, and where it comes from.'
+    })
   if (signal !== null) {
     return new UserError('SB208', `pg_dump was killed (${signal})${signal === 'SIGKILL' ? ': likely memory' : ''}.`)
   }

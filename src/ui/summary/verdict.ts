@@ -217,7 +217,8 @@ function encryptionTile(encryption: NonNullable<Result['backup']>['encryption'])
 }
 
 function keyReminder(result: Result): string {
-  if (result.keyShown !== false) return ''
+  // Of a backup that was not stored there is nothing to fetch.
+  if (result.keyShown !== false || result.status === 'failed') return ''
   const canary = inertCode(result.canary ?? 'canary-....txt.age')
   return `🔑 **Nobody has shown yet that a key opens these backups**, so nobody knows whether the private key that was put away is the right one. It takes a minute: fetch ${canary} of this backup to where the key lies, run <code>age -d -i key.txt</code> on it, and give the word that it prints as <code>identity</code> to a run of <code>command: verify</code>. Or let such a run open a backup with the identity itself.`
 }

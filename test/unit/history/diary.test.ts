@@ -33,6 +33,21 @@ describe('the diary of the schema', () => {
     ])
     expect(JSON.stringify(shape(now))).not.toMatch(/own|notes|total|anon/)
   })
+  test('kinds are words: those that are plurals already stay as they are', () => {
+    const kinds = ['default privileges', 'large objects', 'statistics', 'row security', 'policy', 'index', 'trigger']
+    expect(Object.keys(shape(kinds.map((kind) => guard(kind, 'x'))))).toEqual(
+      [
+        'default privileges',
+        'large objects',
+        'statistics',
+        'row security',
+        'policies',
+        'indexes',
+        'triggers',
+        'roles'
+      ].sort()
+    )
+  })
   test('nothing where only the order differs', () => {
     expect(changesBetween(shape(guards), shape(guards.toReversed()))).toEqual([])
   })

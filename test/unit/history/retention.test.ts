@@ -155,8 +155,8 @@ describe('kept whatever the rules say', () => {
     expect(
       plan([partial, entry({ ageMs: 10 * day, verified: 'none' })], { last: 1 }).map(({ reasons }) => reasons)
     ).toEqual([
-      ['newest verified backup', 'newer than the newest backup that counts'],
-      ['there is no complete, verified backup', 'newer than the newest backup that counts']
+      ['newest verified backup', 'no backup counts yet'],
+      ['there is no complete, verified backup', 'no backup counts yet']
     ])
     const entries = Array.from({ length: 9 }, (_, index) => entry({ ageMs: (index + 2) * day, verified: 'none' }))
     expect(kept(entries, { last: 1, maxBytes: 1 })).toHaveLength(9)

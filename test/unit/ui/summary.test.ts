@@ -104,7 +104,7 @@ test('numbers are written as people read them', () => {
     '2 h 07 min'
   ])
   expect(formatCount(1_234_567)).toBe('1\u202f234\u202f567')
-  expect([60_000, 7_200_000, 300_000_000].map(formatAge)).toEqual(['1 minute', '2 hours', '3 days'])
+  expect([1000, 60_000, 7_200_000, 300_000_000].map(formatAge)).toEqual(['1 second', '1 minute', '2 hours', '3 days'])
 })
 
 test('the dashboard is linked on its server, and named where it is a file', () => {

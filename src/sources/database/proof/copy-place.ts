@@ -101,8 +101,8 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
 }
 
 /**
- * A database of this run's own on the server of `verify-database-url`. The database named there must be empty, but for the platform's schemas, and the role a superuser:
- * SB605 otherwise. Roles made there, and the database, are removed at the end.
+ * A database of this run's own on the server of `verify-database-url`. The database named there must be empty, but for the platform's schemas, the role a superuser, and
+ * the server no older than the source: SB605 otherwise. Roles made there, and the database, are removed at the end.
  */
 export async function openGivenPlace(
   facts: DatabaseFacts,
@@ -115,6 +115,7 @@ export async function openGivenPlace(
   const name = `supabase_backup_proof_${Buffer.from(context.randomBytes(6)).toString('hex')}`
   const warnings: string[] = []
   try {
+    assertNotOlder(control, facts, given)
     await assertEmpty(control, given)
     if (!(await createWithLocale(control, facts, name))) {
       warnings.push(
@@ -191,6 +192,17 @@ const ownSchemas = `${userSchemas} and n.nspname <> all (${nameList(platformSche
 
 /** Tables of the platform in which a project that is in use has rows. */
 const inUse = ['auth.users', 'storage.objects']
+
+/** What a newer server knows (rights, options of tables, types) an older one cannot have: everything would differ. */
+function assertNotOlder(control: Connection, { server }: DatabaseFacts, given: ConnectionTarget): void {
+  const [there, source] = [control.versionNumber, server.versionNumber].map((version) => Math.trunc(version / 10_000))
+  if (there !== undefined && source !== undefined && there < source)
+    throw new UserError(
+      'SB605',
+      `The server of \`verify-database-url\` (${given.host}) is PostgreSQL ${there}, older than the source, which is ${source}.`,
+      { remedy: `Give a server of PostgreSQL ${source} or newer, or leave \`verify-database-url\` out.` }
+    )
+}
 
 async function assertEmpty(control: Connection, given: ConnectionTarget): Promise<void> {
   const place = `${given.host}/${given.database}`

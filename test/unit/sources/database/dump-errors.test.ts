@@ -50,6 +50,10 @@ test('F20: a signal says more than the words before it', () => {
     message: 'pg_dump was killed (SIGKILL): likely memory.'
   })
   expect(dumpError({ code: 139, signal: null }, '').message).toContain('SIGSEGV')
+  const unread = dumpError({ code: null, signal: 'SIGPIPE' }, '')
+  expect(unread.code).toBe('SB208')
+  expect(unread.message).toContain('what compresses its output had ended')
+  expect(unread.remedy).toContain('zstd --version')
 })
 
 test('an error never quotes the query, and stays short', () => {
