@@ -246,8 +246,8 @@ describe('repository: its own faults', () => {
     expect(server.requests.reduce((sum, request) => sum + request.bytes, 0)).toBeLessThan(2_100_000)
   })
 
-  test('F58: 260 backups list in few requests', async () => {
-    const refs = Array.from({ length: 260 }, (_, index) => newRef('shop', -index * 60))
+  test('F58: 400 backups list in few requests', async () => {
+    const refs = Array.from({ length: 400 }, (_, index) => newRef('shop', -index * 60))
     commitAs(
       folder,
       'backups',

@@ -13,7 +13,7 @@ type Call = (...args: readonly unknown[]) => unknown
 const under = (process.env['CRASH_UNDER'] ?? '').split(':').filter((path) => path !== '')
 const log = process.env['CRASH_LOG'] ?? ''
 const [number = '', phase = ''] = (process.env['CRASH_AT'] ?? '').split(':')
-const signal = process.env['CRASH_SIGNAL'] === 'SIGINT' ? 'SIGINT' : 'SIGKILL'
+const signal = (['SIGINT', 'SIGTERM'] as const).find((one) => one === process.env['CRASH_SIGNAL']) ?? 'SIGKILL'
 const at = Number(number)
 const { appendFileSync, readdirSync, rmSync, lstatSync, writeSync } = fs
 const promisedRm = fs.promises.rm

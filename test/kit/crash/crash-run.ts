@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type ActionRun, runAction } from '../action.ts'
 import type { Github } from '../github/server.ts'
-import { cancelOn, type Ending } from './end-run.ts'
+import { type Ending, endings, followUp, signalOf } from './end-run.ts'
 import type { MessageGate } from './message-gate.ts'
 
 /** A moment at which a run can be ended: a change of a file that it makes, or a call that it sends, by number. */
@@ -45,9 +45,9 @@ export async function crashAtFile(folders: readonly string[], options: CrashRunO
   const textOf = async () => (existsSync(log) ? await readFile(log, 'utf8') : '')
   let ended = false
   let child: { pid: number; kill(signal: NodeJS.Signals): void } | undefined
-  const cancelling = async () => {
+  const following = async (ending: Ending) => {
     while (!ended && !(await textOf()).includes('fired\n')) await delay(10)
-    if (child !== undefined) await cancelOn(child, () => ended)
+    if (child !== undefined) await followUp(ending, child, () => ended)
   }
   try {
     let follow: Promise<void> | undefined
@@ -63,12 +63,12 @@ export async function crashAtFile(folders: readonly string[], options: CrashRunO
           ? {}
           : {
               CRASH_AT: `${crash.point.number}:${crash.point.phase}`,
-              CRASH_SIGNAL: crash.ending === 'SIGKILL' ? 'SIGKILL' : 'SIGINT'
+              CRASH_SIGNAL: signalOf(crash.ending)
             })
       },
       onStart: (started) => {
         child = started
-        if (crash?.ending === 'cancel') follow = cancelling()
+        if (crash !== undefined) follow = following(crash.ending)
       }
     })
     ended = true
@@ -107,13 +107,10 @@ function endableRun({ inputs, env, temp, crash }: CrashRunOptions) {
     end(): 'cut' | 'go' {
       fired = true
       if (child === undefined) return 'cut'
-      if (crash?.ending === 'SIGKILL') {
-        child.kill('SIGKILL')
-        return 'cut'
-      }
-      child.kill('SIGINT')
-      follow = cancelOn(child, () => ended)
-      return 'go'
+      if (crash === undefined) throw new Error('no ending was chosen')
+      child.kill(signalOf(crash.ending))
+      follow = followUp(crash.ending, child, () => ended)
+      return crash.ending === 'SIGKILL' ? 'cut' : 'go'
     },
     async run() {
       const run = await runAction({
@@ -183,10 +180,15 @@ export async function crashAtMessage(
 }
 
 /**
- * Some of the points, evenly spread, the first of them and the endings by chance from `seed`; all of them with CRASH_ALL=1, or the k-th of n
- * shares of all with CRASH_PART=k/n besides.
+ * Some of the points, evenly spread, the first of them and the endings by chance from `seed`; all of them with CRASH_ALL=1, by SIGKILL and the runner's
+ * sequence, or the k-th of n shares of all with CRASH_PART=k/n besides. CRASH_ENDING=<ending> takes that ending for each.
  */
 export function choosePoints(points: readonly Point[], most: number, seed: number): Crash[] {
+  const ending = endings.find((one) => one === process.env['CRASH_ENDING'])
+  return chosen(points, most, seed).map((crash) => (ending === undefined ? crash : { ...crash, ending }))
+}
+
+function chosen(points: readonly Point[], most: number, seed: number): Crash[] {
   if (process.env['CRASH_ALL'] === '1') {
     const [part = 1, parts = 1] = (process.env['CRASH_PART'] ?? '1/1').split('/').map(Number)
     return points
@@ -201,7 +203,13 @@ export function choosePoints(points: readonly Point[], most: number, seed: numbe
   const step = Math.max(points.length / most, 1)
   return Array.from({ length: Math.min(most, points.length) }, (_, index) => points[Math.floor((index + start) * step)])
     .filter((point) => point !== undefined)
-    .map((point) => ({ point, ending: next() < 0.7 ? 'SIGKILL' : 'cancel' }))
+    .map((point) => ({ point, ending: endingOf(next()) }))
+}
+
+/** Most runs are killed at once; the gentler endings share the rest. `chance`: from 0 to 1. */
+function endingOf(chance: number): Ending {
+  if (chance < 0.6) return 'SIGKILL'
+  return chance < 0.8 ? 'cancel' : chance < 0.9 ? 'SIGTERM' : 'SIGINT twice'
 }
 
 /** Numbers in [0, 1) that are the same for the same seed (mulberry32). */

@@ -1,8 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** How a run is ended: as the out-of-memory killer does, or as the runner cancels a step. */
-export type Ending = 'SIGKILL' | 'cancel'
+/** How a run is ended: as the out-of-memory killer does, as the runner cancels a step, by SIGTERM alone, or by a person who presses Ctrl-C twice. */
+export const endings = ['SIGKILL', 'cancel', 'SIGTERM', 'SIGINT twice'] as const
+export type Ending = (typeof endings)[number]
+
+/** The first signal of an ending. */
+export function signalOf(ending: Ending): 'SIGKILL' | 'SIGINT' | 'SIGTERM' {
+  return ending === 'SIGKILL' || ending === 'SIGTERM' ? ending : 'SIGINT'
+}
 
 interface Child {
   readonly pid: number
@@ -13,9 +19,19 @@ interface Child {
 const scale = 0.25
 const untilTerm = 7_500 * scale
 const untilKill = 2_500 * scale
+/** Between two presses of Ctrl-C, in ms. */
+const untilSecond = 100
+
+/** What comes after the first signal. */
+export async function followUp(ending: Ending, child: Child, ended: () => boolean): Promise<void> {
+  if (ending === 'cancel') await cancelOn(child, ended)
+  if (ending !== 'SIGINT twice') return
+  await delay(untilSecond)
+  if (!ended()) child.kill('SIGINT')
+}
 
 /** Goes on with what the runner does after SIGINT: SIGTERM, then SIGKILL for the process and all its children. */
-export async function cancelOn(child: Child, ended: () => boolean): Promise<void> {
+async function cancelOn(child: Child, ended: () => boolean): Promise<void> {
   const wait = async (ms: number) => {
     for (const until = performance.now() + ms; performance.now() < until && !ended(); ) await delay(10)
   }

@@ -65,7 +65,7 @@ test('T4: what comes from outside is inert, wherever it stands', () => {
     expect(text).not.toContain(piece)
 })
 
-test('it stays under the size that the runner takes, newest first', () => {
+test('F74: it stays under the size that the runner takes, with 10,000 backups, newest first', () => {
   const text = renderSummary(
     result({
       backups: Array.from({ length: 10_000 }, (_, n) => row(n)),
