@@ -47,7 +47,10 @@ export function gitError(step: string, repository: string, stderr: string): User
     })
   }
   if (/returned error: 403|Permission to .* denied|Write access to repository not granted/i.test(stderr)) {
-    return new UserError('SB403', what('The token may not do this'))
+    const scope = step === 'push' ? 'contents: write' : 'contents: read'
+    return new UserError('SB403', `${what('The token may not do this')}. This needs the permission \`${scope}\`.`, {
+      remedy: `Give the job \`permissions: ${scope}\`, or the token that permission on ${repository}.`
+    })
   }
   if (/returned error: 404|repository '[^']*' not found|Repository not found/i.test(stderr)) {
     return new UserError('SB405', what('The repository was not found'))

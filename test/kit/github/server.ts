@@ -7,6 +7,7 @@ import { type Fault, makeFaults } from './faults.ts'
 import { listen, type Received, receive, send, sendBytes } from './http.ts'
 import { issueHandlers } from './issues.ts'
 import { answerFaults, operations, requestFaults } from './openapi.ts'
+import { type Permissions, refusal } from './permissions.ts'
 import { releaseHandlers } from './releases.ts'
 import { repositoryHandlers } from './repositories.ts'
 import { type Answer, type Handlers, invalid, notFound, type Origins } from './route.ts'
@@ -71,6 +72,8 @@ export interface Github {
   forgetCalls(): void
   /** Asked at every moment of every request. */
   gate: Gate | undefined
+  /** What the token may do; everything while it is undefined. */
+  permissions: Permissions | undefined
   /** Serves requests whose path starts with `prefix` under GITHUB_SERVER_URL. */
   mount(prefix: string, handler: Mounted): void
   /** Ends the servers; throws when the double has answered what GitHub never would. */
@@ -185,6 +188,8 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
       const match = route.method === incoming.method ? route.pattern.exec(decoded) : null
       if (match === null) continue
       const params = match.groups ?? {}
+      const denied = github.permissions === undefined ? undefined : refusal(route.operation, github.permissions)
+      if (denied !== undefined) return denied
       const target = state.repositories.get(`${params['owner']}/${params['repo']}`)
       if (target === undefined && route.operation.includes('{owner}')) return notFound
       const isUpload = route.operation.endsWith('{release_id}/assets') && route.method === 'POST'
@@ -419,6 +424,7 @@ export async function startGithub(options: GithubOptions = {}): Promise<Github> 
       calls.length = 0
     },
     gate: undefined,
+    permissions: undefined,
     mount: (prefix, handler) => mounted.push({ prefix, handler }),
     async stop() {
       for (const server of [main, storage]) {
