@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import { UserError } from '../../src/errors.ts'
+import { startMessageGate } from '../kit/crash/message-gate.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
 import { restoreOf } from './restore-setup.ts'
@@ -110,6 +111,36 @@ describe('F68: a restore that is cut leaves the target as it was, or complete', 
     const running = restoreOf(desk, facts, server, 'cancelled', { context: own }).run()
     expect((await failure(running)).code).toBe('SB301')
     expect(await stateOf('cancelled')).toBe('nothing 0 1')
+  })
+})
+
+describe('F68: a run that is cancelled while the server ends the restore says what came of it', () => {
+  test.each(['before', 'after'] as const)('%s the commit reaches the server', async (phase) => {
+    await fresh('committing')
+    const gate = await startMessageGate(server.port)
+    const stop = new AbortController()
+    try {
+      let held = false
+      gate.gate = (message) => {
+        if (message.what !== 'commit' || message.phase !== phase || held) return 'go'
+        held = true
+        stop.abort(new UserError('SB301', 'The run was cancelled.'))
+        return 'go'
+      }
+      const own = { ...desk.context, signal: stop.signal }
+      const ended = await restoreOf(desk, facts, server, 'committing', { context: own, port: gate.port })
+        .run()
+        .then(
+          () => 'restored',
+          (error: unknown) => (error instanceof UserError ? error.code : String(error))
+        )
+      const state = await stateOf('committing')
+      expect(held).toBe(true)
+      expect([ended, state.startsWith('nothing')]).toEqual(ended === 'restored' ? [ended, false] : ['SB301', true])
+      if (phase === 'after') expect(ended).toBe('restored')
+    } finally {
+      await gate.close()
+    }
   })
 })
 

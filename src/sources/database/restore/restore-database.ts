@@ -122,13 +122,16 @@ interface Prepared {
   readonly inStages: DatabasePreview['inStages']
 }
 
+/** What is left for asking once a run was cancelled, in ms: GitHub ends it 7.5 s after it asked. */
+const afterAbortMs = 5000
+
 export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRestore {
   const { context, mode } = options
   const facts = ofType(options.facts, options.type ?? 'full')
   const { signal, clock } = context
 
-  const open = () =>
-    connect(options.target, { clock, signal, retries: options.retries, randomBytes: context.randomBytes }).catch(
+  const open = (until = signal) =>
+    connect(options.target, { clock, signal: until, retries: options.retries, randomBytes: context.randomBytes }).catch(
       (error: unknown) => {
         throw ofTarget(error)
       }
@@ -373,7 +376,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       try {
         await connection.query('commit')
       } catch (error) {
-        if (!connection.broken.aborted) throw error
+        if (!connection.broken.aborted && !signal.aborted) throw error
         await settleCommit(transaction?.id, error)
       }
       await releaseTarget(connection)
@@ -470,25 +473,27 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       .map((finding) => ({ ...finding, kind: 'note' as const }))
   }
 
-  /** The connection broke while the server ended the transaction: it is asked what came of it. */
+  /** The connection broke, or the run was cancelled, while the server ended the transaction: it is asked what came of it. */
   async function settleCommit(id: string | undefined, cause: unknown): Promise<void> {
     const unknown = new UserError('SB712', 'The connection was lost while the target ended the restore.', { cause })
     if (id === undefined) throw unknown
-    const again = await open().catch(() => {
+    const lost = () => {
       throw unknown
-    })
+    }
+    const until = signal.aborted ? AbortSignal.timeout(afterAbortMs) : signal
+    const again = await open(until).catch(lost)
     try {
       for (let tries = 0; tries < 30; tries += 1) {
-        const [row] = await again.query<{ status: string }>(
-          'select pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) as status',
-          [id]
-        )
+        const [row] = await again
+          .query<{ status: string }>('select pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) as status', [id])
+          .catch(lost)
         if (row?.status === 'committed') return
+        if (row?.status === 'aborted' && signal.aborted) throw cancelled(signal)
         if (row?.status === 'aborted')
           throw new UserError('SB708', 'The connection to the target was lost, and the server took everything back.', {
             cause
           })
-        await clock.sleep(1000, signal)
+        await clock.sleep(signal.aborted ? 100 : 1000, until).catch(lost)
       }
       throw unknown
     } finally {
