@@ -322,7 +322,8 @@ export async function wrongIn(driver: Destination, key: string): Promise<string[
     if (backup.id !== id) continue
     const manifest: {
       files: { name: string; sha256: string; volumes?: { name: string; sha256: string }[] }[]
-      shared: PackName[]
+      /** Left out by those who write backups without a pool. */
+      shared?: PackName[]
     } = JSON.parse(manifestBytes(backup).toString())
     if (manifest.files.length === 0) wrong.push(`${key}: no files`)
     const check = async (file: { name: string; sha256: string }, body: Body | undefined) => {
@@ -332,7 +333,7 @@ export async function wrongIn(driver: Destination, key: string): Promise<string[
     }
     for (const file of manifest.files.flatMap((one) => one.volumes ?? [one]))
       await check(file, await driver.get({ project, id }, file.name))
-    for (const pack of manifest.shared) await check(pack, await driver.pool?.get(project, pack.name))
+    for (const pack of manifest.shared ?? []) await check(pack, await driver.pool?.get(project, pack.name))
     return wrong
   }
   return [`${key}: not listed`]
