@@ -181,8 +181,10 @@ describe('a restore that one transaction of the target cannot hold', () => {
 describe('a whole project in several transactions', () => {
   let source: PostgresServer
   let target: PostgresServer
-  async function startTarget(): Promise<PostgresServer> {
-    const made = await startPostgres({ major: 15, settings: { max_locks_per_transaction: 10, max_connections: 20 } })
+  /** With 20 connections it promises 200 locks, and 208 are needed: one transaction is tried, and mostly runs out of them. */
+  async function startTarget(connections = 20): Promise<PostgresServer> {
+    const settings = { max_locks_per_transaction: 10, max_connections: connections }
+    const made = await startPostgres({ major: 15, settings })
     await loadSupabase(made, { user: false })
     return made
   }
@@ -241,6 +243,9 @@ describe('a whole project in several transactions', () => {
     const other = await openDesk()
     try {
       const held = (await capture(other, source, 'postgres')).facts
+      // In one transaction, tried first where that may do, no row would be seen before the lock is in the way.
+      await target.stop()
+      target = await startTarget(15)
       const restore = () => restoreOf(other, held, target, 'postgres', { user: 'postgres' })
       const blocking = await target.connect()
       // Rows come in all the same; the first foreign key to it has to wait.
