@@ -7,7 +7,7 @@ import { renderManifest } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import { UserError } from '../errors.ts'
 import { backupRows } from '../history/rows.ts'
-import { type BackupChoice, selectBackup, soleProject, withoutBareTargets } from '../history/select.ts'
+import { type BackupChoice, entriesMeant, selectBackup } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
@@ -31,9 +31,7 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
   const startedAt = clock.now()
   const started = clock.monotonic()
   const entries = await readAll(ports, options.project)
-  const meant = options.choice.kind === 'id' ? entries : withoutBareTargets(entries)
-  if (options.choice.kind !== 'id') soleProject(meant)
-  const copies = selectBackup(meant, options.choice, clock.now())
+  const copies = selectBackup(entriesMeant(entries, options.choice), options.choice, clock.now())
   const warnings: string[] = []
   let path: string | undefined
   for (const [index, copy] of copies.entries()) {

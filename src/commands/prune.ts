@@ -299,10 +299,8 @@ export async function pruneAfterBackup(
   rules: RetentionRules,
   ports: Ports
 ): Promise<{ readonly retention: Retention; readonly warnings: readonly string[]; readonly removed: number }> {
-  const entries: HistoryEntry[] = []
   try {
-    for (const destination of ports.destinations)
-      entries.push(...(await readHistory(destination, ports.context.clock.now(), project)))
+    const entries = await readAll(ports, project)
     const pruned = await ports.context.log.group('Removing what the rules no longer keep', () =>
       applyRetention(entries, rules, ports, false)
     )

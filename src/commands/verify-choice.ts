@@ -1,6 +1,6 @@
 import { isHeard } from '../archive/canary.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
-import { isFromTheFuture, selectBackup, soleProject, withoutBareTargets } from '../history/select.ts'
+import { entriesMeant, isFromTheFuture, selectBackup } from '../history/select.ts'
 import type { VerifyOptions } from './verify-copy.ts'
 
 /** The backups meant, each with its copies in all destinations. */
@@ -16,8 +16,7 @@ export function choose(
   // A word says itself which backup it is of, and that need not be the newest by the time it is told.
   const heard = choice.kind === 'latest' ? entries.filter((entry) => isHeardIn(entry, canaryWords)) : []
   if (heard.length > 0) return [...Map.groupBy(heard, (entry) => `${entry.ref.project}/${entry.ref.id}`).values()]
-  const meant = choice.kind === 'id' ? entries : withoutBareTargets(entries)
-  if (choice.kind !== 'id') soleProject(meant)
+  const meant = entriesMeant(entries, choice)
   if (choice.kind === 'latest' && meant.every((entry) => entry.manifest === null)) return []
   // Also one that failed before: it may have been the machine, and then a new verification clears it.
   const again = meant.map((entry) => ({ ...entry, damaged: false }))

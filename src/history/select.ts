@@ -67,6 +67,17 @@ export function withoutBareTargets(entries: readonly HistoryEntry[]): readonly H
   return backedUp.size === 0 ? entries : entries.filter((entry) => backedUp.has(entry.ref.project))
 }
 
+/**
+ * Those among which a choice is made when no id says which backup is meant: of one project, that is, and of none that is a restore's target alone. SB903
+ * names the projects where there are several.
+ */
+export function entriesMeant(entries: readonly HistoryEntry[], choice: BackupChoice): readonly HistoryEntry[] {
+  if (choice.kind === 'id') return entries
+  const meant = withoutBareTargets(entries)
+  soleProject(meant)
+  return meant
+}
+
 /** The one project that entries belong to; a UserError that names them when there are several. */
 export function soleProject(entries: readonly HistoryEntry[]): string | undefined {
   const projects = [...new Set(entries.map((entry) => entry.ref.project))].sort()

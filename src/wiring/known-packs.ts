@@ -1,14 +1,11 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { describeEncryption, type Encryption, keysOfPassphrase } from '../archive/encryption.ts'
+import { describeEncryption, type Encryption } from '../archive/encryption.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
-import { openEntry } from '../commands/fetch-backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { Destination, Pool } from '../destinations/destination.ts'
 import { asError, UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { type KnownPacks, newestWithPacks, readKnownPacks } from '../history/pool.ts'
-import { compressionOf } from './sealing.ts'
+import { withEarlier } from './earlier-backup.ts'
 
 /**
  * What a new backup may rely on in the pool of one place. What cannot be read there is a warning: everything is stored again. `earlier`: the project's
@@ -57,17 +54,12 @@ async function openedBy(
     .sort((a, b) => a.bytes - b.bytes)
     .at(0)
   if (entry === undefined || smallest === undefined) return new Set()
-  const dir = join(context.temp, 'earlier')
   try {
-    const { opened } = openEntry(entry, ports, {
-      dir,
-      keys: keysOfPassphrase(passphrase),
-      compression: await compressionOf(context),
-      trusted: []
-    })
     const { plainName } = splitStoredName(smallest.name)
-    await opened.fetch([plainName])
-    for await (const _ of opened.files.open(plainName)) break
+    await withEarlier(entry, passphrase, ports, async (opened) => {
+      await opened.fetch([plainName])
+      for await (const _ of opened.files.open(plainName)) break
+    })
     return new Set(entry.manifest?.shared.map(({ name }) => name))
   } catch (thrown) {
     if (!(thrown instanceof UserError) || thrown.code !== 'SB502') throw thrown
@@ -75,7 +67,5 @@ async function openedBy(
       `${destination.place}: the passphrase is not that of backup ${entry.ref.id}, so that every Storage file is stored again.`
     )
     return new Set()
-  } finally {
-    await rm(dir, { recursive: true, force: true })
   }
 }

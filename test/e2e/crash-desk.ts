@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { ListedBackup } from '../../src/destinations/destination.ts'
-import type { Crash } from '../kit/crash/crash-run.ts'
+import type { Crash, CrashedRun } from '../kit/crash/crash-run.ts'
 import { orphansOf } from '../kit/crash/end-run.ts'
 import { day } from '../kit/history.ts'
 import { type CrashPlace, wrongIn } from './crash-places.ts'
@@ -95,9 +95,8 @@ export async function openCrashDesk(makePlace: (root: string) => Promise<CrashPl
     expect(await place.debris()).toEqual([])
   }
   const report = async (command: string, points: number, crashes: number) => {
-    const file = process.env['CRASH_REPORT']
     const words = `${name} ${command}: ${points} points, ${crashes - missed} ended there, ${missed} not reached`
-    if (file !== undefined) await appendFile(file, `${words}\n`)
+    await note(words)
     // Points that are never reached would prove nothing.
     expect({ words, few: missed <= Math.max(1, crashes / 5) }).toEqual({ words, few: true })
     missed = 0
@@ -116,4 +115,23 @@ export async function openCrashDesk(makePlace: (root: string) => Promise<CrashPl
       await rm(root, { recursive: true, force: true })
     }
   }
+}
+
+/** A run that was ended, and where. One that never came to the point must have ended well: how many calls there are differs a little. */
+export async function endedAt(
+  crash: Crash,
+  temp: string,
+  run: () => Promise<CrashedRun>
+): Promise<{ readonly at: string; readonly ended: CrashedRun['run']; readonly fired: boolean }> {
+  const { run: ended, fired } = await run()
+  const at = `${crash.ending} ${crash.point.phase} ${crash.point.number} ${crash.point.what}`
+  expect({ at, fine: fired || ended.code === 0 }).toEqual({ at, fine: true })
+  expect({ at, orphans: await orphansOf(temp, 20_000) }).toEqual({ at, orphans: [] })
+  return { at, ended, fired }
+}
+
+/** Notes what was done in CRASH_REPORT, where that is asked for. */
+export async function note(words: string): Promise<void> {
+  const file = process.env['CRASH_REPORT']
+  if (file !== undefined) await appendFile(file, `${words}\n`)
 }

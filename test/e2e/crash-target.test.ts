@@ -1,13 +1,12 @@
-import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { choosePoints, crashAtMessage } from '../kit/crash/crash-run.ts'
-import { orphansOf } from '../kit/crash/end-run.ts'
 import { type RequestGate, startRequestGate } from '../kit/crash/request-gate.ts'
 import { type DoubleProject, type ManagementDouble, putFunction, startManagement } from '../kit/supabase/management.ts'
 import { type StorageDouble, startStorage } from '../kit/supabase/storage.ts'
-import { crashPatience, crashSeed } from './crash-desk.ts'
+import { crashPatience, crashSeed, endedAt, note } from './crash-desk.ts'
 import { accessToken, managementOf, serviceKey, targetRef } from './whole-project-setup.ts'
 
 const sourceRef = 'abcdefghijklmnopqrst'
@@ -129,11 +128,8 @@ test('F37, F68: a restore of files, functions and settings that is ended at any 
   let reached = 0
   for (const crash of crashes) {
     await anew()
-    const { run: ended, fired } = await run(inputs, crash)
-    const at = `${crash.ending} ${crash.point.phase} ${crash.point.number} ${crash.point.what}`
-    expect({ at, fine: fired || ended.code === 0 }).toEqual({ at, fine: true })
+    const { at, ended, fired } = await endedAt(crash, temp, () => run(inputs, crash))
     if (fired) reached += 1
-    expect({ at, orphans: await orphansOf(temp, 20_000) }).toEqual({ at, orphans: [] })
     const came = stateOf(target)
     // What the backup does not hold stays; what it holds is as it was or as it comes, and nothing else.
     expect({ at, own: came.files['avatars/own.txt'], function: came.management['function own'] }).toEqual({
@@ -162,9 +158,7 @@ test('F37, F68: a restore of files, functions and settings that is ended at any 
     expect((await readdir(join(temp, 'supabase-backup'))).filter((name) => !name.startsWith('result-'))).toEqual([])
   }
   expect(reached).toBeGreaterThanOrEqual(Math.floor(crashes.length * 0.8))
-  const report = process.env['CRASH_REPORT']
-  if (report !== undefined)
-    await appendFile(report, `restore of files, functions, settings: ${points.length} points, ${reached} ended there\n`)
+  await note(`restore of files, functions, settings: ${points.length} points, ${reached} ended there`)
 })
 
 function limitOf(state: ReturnType<typeof stateOf>): unknown {

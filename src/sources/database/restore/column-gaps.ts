@@ -1,4 +1,5 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { UserError } from '../../../errors.ts'
 import { listed, readable } from '../quote.ts'
 import type { RowsPlan } from './restore-plan.ts'
 import { readTableKey } from './table-keys.ts'
@@ -9,11 +10,21 @@ interface Row {
   readonly unfilled: string[]
 }
 
+/** Throws SB710 where `readColumnGaps` finds any. */
+export async function assertColumns(...given: Parameters<typeof readColumnGaps>): Promise<void> {
+  const gaps = await readColumnGaps(...given)
+  if (gaps.length === 0) return
+  throw new UserError('SB710', gaps.slice(0, 10).join(' '), {
+    remedy:
+      'Make the columns as they were in the backup (or leave `type: data` out, which brings the tables back with their rows), or choose `restore-mode: side-schema`, which puts the rows beside. With `exclude-tables` a table is left out.'
+  })
+}
+
 /**
  * Tables of the target that cannot take their rows of the backup, in words: columns of it are gone, or others came that demand a value and have none of their
  * own. Of tables that only get what they lack (`missing`) the latter are left out, unless `certain` says that there is something to bring.
  */
-export async function readColumnGaps(
+async function readColumnGaps(
   connection: Connection,
   plans: readonly RowsPlan[],
   certain: (plan: RowsPlan) => boolean

@@ -1,9 +1,10 @@
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import type { Finding } from '../../source.ts'
 import { qualified, quoteIdentifier, readable } from '../quote.ts'
 import { describeEntry } from './entry-sql.ts'
 import type { Replaced } from './replaced.ts'
-import type { RestorePlan } from './restore-plan.ts'
+import type { RestorePlan, RowsPlan } from './restore-plan.ts'
 import { readTableKey } from './table-keys.ts'
 
 /** A table of the target by its name. */
@@ -177,4 +178,21 @@ export async function foretellDangling(
       )
   }
   return told
+}
+
+/** Tables whose missing rows a restore will not find. */
+export async function foretellKeyless(connection: Connection, plans: readonly RowsPlan[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const { facts, copied } of plans) {
+    const key = await readTableKey(connection, facts)
+    if (key?.columns.every((column) => copied.columns.includes(column)) === true) continue
+    findings.push({
+      kind: 'todo',
+      subject: `table ${readable(facts)}`,
+      detail:
+        'it has no primary key and no unique key without nulls: which of its rows are missing cannot be told, and none would come back',
+      remedy: `restore-mode: side-schema, tables: ${readable(facts)}`
+    })
+  }
+  return findings
 }

@@ -26,21 +26,21 @@ import {
   isOfPlatform
 } from './check-after.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './choose.ts'
-import { readColumnGaps } from './column-gaps.ts'
+import { assertColumns } from './column-gaps.ts'
 import { compareRows, type TableComparison } from './compare-rows.ts'
 import { assertNothingLost, describeDropped } from './dropped.ts'
 import { describeEntry } from './entry-sql.ts'
 import { readExpressions } from './expressions.ts'
 import { toldForPeople } from './failure-remedy.ts'
-import { foretellDangling, foretellRefused, foretellUnkept } from './foretold.ts'
+import { foretellDangling, foretellKeyless, foretellRefused, foretellUnkept } from './foretold.ts'
 import { assertPlan, assertTarget } from './gates.ts'
 import { goesWith } from './gone-with-replaced.ts'
 import { readKnownObjects } from './known-objects.ts'
 import { planRestore } from './plan.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replaced.ts'
-import type { RestoreMode, RestorePlan, RowsPlan } from './restore-plan.ts'
+import type { RestoreMode, RestorePlan } from './restore-plan.ts'
+import { settleCommit } from './settle-commit.ts'
 import { locksOfAll } from './stages.ts'
-import { readTableKey } from './table-keys.ts'
 import { claimTarget, holdStill, readTarget, releaseTarget, type TargetState } from './target.ts'
 import { findMark, takeBack, type Unfinished } from './unfinished.ts'
 
@@ -121,9 +121,6 @@ interface Prepared {
   readonly replaced: Replaced | null
   readonly inStages: DatabasePreview['inStages']
 }
-
-/** What is left for asking once a run was cancelled, in ms: GitHub ends it 7.5 s after it asked. */
-const afterAbortMs = 5000
 
 export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRestore {
   const { context, mode } = options
@@ -210,7 +207,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       targetVersions: (await readPlatform(connection, catalog)).versions
     })
     assertPlan(plan, target)
-    assertColumns(await readColumnGaps(connection, plan.rows, () => false))
+    await assertColumns(connection, plan.rows, () => false)
     const locks = locksOfAll(plan.entries)
     // The server keeps some more room than it promises.
     const tooMany = locks > target.mostLocks * 1.25
@@ -297,7 +294,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
             )
           : undefined
         const unequal = new Set(comparison?.flatMap(({ table, missing }) => (missing === 0 ? [] : [table])))
-        assertColumns(await readColumnGaps(connection, plan.rows, (rows) => unequal.has(readable(rows.facts))))
+        await assertColumns(connection, plan.rows, (rows) => unequal.has(readable(rows.facts)))
         if (compare && replaced !== null) refused.unshift(...(await foretellRefused(connection, facts, replaced, plan)))
         const brought = plan.rows.filter(({ way }) => way !== 'jobs')
         return {
@@ -314,7 +311,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           refused,
           findings: [
             ...plan.findings,
-            ...(await withoutKey(
+            ...(await foretellKeyless(
               connection,
               plan.rows.filter(
                 ({ way, facts: { schema, name } }) => way === 'missing' && unequal.has(readable({ schema, name }))
@@ -377,7 +374,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         await connection.query('commit')
       } catch (error) {
         if (!connection.broken.aborted && !signal.aborted) throw error
-        await settleCommit(transaction?.id, error)
+        await settleCommit(transaction?.id, error, open, context)
       }
       await releaseTarget(connection)
       return restored
@@ -472,59 +469,6 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       )
       .map((finding) => ({ ...finding, kind: 'note' as const }))
   }
-
-  /** The connection broke, or the run was cancelled, while the server ended the transaction: it is asked what came of it. */
-  async function settleCommit(id: string | undefined, cause: unknown): Promise<void> {
-    const unknown = new UserError('SB712', 'The connection was lost while the target ended the restore.', { cause })
-    if (id === undefined) throw unknown
-    const lost = () => {
-      throw unknown
-    }
-    const until = signal.aborted ? AbortSignal.timeout(afterAbortMs) : signal
-    const again = await open(until).catch(lost)
-    try {
-      for (let tries = 0; tries < 30; tries += 1) {
-        const [row] = await again
-          .query<{ status: string }>('select pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) as status', [id])
-          .catch(lost)
-        if (row?.status === 'committed') return
-        if (row?.status === 'aborted' && signal.aborted) throw cancelled(signal)
-        if (row?.status === 'aborted')
-          throw new UserError('SB708', 'The connection to the target was lost, and the server took everything back.', {
-            cause
-          })
-        await clock.sleep(signal.aborted ? 100 : 1000, until).catch(lost)
-      }
-      throw unknown
-    } finally {
-      await again.close()
-    }
-  }
-}
-
-function assertColumns(gaps: readonly string[]): void {
-  if (gaps.length === 0) return
-  throw new UserError('SB710', gaps.slice(0, 10).join(' '), {
-    remedy:
-      'Make the columns as they were in the backup (or leave `type: data` out, which brings the tables back with their rows), or choose `restore-mode: side-schema`, which puts the rows beside. With `exclude-tables` a table is left out.'
-  })
-}
-
-/** Tables whose missing rows a restore will not find. */
-async function withoutKey(connection: Connection, plans: readonly RowsPlan[]): Promise<Finding[]> {
-  const findings: Finding[] = []
-  for (const { facts, copied } of plans) {
-    const key = await readTableKey(connection, facts)
-    if (key?.columns.every((column) => copied.columns.includes(column)) === true) continue
-    findings.push({
-      kind: 'todo',
-      subject: `table ${readable(facts)}`,
-      detail:
-        'it has no primary key and no unique key without nulls: which of its rows are missing cannot be told, and none would come back',
-      remedy: `restore-mode: side-schema, tables: ${readable(facts)}`
-    })
-  }
-  return findings
 }
 
 /** What is said of a connection names the input that a backup reads; a target comes from another. */
