@@ -1,8 +1,8 @@
 /** The tables of README.md, made from action.yml and the error codes. Pure. */
 import { z } from 'zod'
 import type { ErrorEntry } from '../src/error-codes.ts'
-import { commandNames } from '../src/inputs/declared.ts'
 import { fieldsSchema } from '../src/inputs/fields.ts'
+import { commandNames } from '../src/inputs/input-definitions.ts'
 
 export const actionSchema = z.strictObject({
   name: z.string(),

@@ -13,15 +13,15 @@ export default mergeConfig(base, {
         'src/archive/**/*.ts',
         'src/history/**/*.ts',
         'src/inputs/**/*.ts',
-        'src/inputs.ts',
-        'src/ui/escape.ts',
-        'src/redact.ts',
-        'src/connection-string.ts',
-        'src/tls-policy.ts',
-        'src/supabase-host.ts',
-        'src/commands/guard.ts',
+        'src/inputs/index.ts',
+        'src/text/escape.ts',
+        'src/base/redact.ts',
+        'src/base/connection-string.ts',
+        'src/base/tls-policy.ts',
+        'src/base/supabase-host.ts',
+        'src/commands/plaintext-policy.ts',
         'src/commands/restore-target.ts',
-        'src/sources/database/restore/gates.ts'
+        'src/sources/database/restore/target/preconditions.ts'
       ],
       reporter: ['text', 'json-summary', 'json'],
       thresholds: { lines: 100, branches: 100 }

@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs'
 import { Readable, type Writable } from 'node:stream'
 import { asError, cancelled, UserError } from '../errors.ts'
 import { type ByteStage, createPayloadOpener, DamagedPayload } from './age-stream.ts'
+import { feed } from './child-stdin.ts'
 import type { Compression, Lending } from './compression.ts'
 import type { OpenedHeader } from './encryption.ts'
-import { feed } from './feed.ts'
 import { splitStoredName } from './stored-names.ts'
 
 const readSize = 1024 * 1024

@@ -1,8 +1,8 @@
 import * as core from '@actions/core'
+import type { Redact } from '../base/redact.ts'
 import type { Clock } from '../context.ts'
 import type { Log } from '../log.ts'
-import type { Redact } from '../redact.ts'
-import { logLine, shorten } from '../ui/escape.ts'
+import { logLine, shorten } from '../text/escape.ts'
 
 /** Least time between two lines of progress. */
 const progressEveryMs = 10_000

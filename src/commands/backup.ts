@@ -1,27 +1,33 @@
 import { join } from 'node:path'
+import { makeBackupId } from '../archive/backup-id.ts'
 import { storedCanary } from '../archive/canary.ts'
 import type { Manifest, Part } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import type { SourceName } from '../archive/parts.ts'
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
-import { makeBackupId } from '../history/backup-id.ts'
 import type { Alarm } from '../history/comparison.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { backupRows } from '../history/history-rows.ts'
 import { isKeyShown } from '../history/recipients.ts'
-import { backupRows } from '../history/rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { Finding, SharedPacks, Source } from '../sources/source.ts'
-import { formatBytes } from '../ui/format.ts'
+import { formatBytes } from '../text/format.ts'
 import { captureSource, notCapturedNotes } from './capture-source.ts'
-import { guardPlaintext } from './guard.ts'
-import { acknowledgeEarlier, alarmsBeside, anomaly, describeDatabase, recipientWarnings } from './look-back.ts'
-import { type BackupOptions, frameOf } from './manifest-frame.ts'
+import {
+  acknowledgeEarlier,
+  alarmsBeside,
+  anomaly,
+  describeDatabase,
+  recipientWarnings
+} from './compare-with-history.ts'
+import { type BackupOptions, frameOf } from './manifest-fields.ts'
 import { type FactLists, packContents } from './pack-contents.ts'
+import { guardPlaintext } from './plaintext-policy.ts'
 import type { Ports, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
-import { backupBefore, type OpenEarlier, writeDiary } from './schema-diary.ts'
+import { backupBefore, type OpenEarlier, writeDiary } from './schema-changes.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000

@@ -2,6 +2,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
+import { checkRoom, type Room, takenBytes } from '../history/capacity.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import {
   type Alarm,
@@ -10,13 +11,12 @@ import {
   newestVerified,
   type ScheduledWorkflow
 } from '../history/freshness.ts'
-import { checkRoom, type Room, takenBytes } from '../history/room.ts'
-import { backupRows } from '../history/rows.ts'
+import { backupRows } from '../history/history-rows.ts'
 import { withoutBareTargets } from '../history/select.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
+import { formatBytes } from '../text/format.ts'
 import { badgeOf } from '../ui/badge.ts'
-import { formatBytes } from '../ui/format.ts'
 import { readAll } from './list.ts'
 import { type PlannedLabels, plannedLabels } from './plan.ts'
 import type { Ports } from './ports.ts'

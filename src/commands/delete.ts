@@ -1,7 +1,7 @@
 import type { Destination, DestinationName } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
-import { backupRows } from '../history/rows.ts'
+import { backupRows } from '../history/history-rows.ts'
 import { type BackupChoice, entriesMeant, selectBackup } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { readAll } from './list.ts'

@@ -2,6 +2,7 @@ import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { acknowledge } from '../history/acknowledge.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { backupRows } from '../history/history-rows.ts'
 import { unusedPackNames } from '../history/pool.ts'
 import {
   bytesOf,
@@ -11,9 +12,8 @@ import {
   unacknowledged,
   type Verdict
 } from '../history/retention.ts'
-import { backupRows } from '../history/rows.ts'
 import type { Result } from '../result.ts'
-import { formatBytes, formatCount, plural } from '../ui/format.ts'
+import { formatBytes, formatCount, plural } from '../text/format.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
 

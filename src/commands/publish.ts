@@ -8,7 +8,7 @@ import { UserError } from '../errors.ts'
 import { isWhole } from '../history/pool.ts'
 import type { DestinationResult } from '../result.ts'
 import type { SharedPacks } from '../sources/source.ts'
-import { formatBytes } from '../ui/format.ts'
+import { formatBytes } from '../text/format.ts'
 
 /** What a manifest says but the files, whose volumes differ with the limits of the place. */
 export type ManifestFrame = Omit<Manifest, 'files'>

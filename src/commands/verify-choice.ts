@@ -1,7 +1,7 @@
 import { isHeard } from '../archive/canary.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
 import { entriesMeant, isFromTheFuture, selectBackup } from '../history/select.ts'
-import type { VerifyOptions } from './verify-copy.ts'
+import type { VerifyOptions } from './verify-stored-copy.ts'
 
 /** The backups meant, each with its copies in all destinations. */
 export function choose(

@@ -1,13 +1,13 @@
 import type { Manifest, VerificationLevel } from '../archive/manifest.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, rank } from '../history/entries.ts'
-import { backupRows } from '../history/rows.ts'
+import { backupRows } from '../history/history-rows.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
 import { choose, isHeardIn, unreadableThatCount, wordsOfUnreadable } from './verify-choice.ts'
-import { type Checked, type VerifyOptions, type VerifyPorts, verifyCopy, writeRecord } from './verify-copy.ts'
+import { type Checked, type VerifyOptions, type VerifyPorts, verifyCopy, writeRecord } from './verify-stored-copy.ts'
 
 /** Most backups that `backup: all` verifies in one run, newest first. */
 export const mostAtOnce = 50

@@ -1,4 +1,4 @@
-import { isBackupId } from '../history/backup-id.ts'
+import { isBackupId } from '../archive/backup-id.ts'
 import { type BackupRef, largestSmallFile, type NotRead } from './destination.ts'
 
 /** The file whose presence makes a backup exist. */

@@ -1,5 +1,5 @@
 import type { Manifest, Part } from '../archive/manifest.ts'
-import { formatBytes, formatCount, formatDuration } from '../ui/format.ts'
+import { formatBytes, formatCount, formatDuration } from '../text/format.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
 import { isFromTheFuture } from './select.ts'
 

@@ -1,7 +1,7 @@
+import { timeOfBackupId } from '../archive/backup-id.ts'
 import { type Manifest, parseManifest, type VerificationLevel, verificationLevels } from '../archive/manifest.ts'
 import { parseVerificationRecord, type VerificationRecord } from '../archive/verification-record.ts'
 import type { BackupRef, Destination, DestinationName, ListedBackup } from '../destinations/destination.ts'
-import { timeOfBackupId } from './backup-id.ts'
 
 /** Name of the marker that keeps a backup whatever the retention rules say. */
 export const keepMarker = 'keep'

@@ -1,5 +1,5 @@
 import { storedCanary } from '../archive/canary.ts'
-import { formatAge, formatTime, plural } from '../ui/format.ts'
+import { formatAge, formatTime, plural } from '../text/format.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
 import { isKeyShown } from './recipients.ts'
 import { isFromTheFuture } from './select.ts'

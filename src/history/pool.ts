@@ -8,8 +8,8 @@ import {
   sealedForTheSame
 } from '../archive/pool-index.ts'
 import type { Body, Pool, PooledFile } from '../destinations/destination.ts'
+import { openEntryTable } from './compact-set.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
-import { openEntryTable } from './entry-table.ts'
 
 /** A pack that nobody needs stays this long: a backup that is being made may be about to name it. */
 const spareMs = 24 * 60 * 60 * 1000

@@ -1,5 +1,5 @@
+import { isBackupId } from '../archive/backup-id.ts'
 import { UserError } from '../errors.ts'
-import { isBackupId } from './backup-id.ts'
 import { futureToleranceMs, type HistoryEntry, newestFirst } from './entries.ts'
 
 /** Which backup is meant: the newest, one by its id, or the newest at or before a time. */

@@ -1,13 +1,13 @@
 import type { CompressionMethod } from '../archive/compression.ts'
 import type { SourceName } from '../archive/parts.ts'
 import type { SigningKey, VerifyKey } from '../archive/signature.ts'
+import type { Glob } from '../base/glob.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { DestinationName } from '../destinations/destination.ts'
-import type { Glob } from '../glob.ts'
 import type { HistoryFilter, SortOrder } from '../history/filter.ts'
 import type { BackupChoice } from '../history/select.ts'
-import type { Selection } from '../sources/database/selection.ts'
-import type { Moment } from './choice.ts'
+import type { Selection } from '../sources/database/catalog/selection.ts'
+import type { Moment } from './backup-selector.ts'
 import type { DashboardPlace, RepositoryName, SmtpServer } from './places.ts'
 
 /** A database, with what its connection string says of Supabase. */

@@ -1,8 +1,8 @@
-import { type ConnectionFields, describeConnection } from '../connection-string.ts'
-import { isSupabaseHost, noteOnDirectHost, refusalOfSupabasePlace, supabaseRefOf } from '../supabase-host.ts'
-import { decideTls } from '../tls-policy.ts'
+import { type ConnectionFields, describeConnection } from '../base/connection-string.ts'
+import { isSupabaseHost, noteOnDirectHost, refusalOfSupabasePlace, supabaseRefOf } from '../base/supabase-host.ts'
+import { decideTls } from '../base/tls-policy.ts'
 import type { DatabaseAccess } from './commands.ts'
-import type { InputName } from './declared.ts'
+import type { InputName } from './input-definitions.ts'
 import type { Problems } from './problems.ts'
 
 /** Collects what is to be told at the start. */

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { compressionMethods } from '../archive/compression.ts'
 import { verificationLevels } from '../archive/manifest.ts'
 import { sourceNames } from '../archive/parts.ts'
-import { type ConnectionFields, parseConnectionString } from '../connection-string.ts'
+import { type ConnectionFields, parseConnectionString } from '../base/connection-string.ts'
+import { isProjectRef } from '../base/supabase-host.ts'
 import { destinationNames } from '../destinations/destination.ts'
 import { sortOrders } from '../history/filter.ts'
 import { backupRowSchema } from '../result.ts'
-import { isProjectRef } from '../supabase-host.ts'
-import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './choice.ts'
+import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './backup-selector.ts'
 import { type CheckSql, restoreModes, verifyModes } from './commands.ts'
-import { type DefaultedName, declaredInputs, defaultOf, type InputName } from './declared.ts'
+import { type DefaultedName, declaredInputs, defaultOf, type InputName } from './input-definitions.ts'
 import {
   parseAcceptedRecipients,
   parseIdentities,

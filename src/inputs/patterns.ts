@@ -1,5 +1,5 @@
-import { type Glob, parseGlob } from '../glob.ts'
-import { parsePattern } from '../sources/database/patterns.ts'
+import { type Glob, parseGlob } from '../base/glob.ts'
+import { parsePattern } from '../sources/database/catalog/patterns.ts'
 import { accepted, hasControl, type Parse, refused, unlessRefused } from './parsed.ts'
 
 const longestPattern = 300

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import { refOfApiHost } from '../supabase-host.ts'
-import { isLoopback } from '../tls-policy.ts'
+import { refOfApiHost } from '../base/supabase-host.ts'
+import { isLoopback } from '../base/tls-policy.ts'
 import { accepted, hasControl, type Parse, refused } from './parsed.ts'
 
 /** A repository on the server that the run belongs to. */

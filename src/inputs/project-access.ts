@@ -1,7 +1,7 @@
 import type { SourceName } from '../archive/parts.ts'
-import { refOfApiHost } from '../supabase-host.ts'
+import { refOfApiHost } from '../base/supabase-host.ts'
 import type { DatabaseAccess, Included, ManagementAccess, StorageAccess } from './commands.ts'
-import type { InputName } from './declared.ts'
+import type { InputName } from './input-definitions.ts'
 import type { Problems } from './problems.ts'
 
 /** What was given for one project, source or target. */

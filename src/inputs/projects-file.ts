@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { declaredInputs, inputNames } from './declared.ts'
+import { declaredInputs, inputNames } from './input-definitions.ts'
 
 /** Inputs that an entry may set: all but those that only make sense for the plan itself. */
 export const projectInputs = inputNames.filter((name) => !['command', 'projects', 'project'].includes(name))

@@ -1,8 +1,8 @@
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { declaredInputs } from './declared.ts'
 import { fieldsSchema } from './fields.ts'
+import { declaredInputs } from './input-definitions.ts'
 import { projectInputs, projectsFileSchema } from './projects-file.ts'
 
 /** One project of the file, with what `defaults` say for it. */

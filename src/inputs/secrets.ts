@@ -1,5 +1,5 @@
-import { parseConnectionString } from '../connection-string.ts'
-import { declaredInputs, type InputName, inputNames } from './declared.ts'
+import { parseConnectionString } from '../base/connection-string.ts'
+import { declaredInputs, type InputName, inputNames } from './input-definitions.ts'
 import { parseSmtp } from './places.ts'
 
 const connectionStrings: readonly InputName[] = ['database-url', 'verify-database-url', 'target-database-url']

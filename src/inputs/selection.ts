@@ -1,4 +1,4 @@
-import type { Selection } from '../sources/database/selection.ts'
+import type { Selection } from '../sources/database/catalog/selection.ts'
 import type { FieldsOf } from './fields.ts'
 import type { Problems } from './problems.ts'
 

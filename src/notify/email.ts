@@ -1,4 +1,4 @@
-import type { Mail } from '../clients/smtp.ts'
+import type { Mail } from '../clients/network/smtp.ts'
 import { type Channel, isWanted, type NotifyOn } from './channel.ts'
 import { details, headline } from './notice.ts'
 

@@ -1,5 +1,5 @@
-import type { Issue, Issues } from '../clients/github-issues.ts'
-import { plural } from '../ui/format.ts'
+import type { Issue, Issues } from '../clients/github/issues.ts'
+import { plural } from '../text/format.ts'
 import { prose } from '../ui/summary/markup.ts'
 import type { Channel } from './channel.ts'
 import { details, headline, type Notice } from './notice.ts'

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { destinationNames } from '../destinations/destination.ts'
 import { type ErrorCode, errorCodes } from '../error-codes.ts'
 import { type Result, resultSchema } from '../result.ts'
-import { shorten, visible } from '../ui/escape.ts'
-import { formatBytes, formatDuration, plural } from '../ui/format.ts'
+import { shorten, visible } from '../text/escape.ts'
+import { formatBytes, formatDuration, plural } from '../text/format.ts'
 
 const { command, status, verified } = resultSchema.shape
 

@@ -1,4 +1,4 @@
-import type { SendHttp } from '../clients/http-post.ts'
+import type { SendHttp } from '../clients/network/http-post.ts'
 import { UserError } from '../errors.ts'
 import type { Channel } from './channel.ts'
 

@@ -1,4 +1,4 @@
-import type { SendHttp } from '../clients/http-post.ts'
+import type { SendHttp } from '../clients/network/http-post.ts'
 import { type Channel, isWanted, type NotifyOn } from './channel.ts'
 import type { Notice } from './notice.ts'
 

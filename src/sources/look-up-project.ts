@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Management } from '../clients/supabase-management.ts'
+import type { Management } from '../clients/supabase/management.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
 import { reasonOf } from './management-reason.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Management } from '../clients/supabase-management.ts'
-import { ManagementError, neededManagementScope } from '../clients/supabase-management-errors.ts'
+import type { Management } from '../clients/supabase/management.ts'
+import { ManagementError, neededManagementScope } from '../clients/supabase/management-errors.ts'
 
 const path = '/api-keys?reveal=true'
 const keysSchema = z.array(

@@ -1,4 +1,4 @@
-import { ManagementError } from '../clients/supabase-management-errors.ts'
+import { ManagementError } from '../clients/supabase/management-errors.ts'
 
 /** The reason in short, for the plain manifest as well: codes, statuses and scopes, no names. */
 export function reasonOf(thrown: unknown): string {

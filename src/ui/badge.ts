@@ -1,5 +1,5 @@
 import type { VerificationLevel } from '../archive/manifest.ts'
-import { formatAge } from './format.ts'
+import { formatAge } from '../text/format.ts'
 
 /** What a shields.io endpoint badge is made of: https://shields.io/badges/endpoint-badge */
 export interface Badge {

@@ -1,11 +1,11 @@
 import { fingerprintOf } from '../archive/encryption.ts'
-import { connectGithub } from '../clients/github.ts'
-import { openWorkflows } from '../clients/github-workflows.ts'
+import { connectGithub } from '../clients/github/index.ts'
+import { openWorkflows } from '../clients/github/workflows.ts'
 import { runCheck } from '../commands/check.ts'
 import type { Ports } from '../commands/ports.ts'
-import type { CheckInputs } from '../inputs.ts'
+import type { CheckInputs } from '../inputs/index.ts'
 import type { Result } from '../result.ts'
-import type { RunPlace } from './run-place.ts'
+import type { RunPlace } from './run-context.ts'
 
 /** Runs `command: check`. */
 export async function check(inputs: CheckInputs, ports: Ports, place: RunPlace): Promise<Result> {

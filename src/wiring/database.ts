@@ -1,13 +1,13 @@
 import type { Manifest } from '../archive/manifest.ts'
-import { actionCache } from '../clients/action-cache.ts'
+import { actionCache } from '../clients/github/action-cache.ts'
 import { connect } from '../clients/postgres/connect.ts'
 import type { Connection } from '../clients/postgres/connection.ts'
 import { findClientPrograms } from '../clients/postgres/find-programs.ts'
 import { installClientPrograms } from '../clients/postgres/install-programs.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
 import type { Context } from '../context.ts'
-import type { BackupInputs, DatabaseAccess } from '../inputs.ts'
-import { type DatabaseSource, openDatabaseSource } from '../sources/database/capture.ts'
+import type { BackupInputs, DatabaseAccess } from '../inputs/index.ts'
+import { type DatabaseSource, openDatabaseSource } from '../sources/database/dump/capture.ts'
 
 /** Larger tables are counted, not hashed: hashing reads the table once more. */
 const hashLimitBytes = 20 * 1024 ** 3

@@ -1,9 +1,9 @@
 import { runDownload } from '../commands/download.ts'
 import type { Ports } from '../commands/ports.ts'
-import type { DownloadInputs } from '../inputs.ts'
+import type { DownloadInputs } from '../inputs/index.ts'
 import type { Result } from '../result.ts'
-import type { RunPlace } from './run-place.ts'
-import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
+import { compressionOf, keysFor, trustedKeys } from './packer-encryption.ts'
+import type { RunPlace } from './run-context.ts'
 
 /** Runs `command: download`. */
 export async function download(inputs: DownloadInputs, ports: Ports, place: RunPlace): Promise<Result> {

@@ -5,7 +5,7 @@ import type { OpenedBackup } from '../archive/unpack.ts'
 import { openEntry } from '../commands/fetch-backup.ts'
 import type { Ports } from '../commands/ports.ts'
 import type { HistoryEntry } from '../history/entries.ts'
-import { compressionOf } from './sealing.ts'
+import { compressionOf } from './packer-encryption.ts'
 
 /** Opens an earlier backup with what a backup run has: nothing, or its passphrase. What was fetched of it is removed at the end. */
 export async function withEarlier<T>(

@@ -1,6 +1,6 @@
 import type { Ports } from '../commands/ports.ts'
-import type { OpenEarlier } from '../commands/schema-diary.ts'
-import type { BackupInputs } from '../inputs.ts'
+import type { OpenEarlier } from '../commands/schema-changes.ts'
+import type { BackupInputs } from '../inputs/index.ts'
 import { withEarlier } from './earlier-backup.ts'
 
 /** Larger lists are not fetched just to name what changed. */

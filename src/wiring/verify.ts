@@ -1,10 +1,10 @@
 import type { Ports } from '../commands/ports.ts'
 import { runVerify } from '../commands/verify.ts'
-import type { VerifyInputs } from '../inputs.ts'
+import type { VerifyInputs } from '../inputs/index.ts'
 import type { Result } from '../result.ts'
+import { compressionOf, keysFor, trustedKeys } from './packer-encryption.ts'
 import { proverOf } from './prove.ts'
-import type { RunPlace } from './run-place.ts'
-import { compressionOf, keysFor, trustedKeys } from './sealing.ts'
+import type { RunPlace } from './run-context.ts'
 
 /** Runs `command: verify`. */
 export async function verify(inputs: VerifyInputs, ports: Ports, place: RunPlace): Promise<Result> {

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { encryptionFor, keysOf } from '../../src/archive/encryption.ts'
 import { createPacker } from '../../src/archive/pack.ts'
 import { lendStoredFile } from '../../src/archive/stored-bytes.ts'
-import { createCompression, findZstd } from '../../src/clients/zstd.ts'
+import { createCompression, findZstd } from '../../src/clients/process/zstd.ts'
 import { UserError } from '../../src/errors.ts'
 
 const never = new AbortController().signal

@@ -7,8 +7,8 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encryptionFor } from '../../src/archive/encryption.ts'
 import { createPacker, type Packer } from '../../src/archive/pack.ts'
-import { childEnvironment, type RunningChild, startChild } from '../../src/clients/child-process.ts'
-import { createCompression, findZstd } from '../../src/clients/zstd.ts'
+import { childEnvironment, type RunningChild, startChild } from '../../src/clients/process/child-process.ts'
+import { createCompression, findZstd } from '../../src/clients/process/zstd.ts'
 import { UserError } from '../../src/errors.ts'
 
 const never = new AbortController().signal

@@ -13,7 +13,7 @@ import { type Manifest, renderManifest } from '../../src/archive/manifest.ts'
 import { createPacker } from '../../src/archive/pack.ts'
 import { recoveryText } from '../../src/archive/recovery.ts'
 import { openStoredFile } from '../../src/archive/stored-bytes.ts'
-import { createCompression, findZstd } from '../../src/clients/zstd.ts'
+import { createCompression, findZstd } from '../../src/clients/process/zstd.ts'
 import { exampleManifest } from '../unit/archive/manifests.ts'
 
 const run = promisify(execFile)

@@ -14,7 +14,7 @@ import { type Manifest, parseManifest, renderManifest, type StoredFile } from '.
 import { createPacker, type Packer } from '../../src/archive/pack.ts'
 import { openStoredFile } from '../../src/archive/stored-bytes.ts'
 import { foreignNames, type OpenedBackup, openBackup } from '../../src/archive/unpack.ts'
-import { createCompression, findZstd } from '../../src/clients/zstd.ts'
+import { createCompression, findZstd } from '../../src/clients/process/zstd.ts'
 import { UserError } from '../../src/errors.ts'
 import { exampleManifest } from '../unit/archive/manifests.ts'
 

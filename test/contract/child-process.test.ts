@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { childEnvironment, runChild, startChild } from '../../src/clients/child-process.ts'
+import { childEnvironment, runChild, startChild } from '../../src/clients/process/child-process.ts'
 
 let home = ''
 beforeAll(async () => {

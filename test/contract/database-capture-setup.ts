@@ -7,16 +7,16 @@ import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
 import type { AddFile } from '../../src/archive/files.ts'
 import { connect } from '../../src/clients/postgres/connect.ts'
 import type { Connection } from '../../src/clients/postgres/connection.ts'
-import { systemClock, systemRandomBytes } from '../../src/clients/system.ts'
+import { systemClock, systemRandomBytes } from '../../src/clients/process/system.ts'
 import type { Context } from '../../src/context.ts'
+import { everything } from '../../src/sources/database/catalog/selection.ts'
 import {
   type DatabaseSource,
   type DatabaseSourceOptions,
   openDatabaseSource
-} from '../../src/sources/database/capture.ts'
-import { compareDatabase, readDatabaseState } from '../../src/sources/database/copy-state.ts'
-import { everything } from '../../src/sources/database/selection.ts'
-import { beginReading, sessionSettings } from '../../src/sources/database/snapshot.ts'
+} from '../../src/sources/database/dump/capture.ts'
+import { compareDatabase, readDatabaseState } from '../../src/sources/database/dump/database-state.ts'
+import { beginReading, sessionSettings } from '../../src/sources/database/dump/snapshot.ts'
 import type { Captured, Finding } from '../../src/sources/source.ts'
 import type { PostgresServer } from '../kit/postgres/server.ts'
 

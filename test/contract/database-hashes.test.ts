@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { columnForm } from '../../src/sources/database/column-form.ts'
-import { hashStatement, sumLargeObjects } from '../../src/sources/database/hashes.ts'
+import { columnForm } from '../../src/sources/database/catalog/column-form.ts'
+import { hashStatement, sumLargeObjects } from '../../src/sources/database/dump/hashes.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { openConnection } from './database-capture-setup.ts'
 

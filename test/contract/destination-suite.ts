@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { makeBackupId } from '../../src/archive/backup-id.ts'
 import type { Context } from '../../src/context.ts'
 import {
   type BackupRef,
@@ -14,7 +15,6 @@ import {
   largestSmallFile,
   type Volume
 } from '../../src/destinations/destination.ts'
-import { makeBackupId } from '../../src/history/backup-id.ts'
 import { readHistory } from '../../src/history/entries.ts'
 
 /** One place, empty at the beginning, for one test. */

@@ -20,8 +20,8 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Destination } from '../../src/destinations/destination.ts'
-import { folderDestination } from '../../src/destinations/folder.ts'
-import { guarded } from '../../src/destinations/folder-files.ts'
+import { guarded } from '../../src/destinations/folder/files.ts'
+import { folderDestination } from '../../src/destinations/folder/index.ts'
 import {
   destinationSuite,
   keyOf,

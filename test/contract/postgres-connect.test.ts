@@ -3,7 +3,7 @@ import { connect } from '../../src/clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../src/clients/postgres/connection.ts'
 import { sqlStateOf } from '../../src/clients/postgres/server-error.ts'
 import type { TlsPolicy } from '../../src/clients/postgres/tls.ts'
-import { systemClock } from '../../src/clients/system.ts'
+import { systemClock } from '../../src/clients/process/system.ts'
 import type { Clock } from '../../src/context.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 

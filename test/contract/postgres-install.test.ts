@@ -8,7 +8,7 @@ import { findClientPrograms } from '../../src/clients/postgres/find-programs.ts'
 import { installClientPrograms, installServerPrograms } from '../../src/clients/postgres/install-programs.ts'
 import type { PackageCache } from '../../src/clients/postgres/package-cache.ts'
 import { pgdgKey } from '../../src/clients/postgres/pgdg-key.ts'
-import { systemClock } from '../../src/clients/system.ts'
+import { systemClock } from '../../src/clients/process/system.ts'
 import type { Log } from '../../src/log.ts'
 import { run, runOk } from '../kit/postgres/programs.ts'
 

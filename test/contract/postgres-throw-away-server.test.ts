@@ -10,7 +10,7 @@ import { findServerPrograms } from '../../src/clients/postgres/find-programs.ts'
 import { removeLeftoverServers } from '../../src/clients/postgres/leftover-servers.ts'
 import type { ServerPrograms } from '../../src/clients/postgres/programs.ts'
 import { startThrowAwayServer } from '../../src/clients/postgres/throw-away-server.ts'
-import { systemClock } from '../../src/clients/system.ts'
+import { systemClock } from '../../src/clients/process/system.ts'
 import type { Log } from '../../src/log.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
 

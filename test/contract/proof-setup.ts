@@ -9,7 +9,7 @@ import {
   type DatabaseProof,
   type DatabaseProverOptions,
   databaseProver
-} from '../../src/sources/database/proof/prove-database.ts'
+} from '../../src/sources/database/verify/prove-database.ts'
 import { binDirOf, type Major } from '../kit/postgres/programs.ts'
 import type { Desk } from './database-capture-setup.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Destination } from '../../src/destinations/destination.ts'
-import { type RepositoryOptions, repositoryDestination } from '../../src/destinations/repository.ts'
+import { type RepositoryOptions, repositoryDestination } from '../../src/destinations/repository/index.ts'
 import {
   commitAs,
   type GitRequest,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { repositoryDestination } from '../../src/destinations/repository.ts'
+import { repositoryDestination } from '../../src/destinations/repository/index.ts'
 import { startGitServer } from '../kit/git/git-server.ts'
 import { destinationSuite } from './destination-suite.ts'
 

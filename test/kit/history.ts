@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { makeBackupId } from '../../src/archive/backup-id.ts'
 import { type Manifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
 import type { BackupRef, Destination, Volume } from '../../src/destinations/destination.ts'
-import { makeBackupId } from '../../src/history/backup-id.ts'
 import { type GithubState, type RepositoryState, seedArtifact } from './github/state.ts'
 
 export const day = 24 * 60 * 60 * 1000

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { actionSchema, errorPage, inputTable, outputTable, withTable } from '../../scripts/tables.ts'
 import { errorCodes } from '../../src/error-codes.ts'
-import { declaredInputs, inputNames } from '../../src/inputs/declared.ts'
 import { fieldsSchema } from '../../src/inputs/fields.ts'
-import { readInputs } from '../../src/inputs.ts'
+import { readInputs } from '../../src/inputs/index.ts'
+import { declaredInputs, inputNames } from '../../src/inputs/input-definitions.ts'
 
 const action = actionSchema.parse(
   parse(readFileSync(fileURLToPath(new URL('../../action.yml', import.meta.url)), 'utf8'))

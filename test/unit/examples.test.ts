@@ -6,8 +6,8 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { matrixOf } from '../../src/commands/plan.ts'
 import { UserError } from '../../src/errors.ts'
+import { readInputs } from '../../src/inputs/index.ts'
 import { readProjects } from '../../src/inputs/read-projects.ts'
-import { readInputs } from '../../src/inputs.ts'
 import { fillIn } from '../kit/workflows/expressions.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

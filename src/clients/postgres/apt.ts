@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import path from 'node:path'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
-import { type ChildResult, childEnvironment, runChild } from '../child-process.ts'
+import { type ChildResult, childEnvironment, runChild } from '../process/child-process.ts'
 
 /** A package archive that is asked besides those that the machine knows. */
 export interface AptRepository {

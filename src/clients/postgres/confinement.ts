@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import { asError } from '../../errors.ts'
-import { childEnvironment, startChild } from '../child-process.ts'
+import { childEnvironment, startChild } from '../process/child-process.ts'
 import type { ServerUser } from './server-user.ts'
 
 // A restored database runs code of its project with the rights of its server's superuser: checks, generated columns, expressions of indexes and

@@ -1,6 +1,6 @@
 import type { Clock, RandomBytes } from '../../context.ts'
 import { asError, cancelled, UserError } from '../../errors.ts'
-import { systemRandomBytes } from '../system.ts'
+import { systemRandomBytes } from '../process/system.ts'
 import type { Connection, ConnectionTarget } from './connection.ts'
 import { connectionError } from './connection-error.ts'
 import { guardMessages } from './message-guard.ts'

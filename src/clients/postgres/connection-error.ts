@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
-import { describeConnection } from '../../connection-string.ts'
+import { describeConnection } from '../../base/connection-string.ts'
+import { isSupabaseHost } from '../../base/supabase-host.ts'
 import type { ErrorCode } from '../../error-codes.ts'
 import { asError, UserError } from '../../errors.ts'
-import { isSupabaseHost } from '../../supabase-host.ts'
 import type { ConnectionTarget } from './connection.ts'
 import { type ServerError, serverErrorOf } from './server-error.ts'
 

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { childEnvironment } from '../child-process.ts'
+import { childEnvironment } from '../process/child-process.ts'
 import type { ConnectionTarget } from './connection.ts'
 import { rootsOf } from './socket.ts'
 

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { access, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { asError, UserError } from '../../errors.ts'
-import { childEnvironment, runChild } from '../child-process.ts'
+import { childEnvironment, runChild } from '../process/child-process.ts'
 import {
   chooseClient,
   isOlderThanServer,

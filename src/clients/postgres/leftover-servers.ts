@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { lstat, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { isDeadRun } from '../run-mark.ts'
+import { isDeadRun } from '../process/run-mark.ts'
 
 /** How the folders of throw-away servers begin. */
 export const leftoverPrefix = 'sb-server-'

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { UserError } from '../../errors.ts'
-import { childEnvironment, runChild } from '../child-process.ts'
+import { childEnvironment, runChild } from '../process/child-process.ts'
 
 /** The operating system's user that a throw-away server runs as. */
 export interface ServerUser {

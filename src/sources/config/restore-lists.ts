@@ -1,5 +1,5 @@
-import type { Management } from '../../clients/supabase-management.ts'
-import { ManagementError } from '../../clients/supabase-management-errors.ts'
+import type { Management } from '../../clients/supabase/management.ts'
+import { ManagementError } from '../../clients/supabase/management-errors.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Finding } from '../source.ts'
 import { at, sameValue, shown } from './difference.ts'

@@ -6,11 +6,10 @@ import {
   configSectionNames
 } from '../../archive/contents-config.ts'
 import type { Files } from '../../archive/files.ts'
-import type { Management } from '../../clients/supabase-management.ts'
-import { ManagementError } from '../../clients/supabase-management-errors.ts'
+import type { Management } from '../../clients/supabase/management.ts'
+import { ManagementError } from '../../clients/supabase/management-errors.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
-import { readSection } from '../config.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Finding } from '../source.ts'
 import {
@@ -23,6 +22,7 @@ import {
   sameValue,
   shown
 } from './difference.ts'
+import { readSection } from './index.ts'
 import { fingerprintOfJwtSecret, lookAtJwtSecret } from './jwt-secret.ts'
 import { addThirdPartyAuth, lookAtKeys, lookAtProviders } from './restore-lists.ts'
 import type { ConfigChange, RestoredConfig } from './restored.ts'

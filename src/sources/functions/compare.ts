@@ -1,5 +1,5 @@
 import type { EdgeFunction } from '../../archive/contents-functions.ts'
-import type { Management } from '../../clients/supabase-management.ts'
+import type { Management } from '../../clients/supabase/management.ts'
 import { reasonOf } from '../management-reason.ts'
 import { type ListedFunction, readBundle, readFunction } from './read-function.ts'
 import { sha256 } from './source-paths.ts'

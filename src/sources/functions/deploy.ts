@@ -1,5 +1,5 @@
 import type { EdgeFunction } from '../../archive/contents-functions.ts'
-import type { Management } from '../../clients/supabase-management.ts'
+import type { Management } from '../../clients/supabase/management.ts'
 import { functionPath } from './read-function.ts'
 
 /** Content of a function's files by their names in the archive. */

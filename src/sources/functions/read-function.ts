@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Management } from '../../clients/supabase-management.ts'
-import { shapeError } from '../../clients/supabase-management-errors.ts'
+import type { Management } from '../../clients/supabase/management.ts'
+import { shapeError } from '../../clients/supabase/management-errors.ts'
 import { reasonOf } from '../management-reason.ts'
 import { findImportMap, usesBareNames } from './import-map.ts'
 import { dispositionParameter, parseMultipart } from './multipart.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
-import type { ObjectInfo, SupabaseStorage } from '../../clients/supabase-storage.ts'
+import type { ObjectInfo, SupabaseStorage } from '../../clients/supabase/storage.ts'
 import { asError, UserError } from '../../errors.ts'
 import { OverBudget } from './budget.ts'
 import type { ListedObject } from './listing.ts'

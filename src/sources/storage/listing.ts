@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
+import { type Glob, globMatches } from '../../base/glob.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
-import { isAddressable, plainEtag, type SupabaseStorage } from '../../clients/supabase-storage.ts'
-import { type Glob, globMatches } from '../../glob.ts'
-import type { LineFile } from './object-lines.ts'
+import { isAddressable, plainEtag, type SupabaseStorage } from '../../clients/supabase/storage.ts'
+import type { LineFile } from './jsonl-file.ts'
 
 const nullable = z
   .string()

@@ -1,5 +1,5 @@
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
-import type { SupabaseStorage } from '../../clients/supabase-storage.ts'
+import type { SupabaseStorage } from '../../clients/supabase/storage.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
 import { holdsFiles } from './listing.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { StorageBucketFacts, StoredObject } from '../../archive/contents-storage.ts'
-import type { Management } from '../../clients/supabase-management.ts'
-import { ManagementError } from '../../clients/supabase-management-errors.ts'
+import type { Management } from '../../clients/supabase/management.ts'
+import { ManagementError } from '../../clients/supabase/management-errors.ts'
 import { reasonOf } from '../management-reason.ts'
 import type { Finding } from '../source.ts'
 

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { formatBytes, formatCount, formatDuration } from '../../text/format.ts'
 import type { DashboardBackup, DashboardProof } from './data.ts'
 
 export type Tone = 'good' | 'fair' | 'attention' | 'bad'

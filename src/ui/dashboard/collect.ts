@@ -1,6 +1,6 @@
-import { changesBetween } from '../../history/diary.ts'
 import { type HistoryEntry, newestFirst } from '../../history/entries.ts'
 import { checkProject, type ScheduledWorkflow } from '../../history/freshness.ts'
+import { changesBetween } from '../../history/schema-changes.ts'
 import { isFromTheFuture } from '../../history/select.ts'
 import { nextTimes, scheduledTimes } from '../../history/workflow-schedule.ts'
 import type { DashboardBackup, DashboardData, DashboardPlace, DashboardProject, DashboardProof } from './data.ts'

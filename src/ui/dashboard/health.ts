@@ -1,4 +1,4 @@
-import { formatAge } from '../format.ts'
+import { formatAge } from '../../text/format.ts'
 import type { DashboardBackup, DashboardData, DashboardProject } from './data.ts'
 
 /** How a project stands. `unknown`: the page is too old to say. */

@@ -1,5 +1,5 @@
 import type { Result } from '../../result.ts'
-import { inert } from '../escape.ts'
+import { inert } from '../../text/escape.ts'
 
 /** Versions, for whoever has to look closely: one small line at the end. */
 export function about(result: Result): string {

@@ -1,5 +1,5 @@
 import type { BackupRow, Result } from '../../result.ts'
-import { formatAge, formatBytes, formatCount } from '../format.ts'
+import { formatAge, formatBytes, formatCount } from '../../text/format.ts'
 import { list, prose, section } from './markup.ts'
 
 /** What is other than in the backup before: numbers, and the shape of the database. */

@@ -1,5 +1,5 @@
 import type { Result } from '../../result.ts'
-import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../../text/format.ts'
 import { details, table } from './markup.ts'
 import { destinationNamesShown } from './words.ts'
 

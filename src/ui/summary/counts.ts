@@ -1,6 +1,6 @@
 import type { Part } from '../../archive/manifest.ts'
-import { inert } from '../escape.ts'
-import { formatBytes, formatCount } from '../format.ts'
+import { inert } from '../../text/escape.ts'
+import { formatBytes, formatCount } from '../../text/format.ts'
 
 /** Words for one and for several; `hideZero` where nothing of it is the usual case. */
 interface Noun {

@@ -1,5 +1,5 @@
 import type { Result } from '../../result.ts'
-import { inert } from '../escape.ts'
+import { inert } from '../../text/escape.ts'
 import { link } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 

@@ -1,6 +1,6 @@
 import type { BackupRow, Result } from '../../result.ts'
-import { inert, inertCode } from '../escape.ts'
-import { formatAge, formatBytes, formatCount, formatTime, plural } from '../format.ts'
+import { inert, inertCode } from '../../text/escape.ts'
+import { formatAge, formatBytes, formatCount, formatTime, plural } from '../../text/format.ts'
 import { bar, details, leftOut, link, section, sparkline, table, unbroken } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 import { destinationNamesShown, levelWords } from './words.ts'

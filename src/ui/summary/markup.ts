@@ -1,5 +1,5 @@
-import { inert, visible } from '../escape.ts'
-import { formatCount } from '../format.ts'
+import { inert, visible } from '../../text/escape.ts'
+import { formatCount } from '../../text/format.ts'
 import type { SummaryPlace } from './place.ts'
 
 // The few pieces of GitHub's Markdown that the summary is made of. What they are handed is Markdown already: text from

@@ -1,6 +1,6 @@
 import type { Result } from '../../result.ts'
-import { inert } from '../escape.ts'
-import { formatTime } from '../format.ts'
+import { inert } from '../../text/escape.ts'
+import { formatTime } from '../../text/format.ts'
 import { link, prose, section, table } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 import { destinationNamesShown } from './words.ts'

@@ -1,5 +1,5 @@
 import type { Result } from '../../result.ts'
-import { inertCode } from '../escape.ts'
+import { inertCode } from '../../text/escape.ts'
 import { leftOut, section, table } from './markup.ts'
 
 const mostShown = 256

@@ -1,6 +1,6 @@
 import type { BackupRow, Result } from '../../result.ts'
-import { inertCode } from '../escape.ts'
-import { formatAge, formatBytes, formatCount } from '../format.ts'
+import { inertCode } from '../../text/escape.ts'
+import { formatAge, formatBytes, formatCount } from '../../text/format.ts'
 import { section, table } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 import { levelWords } from './words.ts'

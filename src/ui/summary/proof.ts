@@ -1,7 +1,7 @@
 import type { Result } from '../../result.ts'
 import type { Finding } from '../../sources/source.ts'
-import { inertCode } from '../escape.ts'
-import { formatCount, formatDuration, plural } from '../format.ts'
+import { inertCode } from '../../text/escape.ts'
+import { formatCount, formatDuration, plural } from '../../text/format.ts'
 import { details, joined, leftOut, list, prose, section, table } from './markup.ts'
 import { levelSentences } from './words.ts'
 

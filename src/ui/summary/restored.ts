@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { sourceNames } from '../../archive/parts.ts'
 import type { Result } from '../../result.ts'
-import { inert, inertCode } from '../escape.ts'
-import { formatAge, formatCount, formatDuration, plural } from '../format.ts'
+import { inert, inertCode } from '../../text/escape.ts'
+import { formatAge, formatCount, formatDuration, plural } from '../../text/format.ts'
 import { codeBlock, details, joined, leftOut, list, prose, section, table } from './markup.ts'
 
 const mostShown = 100

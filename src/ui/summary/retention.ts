@@ -1,6 +1,6 @@
 import type { Result } from '../../result.ts'
-import { inertCode } from '../escape.ts'
-import { formatCount, plural } from '../format.ts'
+import { inertCode } from '../../text/escape.ts'
+import { formatCount, plural } from '../../text/format.ts'
 import { details, joined, leftOut, prose, section, table } from './markup.ts'
 import { destinationNamesShown } from './words.ts'
 

@@ -8,7 +8,7 @@ import { keysOf } from '../../../src/archive/encryption.ts'
 import { type Manifest, parseManifest, storedNamesIn } from '../../../src/archive/manifest.ts'
 import { readVerifyKey, requireSignature } from '../../../src/archive/signature.ts'
 import { foreignNames, openBackup } from '../../../src/archive/unpack.ts'
-import { createCompression } from '../../../src/clients/zstd.ts'
+import { createCompression } from '../../../src/clients/process/zstd.ts'
 import { joinVolumes, memoryVolume } from '../../../src/destinations/volumes.ts'
 
 const place = join(import.meta.dirname, 'fixtures', 'format-1')

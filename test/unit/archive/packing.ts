@@ -7,7 +7,7 @@ import { afterEach, beforeEach } from 'vitest'
 import type { Compression, CompressionMethod } from '../../../src/archive/compression.ts'
 import { type Encryption, encryptionFor } from '../../../src/archive/encryption.ts'
 import type { Content } from '../../../src/archive/files.ts'
-import { createCompression } from '../../../src/clients/zstd.ts'
+import { createCompression } from '../../../src/clients/process/zstd.ts'
 import { UserError } from '../../../src/errors.ts'
 
 export const never = new AbortController().signal

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../../src/archive/manifest.ts'
 import type { VerificationRecord } from '../../../src/archive/verification-record.ts'
-import { recipientWarnings } from '../../../src/commands/look-back.ts'
+import { recipientWarnings } from '../../../src/commands/compare-with-history.ts'
 import { UserError } from '../../../src/errors.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
 import { isAccepted, isKeyShown, recipientChange, shownRecipients } from '../../../src/history/recipients.ts'

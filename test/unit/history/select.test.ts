@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
-import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/history/backup-id.ts'
+import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/archive/backup-id.ts'
+import { version } from '../../../src/base/version.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
 import { isFromTheFuture, selectBackup, soleProject, withoutBareTargets } from '../../../src/history/select.ts'
-import { version } from '../../../src/version.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
 const manifest = {} as NonNullable<HistoryEntry['manifest']>

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { generateHybridIdentity, generateIdentity, identityToRecipient } from 'age-encryption'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fingerprintOf } from '../../../src/archive/encryption.ts'
+import { supabaseRoot2021, supabaseRoot2025 } from '../../../src/base/supabase-roots.ts'
 import {
   keyLines,
   parseAcceptedRecipients,
@@ -12,7 +13,6 @@ import {
   parseSigningKey,
   parseVerifyKey
 } from '../../../src/inputs/keys.ts'
-import { supabaseRoot2021, supabaseRoot2025 } from '../../../src/supabase-roots.ts'
 
 const keys = { identity: '', recipient: '', other: '', quantum: '' }
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { UserError } from '../../../src/errors.ts'
-import { type Inputs, readInputs } from '../../../src/inputs.ts'
+import { type Inputs, readInputs } from '../../../src/inputs/index.ts'
 
 export const ref = 'abcdefghijklmnopqrst'
 export const databaseUrl = `postgresql://postgres.${ref}:s3cret-p%40ss@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`

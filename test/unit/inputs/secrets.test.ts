@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { declaredInputs, inputNames } from '../../../src/inputs/declared.ts'
-import { secretsOf } from '../../../src/inputs.ts'
+import { secretsOf } from '../../../src/inputs/index.ts'
+import { declaredInputs, inputNames } from '../../../src/inputs/input-definitions.ts'
 import { getter } from './reading.ts'
 
 const of = (name: string, text: string) => secretsOf(getter({ [name]: text }))

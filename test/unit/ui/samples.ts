@@ -1,5 +1,5 @@
 import type { BackupRow, Result } from '../../../src/result.ts'
-import type { SummaryPlace } from '../../../src/ui/summary.ts'
+import type { SummaryPlace } from '../../../src/ui/summary/index.ts'
 
 // Results as the commands give them, one for each kind of run: what the golden summaries and the screenshots are made from.
 

@@ -3,7 +3,7 @@ import { fromMarkdown } from 'mdast-util-from-markdown'
 import { gfmFromMarkdown } from 'mdast-util-gfm'
 import { gfm } from 'micromark-extension-gfm'
 import { expect, test } from 'vitest'
-import { renderSummary } from '../../../src/ui/summary.ts'
+import { renderSummary } from '../../../src/ui/summary/index.ts'
 import { place, samples } from './samples.ts'
 
 type Root = ReturnType<typeof fromMarkdown>

@@ -1,12 +1,11 @@
 import { isNarrowed, type TableFacts } from '../../../archive/contents-database.ts'
-import { withRoomyHeap } from '../../../clients/modest-heap.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { withRoomyHeap } from '../../../clients/process/heap-limit.ts'
 import type { Finding } from '../../source.ts'
-import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
-import { qualified, readable } from '../quote.ts'
-import type { ArchiveReader } from './archive-reader.ts'
-import { borrowRoles } from './borrowed-roles.ts'
-import { buildIndexes, largeIndexes } from './build-indexes.ts'
+import { qualified, readable } from '../catalog/quote.ts'
+import type { ArchiveReader } from '../pg-archive/archive-reader.ts'
+import { objectNumbers } from '../pg-archive/entry-sql.ts'
+import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
 import {
   assertEqual,
   type CarryOutOptions,
@@ -18,25 +17,26 @@ import {
   runnerOf,
   stillOpen
 } from './carry-out.ts'
-import { checkAfter, checkedTables, checkTables } from './check-after.ts'
-import { checkInParts } from './check-in-parts.ts'
+import { checkForeignKeys } from './check/foreign-keys.ts'
+import { checkInParts } from './check/verify-in-batches.ts'
+import { checkAfter, checkedTables, checkTables } from './check/verify-restored.ts'
+import { rolesFirst } from './definitions/create-entries.ts'
 import {
   clearDefaultPrivileges,
   type DefaultPrivileges,
   readDefaultPrivileges,
   resetDefaultPrivileges
-} from './default-privileges.ts'
-import { objectNumbers } from './entry-sql.ts'
-import { checkForeignKeys } from './foreign-keys.ts'
-import { openLanes } from './lanes.ts'
-import { emptyTables, holdTriggers, type Loaded, together } from './load-rows.ts'
-import { passesOf, withoutPassedSequences } from './passes.ts'
-import { keepPrivate, privateBuckets } from './private-buckets.ts'
-import type { RowsPlan } from './restore-plan.ts'
-import { restoreRoles } from './restore-roles.ts'
-import { rolesFirst } from './run-entries.ts'
-import { sideSessions } from './side-sessions.ts'
-import { locksPerStage, stagesOf } from './stages.ts'
+} from './definitions/default-privileges.ts'
+import { restoreRoles } from './definitions/restore-roles.ts'
+import { borrowRoles } from './definitions/temporary-memberships.ts'
+import { passesOf, withoutPassedSequences } from './plan/restore-order.ts'
+import type { RowsPlan } from './plan/types.ts'
+import { buildIndexes, largeIndexes } from './rows/build-indexes.ts'
+import { emptyTables, holdTriggers, type Loaded, together } from './rows/load-table-data.ts'
+import { openLanes } from './rows/parallel-copy.ts'
+import { sideSessions } from './rows/worker-sessions.ts'
+import { keepPrivate, privateBuckets } from './supabase/private-buckets.ts'
+import { locksPerStage, stagesOf } from './transactions/lock-budget.ts'
 import {
   broughtBy,
   type Filled,
@@ -46,7 +46,7 @@ import {
   removeMark,
   runsOf,
   type Unfinished
-} from './unfinished.ts'
+} from './transactions/restore-marker.ts'
 
 export interface StagedOptions extends CarryOutOptions {
   readonly mode: 'empty'

@@ -4,12 +4,13 @@ import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Context } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
-import { readGuards } from '../guards.ts'
-import type { ArchiveToc, TocEntry } from '../proof/archive-toc.ts'
-import { qualified, quoteIdentifier, readable } from '../quote.ts'
-import type { ArchiveReader } from './archive-reader.ts'
-import { tellBeyondBackup, tellJobsBeyond, tellSecretsBeyond } from './beyond-backup.ts'
-import { borrowRoles } from './borrowed-roles.ts'
+import { qualified, quoteIdentifier, readable } from '../catalog/quote.ts'
+import { readGuards } from '../fingerprint/read-objects.ts'
+import type { ArchiveReader } from '../pg-archive/archive-reader.ts'
+import type { CopiedColumns } from '../pg-archive/copy-statement.ts'
+import { withoutObjects } from '../pg-archive/entry-sql.ts'
+import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
+import { checkForeignKeys } from './check/foreign-keys.ts'
 import {
   type CheckAfterOptions,
   type ComparedTables,
@@ -17,17 +18,25 @@ import {
   checkedTables,
   checkTables,
   isToldAgain
-} from './check-after.ts'
-import type { Chosen } from './choose.ts'
-import type { CopiedColumns } from './copy-statement.ts'
-import { restoreDatabaseSettings } from './database-settings.ts'
-import { clearDefaultPrivileges, readDefaultPrivileges, resetDefaultPrivileges } from './default-privileges.ts'
-import { withoutObjects } from './entry-sql.ts'
-import { checkForeignKeys } from './foreign-keys.ts'
-import { goneWithReplaced } from './gone-with-replaced.ts'
-import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './jobs-and-secrets.ts'
-import { resetGrants } from './kept-grants.ts'
-import { readKnownObjects } from './known-objects.ts'
+} from './check/verify-restored.ts'
+import { type EntryRunner, entryRunner, rolesFirst } from './definitions/create-entries.ts'
+import { restoreDatabaseSettings } from './definitions/database-settings.ts'
+import {
+  clearDefaultPrivileges,
+  readDefaultPrivileges,
+  resetDefaultPrivileges
+} from './definitions/default-privileges.ts'
+import { resetGrants } from './definitions/reset-acls.ts'
+import { restoreRoles } from './definitions/restore-roles.ts'
+import { borrowRoles } from './definitions/temporary-memberships.ts'
+import { passesOf, withoutPassedSequences } from './plan/restore-order.ts'
+import type { Chosen } from './plan/select-entries.ts'
+import type { RestoreMode, RestorePlan, RowsPlan } from './plan/types.ts'
+import { bringReturning } from './replace/recreate-dependents.ts'
+import { dropReplaced, giveBack, type Replaced } from './replace/replaced.ts'
+import { tellBeyondBackup, tellJobsBeyond, tellSecretsBeyond } from './replace/report-extra-objects.ts'
+import { goneWithReplaced } from './replace/report-lost-objects.ts'
+import { advanceSequences } from './rows/insert-missing.ts'
 import {
   emptyTables,
   holdTriggers,
@@ -36,18 +45,13 @@ import {
   type LoadOptions,
   loadRows,
   together
-} from './load-rows.ts'
-import { advanceSequences } from './missing-rows.ts'
-import { passesOf, withoutPassedSequences } from './passes.ts'
-import { keepPrivate, privateBuckets } from './private-buckets.ts'
-import { dropReplaced, giveBack, type Replaced } from './replaced.ts'
-import type { RestoreMode, RestorePlan, RowsPlan } from './restore-plan.ts'
-import { restoreRoles } from './restore-roles.ts'
-import { bringReturning } from './returning.ts'
-import { type EntryRunner, entryRunner, rolesFirst } from './run-entries.ts'
-import { makeSideTable, sideSchemaName } from './side-table.ts'
-import { oneStep, type Steps } from './stages.ts'
-import type { TargetState } from './target.ts'
+} from './rows/load-table-data.ts'
+import { makeSideTable, sideSchemaName } from './rows/side-schema-table.ts'
+import { hasVault, restoreSecrets, scheduleJobs, stageJobs } from './supabase/cron-jobs-and-vault.ts'
+import { keepPrivate, privateBuckets } from './supabase/private-buckets.ts'
+import { readKnownObjects } from './target/catalog-index.ts'
+import type { TargetState } from './target/target-state.ts'
+import { oneStep, type Steps } from './transactions/lock-budget.ts'
 
 export interface CarryOutOptions {
   readonly connection: Connection

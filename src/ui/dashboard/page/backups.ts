@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from '../../format.ts'
+import { formatBytes, formatCount, formatDuration } from '../../../text/format.ts'
 import type { DashboardBackup } from '../data.ts'
 import { proofBadge, statusBadge } from './badges.ts'
 import { h, nothing, scrolling } from './dom.ts'

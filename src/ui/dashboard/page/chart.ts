@@ -1,5 +1,5 @@
 import uPlot from 'uplot'
-import { formatCount } from '../../format.ts'
+import { formatCount } from '../../../text/format.ts'
 import { mostLines, type Series } from '../series.ts'
 import { h, nothing, scrolling, withStyle } from './dom.ts'
 import { time } from './times.ts'

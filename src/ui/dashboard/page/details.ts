@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration, plural } from '../../format.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../../../text/format.ts'
 import { levelWords } from '../activity.ts'
 import type { DashboardBackup, DashboardProof } from '../data.ts'
 import { restoreInputs } from '../restore-inputs.ts'

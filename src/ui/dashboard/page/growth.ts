@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../../format.ts'
+import { formatBytes, formatCount } from '../../../text/format.ts'
 import type { DashboardBackup } from '../data.ts'
 import { measure, seriesOf } from '../series.ts'
 import { chart } from './chart.ts'

@@ -1,4 +1,4 @@
-import { formatCount, plural } from '../../format.ts'
+import { formatCount, plural } from '../../../text/format.ts'
 import type { DashboardData } from '../data.ts'
 import { backupsTable } from './backups.ts'
 import { dropCharts } from './chart.ts'

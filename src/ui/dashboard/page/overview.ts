@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration, plural } from '../../format.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../../../text/format.ts'
 import { daysOf, describe, momentsOf } from '../activity.ts'
 import type { DashboardBackup, DashboardData, DashboardProject } from '../data.ts'
 import { type Health, healthOf, healthOrder, newestReal, verdictOf } from '../health.ts'

@@ -1,4 +1,4 @@
-import { formatCount, formatDuration, plural } from '../../format.ts'
+import { formatCount, formatDuration, plural } from '../../../text/format.ts'
 import { levelWords } from '../activity.ts'
 import type { DashboardLevel } from '../data.ts'
 import { recoveryTimes, seriesOf } from '../series.ts'

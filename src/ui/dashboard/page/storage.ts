@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, plural } from '../../format.ts'
+import { formatBytes, formatCount, plural } from '../../../text/format.ts'
 import type { DashboardPlace } from '../data.ts'
 import { h, nothing, scrolling, section, withStyle } from './dom.ts'
 import type { Scene } from './state.ts'

@@ -1,4 +1,4 @@
-import { plural } from '../../format.ts'
+import { plural } from '../../../text/format.ts'
 import { type Day, toneWords } from '../activity.ts'
 import { h } from './dom.ts'
 import { dayText } from './times.ts'

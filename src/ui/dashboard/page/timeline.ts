@@ -1,4 +1,4 @@
-import { formatCount } from '../../format.ts'
+import { formatCount } from '../../../text/format.ts'
 import { daysOf, describe, type Happening, type Moment, momentsOf, toneWords } from '../activity.ts'
 import { h, nothing, section } from './dom.ts'
 import { keyOf, type Scene } from './state.ts'

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openLineFile } from '../../../../src/sources/storage/jsonl-file.ts'
 import { type ListedObject, listedObjectSchema, listFromDatabase } from '../../../../src/sources/storage/listing.ts'
-import { openLineFile } from '../../../../src/sources/storage/object-lines.ts'
 
 describe('the list of objects from their rows', () => {
   let folder: string

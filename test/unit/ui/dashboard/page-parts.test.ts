@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { declaredInputs } from '../../../../src/inputs/declared.ts'
+import { declaredInputs } from '../../../../src/inputs/input-definitions.ts'
 import { daysOf, describe as inWords, momentsOf, toneOf } from '../../../../src/ui/dashboard/activity.ts'
 import { collectDashboard } from '../../../../src/ui/dashboard/collect.ts'
 import { applyFilter, noFilter } from '../../../../src/ui/dashboard/filter.ts'

@@ -1,0 +1,44 @@
+import type { SequenceFacts } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { memberships, notOfExtension, userSchemas } from './catalog.ts'
+import { queryAndRelease } from './query-and-release.ts'
+import { qualified } from './quote.ts'
+
+export interface SequenceName {
+  readonly schema: string
+  readonly name: string
+  /** Whether the session may read its state, which pg_dump must. */
+  readonly readable: boolean
+}
+
+/** Sequences that a dump holds: those of extensions belong to the extension. */
+export async function readSequences(connection: Connection): Promise<SequenceName[]> {
+  return await connection.query<SequenceName & Record<string, unknown>>(`with ${memberships}
+select n.nspname::text as schema, c.relname::text as name, has_sequence_privilege(c.oid, 'SELECT') as readable
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'S' and c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}
+order by n.nspname collate "C", c.relname collate "C"`)
+}
+
+const batch = 500
+
+/** State of each sequence now: sequences do not belong to a snapshot. In the order of `names`. */
+export async function readSequenceStates(
+  connection: Connection,
+  names: readonly Pick<SequenceName, 'schema' | 'name'>[]
+): Promise<SequenceFacts['before'][]> {
+  const states: SequenceFacts['before'][] = []
+  for (let from = 0; from < names.length; from += batch) {
+    const parts = names
+      .slice(from, from + batch)
+      .map(
+        (name, index) => `select ${index} as at, last_value::text as value, is_called as called from ${qualified(name)}`
+      )
+    const rows = await queryAndRelease<{ value: string; called: boolean }>(
+      connection,
+      `${parts.join(' union all ')} order by at`
+    )
+    states.push(...rows.map(({ value, called }) => ({ value, called })))
+  }
+  return states
+}

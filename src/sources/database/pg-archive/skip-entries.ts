@@ -1,0 +1,61 @@
+import { needsProvider } from '../verify/restore-errors.ts'
+import type { ArchiveToc, TocEntry } from './toc.ts'
+
+/** Entries that a copy goes without, each with the reason. */
+export type LeftOut = Map<number, string>
+
+/** The extensions that are missing, with everything that needs one of them. */
+export function leaveOutExtensions(toc: ArchiveToc, missing: ReadonlySet<string>): LeftOut {
+  const roots = toc.entries.filter((entry) => entry.kind === 'EXTENSION' && missing.has(entry.tag))
+  return withDependants(toc, new Map(roots.map((entry) => [entry.id, entry.tag])))
+}
+
+/** Providers of the labels in an entry `SECURITY LABEL`. */
+export function labelProviders({ definition }: Pick<TocEntry, 'definition'>): string[] {
+  return [...definition.matchAll(/^SECURITY LABEL FOR ("(?:[^"]|"")+"|[\w$\u0080-\uffff]+) ON /gm)].map(
+    ([, name = '']) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)
+  )
+}
+
+/** The security labels of providers that are missing. An entry goes as a whole, since it is run as a whole. */
+export function leaveOutLabels(toc: ArchiveToc, missing: ReadonlySet<string>): LeftOut {
+  return new Map(
+    toc.entries
+      .filter((entry) => entry.kind === 'SECURITY LABEL')
+      .flatMap((entry) => {
+        const provider = labelProviders(entry).find((name) => missing.has(name))
+        return provider === undefined ? [] : [[entry.id, needsProvider(provider)] as const]
+      })
+  )
+}
+
+/** Adds all entries that need one of `roots`, directly or through others, with its reason. */
+export function withDependants(toc: ArchiveToc, roots: LeftOut): LeftOut {
+  const dependants = new Map<number, TocEntry[]>()
+  for (const entry of toc.entries) {
+    for (const id of entry.needs) {
+      const known = dependants.get(id)
+      if (known === undefined) dependants.set(id, [entry])
+      else known.push(entry)
+    }
+  }
+  const found: LeftOut = new Map(roots)
+  const queue = [...roots.keys()]
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const reason = found.get(id) ?? ''
+    for (const entry of dependants.get(id) ?? []) {
+      if (found.has(entry.id)) continue
+      found.set(entry.id, reason)
+      queue.push(entry.id)
+    }
+  }
+  return found
+}
+
+/** pg_restore's list of what to restore: ids in the archive's order. No name gets into it. */
+export function restoreList(toc: ArchiveToc, leftOut: ReadonlyMap<number, unknown>): string {
+  return `${toc.entries
+    .filter((entry) => !leftOut.has(entry.id))
+    .map((entry) => `${entry.id};`)
+    .join('\n')}\n`
+}

@@ -1,0 +1,306 @@
+import type { DatabaseFacts, Guard } from '../../../../archive/contents-database.ts'
+import type { Connection } from '../../../../clients/postgres/connection.ts'
+import type { Clock } from '../../../../context.ts'
+import type { Finding } from '../../../source.ts'
+import { readable } from '../../catalog/quote.ts'
+import { type DatabaseState, readDatabaseState } from '../../dump/database-state.ts'
+import {
+  type CompareOptions,
+  compareGuards,
+  compareLargeObjects,
+  compareSequences,
+  compareTables,
+  compareVisibleRows,
+  type Sides
+} from '../../fingerprint/compare.ts'
+import { grantStatements } from '../../fingerprint/grant-lines.ts'
+import { fingerprintVersion } from '../../fingerprint/read-objects.ts'
+import { anew } from '../../pg-archive/entry-sql.ts'
+import type { TocEntry } from '../../pg-archive/toc.ts'
+import { isOnPlatform } from '../plan/plan.ts'
+import type { RowsPlan } from '../plan/types.ts'
+
+/** How findings of a restore call what they compare. */
+export const backupAndTarget: Sides = { source: 'backup', copy: 'target' }
+
+export interface CheckAfterOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly facts: DatabaseFacts
+  /** Tables whose rows must be exactly those of the backup. */
+  readonly rows: readonly RowsPlan[]
+  /** Entries that ran. */
+  readonly entries: readonly TocEntry[]
+  /** Objects that stayed, and whose grants had to become those of the backup. */
+  readonly regranted: readonly TocEntry[]
+  /** All entries of the backup. */
+  readonly ofBackup: readonly TocEntry[]
+  /** Everything of the backup was brought back: what is there besides must not be. */
+  readonly whole: boolean
+  readonly largeObjects: boolean
+  /** Entries that the target refused, or whose owner it did: they are listed already. */
+  readonly listed: readonly TocEntry[]
+  /** Schemas of the platform: what differs there is the platform's. */
+  readonly platform: ReadonlySet<string>
+  readonly superuser: boolean
+}
+
+/** Tables that a check compares. */
+export function checkedTables({ facts, rows, entries }: CheckAfterOptions): DatabaseFacts['tables'] {
+  const names = new Set(
+    rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
+  )
+  const made = new Set(
+    entries
+      .filter((entry) => /^(?:TABLE|MATERIALIZED VIEW)$/.test(entry.kind))
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  return facts.tables.filter(
+    (table) => names.has(readable(table)) || (made.has(readable(table)) && (table.kind === 'm' || table.rows === '0'))
+  )
+}
+
+/** What comparing tables found. */
+export interface ComparedTables {
+  readonly findings: readonly Finding[]
+  /** Tables of the platform that are not as the backup has them: what its own triggers and types make of rows is not ours. */
+  readonly unequal: readonly string[]
+}
+
+/** Compares some of the tables of a check, with helpers of the server's own where it has processors to spare. A `difference` means that the restore must not end. */
+export async function checkTables(
+  options: CheckAfterOptions,
+  tables: DatabaseFacts['tables']
+): Promise<ComparedTables> {
+  const { connection, facts, clock, platform } = options
+  const expected = { ...facts, tables, ...nothingElse }
+  await connection.query('set local max_parallel_workers_per_gather = 2')
+  const state = await readDatabaseState(connection, expected, clock)
+  await connection.query('set local max_parallel_workers_per_gather = 0')
+  const listed = listedNames(options.listed)
+  const unequal: string[] = []
+  const findings = compareTables(tables, state.tables, new Map(), comparisonOf(facts, state)).flatMap(
+    (finding): Finding[] => {
+      if (finding.kind !== 'difference') return [{ ...finding, kind: 'note' }]
+      if (isListed(finding.subject, listed)) return []
+      if (!isOfPlatform(finding.subject, platform)) return [finding]
+      unequal.push(finding.subject.replace(/^table /, ''))
+      return [{ ...finding, kind: 'todo' }]
+    }
+  )
+  return { findings, unequal }
+}
+
+const nothingElse = { sequences: [], largeObjects: { count: '0', hash: '0' }, guards: [], visibleRows: [] }
+
+const listedNames = (entries: readonly TocEntry[]) => new Set(entries.map((entry) => normal(guardNameOf(entry))))
+
+/** Whether a target holds every table of the user that the backup has, with the same rows. Reads all of them, if all are there. */
+export async function holdsAlready(
+  connection: Connection,
+  facts: DatabaseFacts,
+  clock: Clock,
+  { platform, there }: { readonly platform: ReadonlySet<string>; readonly there: ReadonlySet<string> }
+): Promise<boolean> {
+  const tables = facts.tables.filter((table) => table.rows !== null && !platform.has(table.schema))
+  if (tables.length === 0 || tables.some((table) => !there.has(readable(table)))) return false
+  const expected = {
+    ...facts,
+    tables,
+    sequences: [],
+    largeObjects: { count: '0', hash: '0' },
+    guards: [],
+    visibleRows: []
+  }
+  const state = await readDatabaseState(connection, expected, clock)
+  // Notes are about materialized views that are what their definitions give.
+  return compareTables(tables, state.tables, new Map(), comparisonOf(facts, state)).every(({ kind }) => kind === 'note')
+}
+
+function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOptions {
+  const there = new Set(state.extensions.map((extension) => extension.name))
+  return {
+    sides: backupAndTarget,
+    missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
+    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
+    sameFingerprint: facts.fingerprint === fingerprintVersion
+  }
+}
+
+/** Compares everything but tables with the backup, in the transaction that has not ended yet. A `difference` means that it must not. */
+export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]> {
+  const { connection, facts, platform } = options
+  const names = new Set(
+    options.rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
+  )
+  const sequences = new Set(
+    options.entries
+      .filter((entry) => entry.kind === 'SEQUENCE SET')
+      .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
+  )
+  const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`)))
+  const listed = listedNames(options.listed)
+  const stayed = new Set(options.regranted.map(({ id }) => id))
+  const listedObjects = listedNames(options.listed.filter(({ id, kind }) => kind !== 'ACL' && !stayed.has(id)))
+  const onPlatform = entriesOnPlatform(options.ofBackup, platform)
+  const expected: DatabaseFacts = {
+    ...facts,
+    tables: [],
+    sequences: facts.sequences.filter(
+      (sequence) => sequences.has(readable(sequence)) && !platform.has(sequence.schema)
+    ),
+    largeObjects: options.largeObjects ? facts.largeObjects : { count: '0', hash: '0' },
+    visibleRows: options.whole
+      ? facts.visibleRows.filter(
+          (entry) => !platform.has(entry.schema) && names.has(readable({ schema: entry.schema, name: entry.table }))
+        )
+      : []
+  }
+  const state = await readDatabaseState(connection, expected, options.clock)
+  const compare = comparisonOf(facts, state)
+  const guards = chosenGuards(options, state.guards)
+  const findings = [
+    ...compareSequences(expected.sequences, state.sequences, backupAndTarget),
+    ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects, backupAndTarget) : []),
+    ...compareGuards(guards.source, guards.copy, compare),
+    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards, backupAndTarget)
+  ]
+  return findings.flatMap((finding) => {
+    if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
+    // Of grants that were refused it is told here what has to be done: the backup's statements alone revoke nothing.
+    const isGrant = finding.subject.startsWith('grants on ')
+    if (isListed(finding.subject, isGrant ? listedObjects : listed)) return []
+    if (isOfPlatform(finding.subject, platform)) {
+      const entry = onPlatform.get(comparable(finding.subject))
+      return entry === undefined ? [] : [{ ...finding, kind: 'todo' as const, remedy: anew(entry).trim() }]
+    }
+    // Those of others stay as they were, and are listed.
+    if (!options.largeObjects && finding.subject.startsWith('large objects of ')) return []
+    if (isOfTarget(finding, made)) return [{ ...finding, kind: 'note' as const }]
+    // Who owns and who granted follows the role that restores, where it may not act for others.
+    if (!options.superuser && /^(?:owner of|grants on|default privileges|large objects of)\b/.test(finding.subject))
+      return [
+        isGrant
+          ? withGrants(finding, guards, [...facts.guards, ...state.guards])
+          : { ...finding, kind: 'todo' as const }
+      ]
+    return [finding]
+  })
+}
+
+/**
+ * Whether a difference is the target's own affair: what lies in no schema and was there before (the platform has event triggers and publications of its own,
+ * others in each of its versions), and what is only said of objects.
+ */
+export function isOfTarget({ subject }: Pick<Finding, 'subject'>, made: ReadonlySet<string>): boolean {
+  if (/^(?:comment|security label) /.test(subject)) return true
+  const object = subject.replace(/^(?:owner of|grants on|options of) /, '')
+  if (!/^(?:access method|cast|event trigger|foreign data wrapper|language|publication|transform) /.test(object))
+    return false
+  return !made.has(normal(object))
+}
+
+interface ComparedGuards {
+  readonly source: readonly Guard[]
+  readonly copy: readonly Guard[]
+}
+
+/** The fingerprint of what was brought back; the whole one where everything was. */
+export function chosenGuards(
+  options: Pick<CheckAfterOptions, 'facts' | 'whole' | 'entries'> & Partial<Pick<CheckAfterOptions, 'regranted'>>,
+  copy: readonly Guard[],
+  /** What belongs to it beside, on either side. */
+  isMore: (guard: Guard) => boolean = () => false
+): ComparedGuards {
+  const { facts, whole } = options
+  if (whole) return { source: facts.guards, copy }
+  const names = new Set(
+    options.entries
+      .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
+      .map((entry) => normal(guardNameOf(entry)))
+  )
+  const regranted = new Set(options.regranted?.map((entry) => normal(guardNameOf(entry))))
+  const isRegranted = (guard: Guard) => guard.kind.startsWith('grants on ') && regranted.has(normal(guard.name))
+  const source = facts.guards.filter(
+    (guard) =>
+      isMore(guard) ||
+      isRegranted(guard) ||
+      (!/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
+        names.has(normal(guard.name)))
+  )
+  const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
+  return { source, copy: copy.filter((guard) => isMore(guard) || known.has(`${guard.kind}\0${guard.name}`)) }
+}
+
+/** The name of an entry's object as the fingerprint has it, but for quotes and blanks: see `normal`. */
+export function guardNameOf(entry: TocEntry): string {
+  const tag = /^(?:ACL|COMMENT)$/.test(entry.kind) ? entry.tag.replace(/^[A-Z]+(?: [A-Z]+)* /, '') : entry.tag
+  if (/^(?:TRIGGER|POLICY|RULE|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT)$/.test(entry.kind)) {
+    const [table = '', ...rest] = tag.split(' ')
+    return `${rest.join(' ')} on ${entry.schema}.${table}`
+  }
+  return entry.schema === '' ? tag : `${entry.schema}.${tag}`
+}
+
+/** Grants that are others get the statements that make them those of the backup; where it is the owner alone, there are none. */
+function withGrants(finding: Finding, { source, copy }: ComparedGuards, all: readonly Guard[]): Finding {
+  const linesOf = (guards: readonly Guard[]) =>
+    guards.find((guard) => `${guard.kind} ${guard.name}` === finding.subject)?.definition.split('\n') ?? []
+  const guard = [...source, ...copy].find(({ kind, name }) => `${kind} ${name}` === finding.subject)
+  if (guard === undefined) return { ...finding, kind: 'todo' }
+  const object = { kind: guard.kind.slice('grants on '.length), name: guard.name }
+  const owners = new Set(
+    all
+      .filter(({ kind, name }) => kind === `owner of ${object.kind}` && name === object.name)
+      .map(({ definition }) => definition)
+  )
+  const statements = grantStatements(object, linesOf(source), linesOf(copy), owners)
+  return statements.length === 0
+    ? { ...finding, kind: 'note' }
+    : { ...finding, kind: 'todo', remedy: statements.join('\n') }
+}
+
+/** Whether a check tells of grants that were refused: it knows what has to be revoked, too. */
+export function isToldAgain(entry: TocEntry, checked: readonly Finding[]): boolean {
+  const name = normal(guardNameOf(entry))
+  return (
+    entry.kind === 'ACL' &&
+    checked.some(({ subject }) => subject.startsWith('grants on ') && normal(subject).endsWith(` ${name}`))
+  )
+}
+
+/** What a user has hung on tables of the platform, by a finding's subject as `comparable` has it: that is not the platform's affair. */
+export function entriesOnPlatform(
+  entries: readonly TocEntry[],
+  platform: ReadonlySet<string>
+): ReadonlyMap<string, TocEntry> {
+  return new Map(
+    entries
+      .filter((entry) => isOnPlatform(entry, (schema) => platform.has(schema)))
+      .map((entry) => [comparable(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`), entry])
+  )
+}
+
+/** A subject without what is written in several ways. */
+export const comparable = (subject: string) => normal(subject)
+
+function normal(name: string): string {
+  return name.replaceAll('"', '').replaceAll(', ', ',')
+}
+
+function isListed(subject: string, listed: ReadonlySet<string>): boolean {
+  const text = normal(subject)
+  return [...listed].some((name) => text === name || text.endsWith(` ${name}`))
+}
+
+/** Whether a finding's subject (`policy "x" on auth.users`, `function auth.uid()`, `schema auth`) lies in a schema of the platform. */
+export function isOfPlatform(subject: string, platform: ReadonlySet<string>): boolean {
+  const place = /(?: on | )"?([a-z_][a-z0-9_]*)"?\.(?!.* on )/.exec(` ${subject}`)?.[1]
+  if (place !== undefined && platform.has(place)) return true
+  const schema = /\bschema "?([a-z_][a-z0-9_]*)"?(?: on \w+)?$/.exec(subject)?.[1]
+  if (schema !== undefined && platform.has(schema)) return true
+  return (
+    /^default privileges .* in schema "?([a-z_][a-z0-9_]*)"?/.test(subject) &&
+    platform.has(/ in schema "?([a-z_][a-z0-9_]*)/.exec(subject)?.[1] ?? '')
+  )
+}

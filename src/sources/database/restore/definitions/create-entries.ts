@@ -1,0 +1,311 @@
+import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
+import { asError, UserError } from '../../../../errors.ts'
+import type { Finding } from '../../../source.ts'
+import { quoteIdentifier } from '../../catalog/quote.ts'
+import { isReservedRole } from '../../catalog/roles-sql.ts'
+import {
+  definitionOf,
+  describeEntry,
+  forEachObject,
+  grantParts,
+  objectNumbers,
+  ownerStatement,
+  withoutSessionAuthorization
+} from '../../pg-archive/entry-sql.ts'
+import type { TocEntry } from '../../pg-archive/toc.ts'
+import { remedyOfEntry } from '../explain-failure.ts'
+import { locksOf, oneStep, type Steps } from '../transactions/lock-budget.ts'
+import { missingRoleOf, refusalOf } from './refusal.ts'
+import { fullMembership } from './temporary-memberships.ts'
+
+/** Statements that go to the server in one round trip. */
+const batchEntries = 60
+const batchBytes = 256 * 1024
+
+export interface EntryRunner {
+  /**
+   * Runs the definitions of entries, in their order, in the open transaction. What the target refuses the role is listed by object; anything else throws
+   * SB708, and the transaction is void.
+   */
+  run(entries: readonly TocEntry[]): Promise<void>
+  /** Takes note of objects that were made another way. */
+  count(entries: readonly TocEntry[]): void
+  /** Statements of our own for an object, as tolerant as those of its entry. */
+  attempt(entry: TocEntry, sql: string): Promise<boolean>
+  /** Entries that the target refused as a whole, and grants of which it refused some. */
+  readonly refused: ReadonlySet<number>
+  /** Entries whose object is there, but whose owner the target refused. */
+  readonly otherOwner: ReadonlySet<number>
+  /** Roles that something was refused for since the target does not have them. */
+  readonly missingRoles: ReadonlySet<string>
+  readonly findings: readonly Finding[]
+  findingOf(id: number): Finding | undefined
+}
+
+export interface EntryRunnerOptions {
+  readonly connection: Connection
+  readonly user: string
+  readonly superuser: boolean
+  readonly entries: ReadonlyMap<number, TocEntry>
+  readonly platform: ReadonlySet<string>
+  /** Whether an object is in the target, made now or there before. */
+  readonly isThere: (entry: TocEntry) => boolean
+  readonly onProgress: (done: number) => void
+  /** Without it everything runs in the transaction that is open. */
+  readonly steps?: Steps
+}
+
+/** Refusals of these would leave rows without a place. */
+const holdsRows = /^(?:TABLE|SCHEMA|TABLE ATTACH)$/
+const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
+/** Source: PostgreSQL, errcodes.txt: classes 08, 25, 40, 53, 57, 58, XX, and a lock that was not to be had. */
+const noRefusal = /^(?:08|25|40|53|57|58|XX|55P03)/
+const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
+
+export function entryRunner(options: EntryRunnerOptions): EntryRunner {
+  const { connection, user, superuser, platform, steps = oneStep } = options
+  const refused = new Set<number>()
+  const otherOwner = new Set<number>()
+  const missingRoles = new Set<string>()
+  const findings: Finding[] = []
+  const byEntry = new Map<number, Finding>()
+  const done = new Set<number>()
+  /** Sequences that were made here. `setval` is never rolled back; for one that was there before, it is when the transaction gave it a new file before. */
+  const made = new Set<string>()
+  const placeOf = ({ schema, tag }: TocEntry) => JSON.stringify([schema, tag])
+  const isDone = (entry: TocEntry) => {
+    done.add(entry.id)
+    if (entry.kind === 'SEQUENCE') made.add(placeOf(entry))
+  }
+  /** Schemas with owners that may not make anything there (yet: grants come later). Only who may can be given an object. */
+  const lent = new Set<string>()
+  const pairOf = ({ schema, owner }: TocEntry) => JSON.stringify([schema, owner])
+
+  function sqlOf(entry: TocEntry): string {
+    let sql = definitionOf(entry)
+    if (entry.kind === 'ACL' && !superuser && sql.includes('SET SESSION AUTHORIZATION'))
+      sql = withoutSessionAuthorization(sql)
+    if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind)) {
+      const objects = entry.needs.map((id) => options.entries.get(id)).find((need) => need?.kind === 'BLOB METADATA')
+      if (objects !== undefined && entry.kind === 'ACL') sql = forEachObject(sql, objectNumbers(objects))
+    }
+    if (entry.kind === 'SEQUENCE SET' && !made.has(placeOf(entry)))
+      sql = `ALTER SEQUENCE ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)} RESTART;\n${sql}`
+    if (entry.accessMethod !== '' && entry.accessMethod !== 'heap') {
+      sql = `SET LOCAL default_table_access_method = ${quoteIdentifier(entry.accessMethod)};\n${sql}\nSET LOCAL default_table_access_method = heap;`
+    }
+    return sql
+  }
+
+  function ownerOf(entry: TocEntry): string | null {
+    if (entry.owner === user) return null
+    if (entry.kind === 'BLOB METADATA' || entry.kind === 'BLOB') {
+      const oids = entry.kind === 'BLOB' ? [entry.tag].filter((tag) => /^\d+$/.test(tag)) : objectNumbers(entry)
+      return oids.map((oid) => `ALTER LARGE OBJECT ${oid} OWNER TO ${quoteIdentifier(entry.owner)};`).join('\n')
+    }
+    const statement = ownerStatement(entry)
+    if (statement === null || !lent.has(pairOf(entry))) return statement
+    const [schema, owner] = [quoteIdentifier(entry.schema), quoteIdentifier(entry.owner)]
+    return `GRANT CREATE ON SCHEMA ${schema} TO ${owner};\n${statement}\nREVOKE CREATE ON SCHEMA ${schema} FROM ${owner};`
+  }
+
+  /** Gives an object to its owner; where he lacks that right he gets it for this one statement. Null, or the first refusal. */
+  async function giveToOwner(entry: TocEntry): Promise<unknown> {
+    const owner = ownerOf(entry)
+    const refusal = owner === null ? null : await refusalOf(connection, owner)
+    const pair = pairOf(entry)
+    if (sqlStateOf(refusal) !== '42501' || entry.schema === '' || platform.has(entry.schema) || lent.has(pair))
+      return refusal
+    lent.add(pair)
+    if ((await refusalOf(connection, ownerOf(entry) ?? '')) === null) return null
+    lent.delete(pair)
+    return refusal
+  }
+
+  /** The owner's statement for people, after what it takes to be allowed to run it. */
+  function ownerRemedy(entry: TocEntry, refusal: unknown): string {
+    const statement = ownerStatement(entry) ?? ownerOf(entry) ?? ''
+    const lacksRole = /\bSET ROLE\b|\bmember of role\b/.test(asError(refusal).message)
+    return lacksRole && !isReservedRole(entry.owner)
+      ? `${fullMembership(entry.owner, user, connection.versionNumber)};\n${statement}`
+      : statement
+  }
+
+  /** Why a refusal is listed and not failed on; null where the restore must not go on. */
+  function excuse(entry: TocEntry, error: unknown): string | null {
+    const state = sqlStateOf(error) ?? ''
+    const home = entry.kind === 'SCHEMA' ? entry.tag : entry.schema
+    const message = asError(error).message.replace(/^The database answered: /, '')
+    // Full disks, cancelled statements, deadlocks and broken servers are no refusals.
+    if (noRefusal.test(state)) return null
+    if (platform.has(home)) return message
+    if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
+    if (state === '42501' && !holdsRows.test(entry.kind)) return message
+    if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
+    if (entry.kind === 'ACL' && missingRoleOf(error) !== null) return message
+    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
+    return null
+  }
+
+  /** What the entry needs, directly or through others, and that was refused or is not in the target. */
+  function lackedBy(entry: TocEntry, seen = new Set<number>()): TocEntry[] {
+    return entry.needs.flatMap((id) => {
+      if (seen.has(id)) return []
+      seen.add(id)
+      const need = options.entries.get(id)
+      if (need === undefined) return []
+      if (refused.has(id)) return [need]
+      if (!done.has(id) && !options.isThere(need) && !/^(?:TABLE DATA|ACL|COMMENT)$/.test(need.kind)) return [need]
+      return lackedBy(need, seen)
+    })
+  }
+
+  function noteMissingRole(refusal: unknown): void {
+    const role = missingRoleOf(refusal)
+    if (role !== null) missingRoles.add(role)
+  }
+
+  /** Grants that were refused together, part by part: one role that is missing takes nothing from the others. */
+  async function grantsByPart(entry: TocEntry): Promise<void> {
+    const reasons = new Set<string>()
+    const left: string[] = []
+    for (const part of grantParts(sqlOf(entry))) {
+      const error = await refusalOf(connection, part)
+      if (error === null) continue
+      reasons.add(excuseOrFail(entry, error))
+      left.push(part)
+    }
+    if (left.length === 0) done.add(entry.id)
+    else list(entry, [...reasons].join('; '), left.join('\n'))
+  }
+
+  /** Why a refusal is listed; throws where the restore must not go on. */
+  function excuseOrFail(entry: TocEntry, error: unknown): string {
+    const reason = excuse(entry, error)
+    if (reason === null) throw refusedEntry(entry, error, lackedBy(entry))
+    noteMissingRole(error)
+    return reason
+  }
+
+  function list(entry: TocEntry, detail: string, remedy: string): void {
+    refused.add(entry.id)
+    const finding: Finding = { kind: 'todo', subject: describeEntry(entry), detail, remedy }
+    findings.push(finding)
+    byEntry.set(entry.id, finding)
+  }
+
+  async function one(entry: TocEntry): Promise<void> {
+    let error = await refusalOf(connection, sqlOf(entry))
+    // Who may set a sequence may not always alter it.
+    if (entry.kind === 'SEQUENCE SET' && sqlStateOf(error) === '42501')
+      error = await refusalOf(connection, definitionOf(entry))
+    if (error !== null) {
+      if (
+        alreadyThere.has(sqlStateOf(error) ?? '') &&
+        (entry.kind === 'PUBLICATION TABLE' || platform.has(entry.schema))
+      )
+        return
+      if (sqlStateOf(error) === '53200')
+        throw new UserError('SB714', `The target's server ran out of room for locks at ${describeEntry(entry)}.`, {
+          cause: error
+        })
+      const reason = excuseOrFail(entry, error)
+      if (entry.kind === 'ACL') await grantsByPart(entry)
+      else list(entry, reason, sqlOf(entry).trim())
+      return
+    }
+    isDone(entry)
+    const notOwned = await giveToOwner(entry)
+    if (notOwned === null) return
+    otherOwner.add(entry.id)
+    noteMissingRole(notOwned)
+    findings.push({
+      kind: 'todo',
+      subject: describeEntry(entry),
+      detail: `it belongs to ${user} now, not to ${entry.owner}: ${asError(notOwned).message}`,
+      remedy: ownerRemedy(entry, notOwned)
+    })
+  }
+
+  return {
+    refused,
+    otherOwner,
+    missingRoles,
+    findings,
+    findingOf: (id) => byEntry.get(id),
+    async run(entries) {
+      let batch: TocEntry[] = []
+      let bytes = 0
+      let locks = 0
+      const flush = async () => {
+        if (batch.length === 0) return
+        const all = batch
+        batch = []
+        bytes = 0
+        await steps.before(locks)
+        locks = 0
+        const failed =
+          all.length === 1
+            ? 'alone'
+            : await refusalOf(connection, all.map((entry) => `${sqlOf(entry)}\n;${ownerOf(entry) ?? ''}`).join('\n'))
+        if (failed === null) for (const entry of all) isDone(entry)
+        else for (const entry of all) await one(entry)
+        options.onProgress(all.length)
+      }
+      for (const entry of entries) {
+        if (batch.length > 0 && locks + locksOf(entry) > steps.most) await flush()
+        batch.push(entry)
+        bytes += entry.definition.length
+        locks += locksOf(entry)
+        if (batch.length >= batchEntries || bytes >= batchBytes) await flush()
+      }
+      await flush()
+    },
+    count(entries) {
+      for (const entry of entries) done.add(entry.id)
+      if (entries.length > 0) options.onProgress(entries.length)
+    },
+    async attempt(entry, sql) {
+      const error = await refusalOf(connection, sql)
+      if (error === null) return true
+      const reason = excuseOrFail(entry, error)
+      refused.add(entry.id)
+      findings.push({ kind: 'todo', subject: describeEntry(entry), detail: reason, remedy: sql })
+      return false
+    }
+  }
+}
+
+/** `findings`, of which the first that needs a role that is missing makes it: what is to be done runs from the first to the last. */
+export function rolesFirst(findings: readonly Finding[], missing: ReadonlySet<string>): Finding[] {
+  const made = new Set<string>()
+  return findings.map((finding) => {
+    const { remedy } = finding
+    if (finding.kind !== 'todo' || remedy === undefined) return finding
+    const needed = [...missing].filter((role) => !made.has(role) && names(remedy, role))
+    if (needed.length === 0) return finding
+    for (const role of needed) made.add(role)
+    const roles = needed.map((role) => `create role ${quoteIdentifier(role)} nologin;\n`)
+    return { ...finding, remedy: `${roles.join('')}${remedy}` }
+  })
+}
+
+/** Whether SQL grants to a role, revokes from it, takes it on or gives something to it. */
+function names(sql: string, role: string): boolean {
+  const word = [quoteIdentifier(role), ...(/^[a-z_][a-z0-9_$]*$/.test(role) ? [role] : [])]
+  const one = word.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
+  return new RegExp(`(?:\\b(?:TO|FROM|ROLE|AUTHORIZATION)|,)\\s+(?:${one})(?![\\w$"])`, 'i').test(sql)
+}
+
+function refusedEntry(entry: TocEntry, cause: unknown, lacking: readonly TocEntry[]): UserError {
+  const remedy = remedyOfEntry(entry, cause, lacking)
+  return new UserError('SB708', `The target refused ${describeEntry(entry)}: ${asError(cause).message}`, {
+    cause,
+    ...(remedy === undefined ? {} : { remedy })
+  })
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error
+}

@@ -1,0 +1,91 @@
+import type { Connection } from '../../../../clients/postgres/connection.ts'
+import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
+import type { RestorePlan } from './types.ts'
+
+/** Sequences of the platform are only ever set forward. */
+export async function withoutPassedSequences(connection: Connection, plan: RestorePlan): Promise<TocEntry[]> {
+  const kept: TocEntry[] = []
+  for (const entry of plan.entries) {
+    if (entry.kind === 'SEQUENCE SET' && plan.platform.has(entry.schema)) {
+      const value = /, (-?\d+), (true|false)\);\s*$/.exec(entry.definition)
+      const [now] = await connection.query<{ value: string | null }>(
+        'select last_value::text as value from pg_catalog.pg_sequences where schemaname = $1 and sequencename = $2',
+        [entry.schema, entry.tag]
+      )
+      if (
+        value === null ||
+        now === undefined ||
+        value[2] === 'false' ||
+        BigInt(value[1] ?? '0') <= BigInt(now.value ?? '-1')
+      )
+        continue
+    }
+    kept.push(entry)
+  }
+  return kept
+}
+
+export interface Passes {
+  /** Schemas and extensions: what the platform does after an extension (grants by its own event triggers) must happen. */
+  readonly first: TocEntry[]
+  readonly before: TocEntry[]
+  readonly after: TocEntry[]
+  readonly grants: TocEntry[]
+  readonly last: TocEntry[]
+  readonly defaults: TocEntry[]
+}
+
+/** The order of pg_restore: definitions, rows, the rest; then grants; then event triggers and materialized views. Source: pg_backup_archiver.c. */
+export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes {
+  const data = toc.entries.findIndex((entry) => entry.section === 3)
+  const behind = new Set(data === -1 ? [] : toc.entries.slice(data).map((entry) => entry.id))
+  const running = new Set(entries.map((entry) => entry.id))
+  const tables = new Set(toc.entries.filter((entry) => entry.kind === 'TABLE').map((entry) => entry.id))
+  /** A partition of a table that stays: its indexes must be there before, else the server makes some of its own. */
+  const isLate = (entry: TocEntry) =>
+    entry.kind === 'TABLE ATTACH' && entry.needs.some((id) => tables.has(id) && !running.has(id))
+  const late: TocEntry[] = []
+  const passes: Passes = { first: [], before: [], after: [], grants: [], last: [], defaults: [] }
+  for (const entry of entries) {
+    if (isLate(entry)) late.push(entry)
+    else if (entry.kind === 'DEFAULT ACL') passes.defaults.push(entry)
+    else if (entry.kind === 'ACL') passes.grants.push(entry)
+    else if (
+      /^(?:EVENT TRIGGER|MATERIALIZED VIEW DATA)$/.test(entry.kind) ||
+      (/^(?:COMMENT|SECURITY LABEL)$/.test(entry.kind) && entry.tag.startsWith('EVENT TRIGGER '))
+    )
+      passes.last.push(entry)
+    else if (behind.has(entry.id) && entry.kind !== 'BLOB METADATA') passes.after.push(entry)
+    else if (/^(?:SCHEMA|EXTENSION)$/.test(entry.kind)) passes.first.push(entry)
+    else passes.before.push(entry)
+  }
+  return late.length === 0 ? passes : { ...passes, after: withLate(passes.after, late, toc, running) }
+}
+
+/** Puts partitions of tables that stay behind their indexes, which are valid as soon as those of partitions further down are part of them. */
+function withLate(
+  after: readonly TocEntry[],
+  late: readonly TocEntry[],
+  toc: ArchiveToc,
+  running: ReadonlySet<number>
+): TocEntry[] {
+  const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
+  const partitions = new Set(late.flatMap(({ needs }) => needs.filter((id) => running.has(id))))
+  const isIndex = ({ kind }: TocEntry) => kind === 'INDEX' || kind === 'CONSTRAINT'
+  const nameOf = ({ schema, tag }: Pick<TocEntry, 'schema' | 'tag'>) => `${schema}\0${tag}`
+  /** Names of the indexes of those partitions themselves: the tag of a constraint begins with its table's. */
+  const own = new Set(
+    toc.entries.filter(isIndex).flatMap(({ kind, schema, tag, needs }) => {
+      const table = byId.get(needs.find((id) => partitions.has(id)) ?? -1)
+      if (table === undefined) return []
+      return [nameOf({ schema, tag: kind === 'INDEX' ? tag : tag.slice(table.tag.length + 1) })]
+    })
+  )
+  const isBelow = (entry: TocEntry) => entry.kind === 'INDEX ATTACH' && !own.has(nameOf(entry))
+  return [
+    ...after.filter(isIndex),
+    ...after.filter(isBelow),
+    ...late,
+    ...after.filter((entry) => !isIndex(entry) && !isBelow(entry))
+  ]
+}

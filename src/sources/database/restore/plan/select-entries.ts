@@ -1,0 +1,249 @@
+import type { DatabaseFacts, TableFacts } from '../../../../archive/contents-database.ts'
+import { UserError } from '../../../../errors.ts'
+import { matchesSchema, matchesTable, type Pattern, parsePattern } from '../../catalog/patterns.ts'
+import { readable } from '../../catalog/quote.ts'
+import { withoutContent } from '../../dump/collect-facts.ts'
+import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
+
+/** What narrows a restore, as typed; empty lists mean everything. */
+export type RestoreSelection = Omit<DatabaseFacts['selection'], 'type'>
+
+export type RestoreType = DatabaseFacts['selection']['type']
+
+/** What of a backup is meant. */
+export interface Chosen {
+  /** Neither schemas nor tables were chosen or left out. */
+  readonly whole: boolean
+  /** Tables, partitions and materialized views by `readable` name. */
+  readonly tables: ReadonlyMap<string, TableFacts>
+  /** Of those the ones whose rows are meant, too. */
+  readonly withRows: ReadonlySet<string>
+  hasSchema(name: string): boolean
+  /** Entries of the table of contents: what was chosen, what belongs to it, and what it needs. */
+  readonly entries: ReadonlySet<number>
+  /** Of those the ones that are only needed: made where they are missing, never replaced. */
+  readonly needed: ReadonlySet<number>
+}
+
+/** Kinds that hang on a table and are worth nothing without it. */
+const attachedKinds = new Set([
+  'ACL',
+  'CHECK CONSTRAINT',
+  'COMMENT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'MATERIALIZED VIEW DATA',
+  'POLICY',
+  'PUBLICATION TABLE',
+  'ROW SECURITY',
+  'RULE',
+  'SECURITY LABEL',
+  'SEQUENCE',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'STATISTICS',
+  'TABLE ATTACH',
+  'TABLE DATA',
+  'TRIGGER'
+])
+
+/** Kinds that say what objects hold, not what they are. */
+const contentKinds = new Set([
+  'BLOB',
+  'BLOB METADATA',
+  'BLOBS',
+  'MATERIALIZED VIEW DATA',
+  'SEQUENCE SET',
+  'STATISTICS DATA',
+  'TABLE DATA'
+])
+
+const holdsRows = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
+const namedByTable = new Set([
+  'CHECK CONSTRAINT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'POLICY',
+  'RULE',
+  'TRIGGER'
+])
+
+/**
+ * What a backup would have said of itself with another `type`: of a whole backup the definitions or the rows alone can be brought back. Throws SB710
+ * where it does not hold what is asked for.
+ */
+export function ofType(facts: DatabaseFacts, type: RestoreType): DatabaseFacts {
+  const held = facts.selection.type
+  if (type === 'full' || type === held) return facts
+  if (held !== 'full')
+    throw new UserError(
+      'SB710',
+      `The backup holds ${held === 'data' ? 'rows' : 'definitions'} only, and \`type\` is ${type}.`
+    )
+  const selection = { ...facts.selection, type }
+  if (type === 'data') return { ...facts, selection, largeObjects: { count: '0', hash: '0' } }
+  const { vault: _, ...rest } = facts
+  return {
+    ...rest,
+    selection,
+    tables: facts.tables.map((table) => ({
+      ...table,
+      rows: null,
+      hash: null,
+      ...(table.kind === 'm' ? { populated: false } : {})
+    })),
+    sequences: [],
+    largeObjects: { count: '0', hash: '0' },
+    visibleRows: [],
+    guards: withoutContent(facts.guards)
+  }
+}
+
+/** Applies a selection to a backup. Throws SB710 when a pattern matches nothing in it, SB002 when schemas and tables are both chosen. */
+export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: ArchiveToc): Chosen {
+  if (selection.schemas.length > 0 && selection.tables.length > 0)
+    throw new UserError('SB002', '`schemas` and `tables` cannot be combined.')
+  const schemas = selection.schemas.map((text) => parsePattern(text, 'schema'))
+  const without = selection.excludeSchemas.map((text) => parsePattern(text, 'schema'))
+  const wanted = selection.tables.map((text) => parsePattern(text, 'table'))
+  const unwanted = selection.excludeTables.map((text) => parsePattern(text, 'table'))
+  const noRows = selection.excludeTableData.map((text) => parsePattern(text, 'table'))
+  const byName = new Map(facts.tables.map((table) => [readable(table), table]))
+
+  /** A partition counts as named with any table above it. */
+  const reached = (patterns: readonly Pattern[], schema: string, name: string): boolean => {
+    if (patterns.some((pattern) => matchesTable(pattern, schema, name))) return true
+    const above = byName.get(readable({ schema, name }))?.partitionOf
+    const parent = above === undefined ? undefined : byName.get(above.replace(/"([a-z_][a-z0-9_]*)"/g, '$1'))
+    return parent?.kind === 'p' && reached(patterns, parent.schema, parent.name)
+  }
+  const hasSchema = (name: string) =>
+    (schemas.length === 0 || schemas.some((pattern) => matchesSchema(pattern, name))) &&
+    !without.some((pattern) => matchesSchema(pattern, name))
+  const hasTable = (schema: string, name: string) =>
+    hasSchema(schema) && (wanted.length === 0 || reached(wanted, schema, name)) && !reached(unwanted, schema, name)
+
+  const unmatched = [
+    ...schemas.filter(
+      (pattern) =>
+        !toc.entries.some((entry) => matchesSchema(pattern, entry.kind === 'SCHEMA' ? entry.tag : entry.schema))
+    ),
+    ...wanted.filter(
+      (pattern) =>
+        !facts.tables.some((table) => matchesTable(pattern, table.schema, table.name)) &&
+        !toc.entries.some((entry) => holdsRows.has(entry.kind) && matchesTable(pattern, entry.schema, entry.tag))
+    )
+  ]
+  if (unmatched.length > 0)
+    throw new UserError(
+      'SB710',
+      `Nothing in the backup matches ${unmatched.map((pattern) => pattern.text).join(', ')}.`
+    )
+
+  const tables = new Map([...byName].filter(([, table]) => hasTable(table.schema, table.name)))
+  const content = facts.selection.type !== 'schema'
+  const withRows = new Set(
+    [...tables].filter(([, table]) => content && !reached(noRows, table.schema, table.name)).map(([name]) => name)
+  )
+  const whole = [schemas, without, wanted, unwanted].every((list) => list.length === 0)
+  const base = { whole, tables, withRows, hasSchema }
+  const isMeant = (entry: TocEntry) =>
+    content ||
+    !(contentKinds.has(entry.kind) || (/^(?:ACL|COMMENT)$/.test(entry.kind) && /^LARGE OBJECTS? /.test(entry.tag)))
+  if (whole)
+    return { ...base, entries: new Set(toc.entries.filter(isMeant).map((entry) => entry.id)), needed: new Set() }
+
+  const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
+  const chosen = new Set<number>()
+  for (const entry of toc.entries) {
+    const tableLike = holdsRows.has(entry.kind) || entry.kind === 'TABLE DATA'
+    if (tableLike ? hasTable(entry.schema, entry.tag) : wanted.length === 0 && isOfSchema(entry, hasSchema))
+      chosen.add(entry.id)
+  }
+  for (const entry of toc.entries) {
+    if (!tableChosen(entry, byId, hasTable)) chosen.delete(entry.id)
+    else if (isAttached(entry, chosen, byId)) chosen.add(entry.id)
+  }
+  const needed = new Set<number>()
+  const queue = [...chosen]
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const entry = byId.get(id)
+    if (entry === undefined) continue
+    for (const other of entry.needs) {
+      const need = byId.get(other)
+      if (need === undefined || chosen.has(other) || needed.has(other) || !mayPull(entry, need)) continue
+      needed.add(other)
+      queue.push(other)
+    }
+  }
+  // Grants, comments and states of what is made because it is needed.
+  for (const entry of toc.entries) {
+    if (
+      /^(?:ACL|COMMENT|SEQUENCE SET|SEQUENCE OWNED BY)$/.test(entry.kind) &&
+      !chosen.has(entry.id) &&
+      entry.needs.some((id) => needed.has(id))
+    )
+      needed.add(entry.id)
+  }
+  const entries = [...chosen, ...needed].filter((id) => {
+    const entry = byId.get(id)
+    return entry === undefined || isMeant(entry)
+  })
+  return { ...base, entries: new Set(entries), needed }
+}
+
+/** Everything that lies in a chosen schema, and the schema itself with its grants. */
+function isOfSchema(entry: TocEntry, hasSchema: (name: string) => boolean): boolean {
+  if (entry.schema !== '') return hasSchema(entry.schema)
+  if (entry.kind === 'SCHEMA') return hasSchema(entry.tag)
+  const of = /^SCHEMA ([\s\S]*)$/.exec(entry.tag)?.[1]
+  return of !== undefined && hasSchema(of.replace(/^"([\s\S]*)"$/, '$1'))
+}
+
+/** In a choice of whole schemas, what hangs on a table that is left out goes with it. */
+function tableChosen(
+  entry: TocEntry,
+  byId: ReadonlyMap<number, TocEntry>,
+  hasTable: (schema: string, name: string) => boolean
+): boolean {
+  if (!attachedKinds.has(entry.kind)) return true
+  const tables = entry.needs
+    .map((id) => byId.get(id))
+    .filter((need) => need !== undefined && holdsRows.has(need.kind) && isOn(entry, need))
+    // A partition alone comes back into its place: its parent need not be chosen.
+    .filter((need) => entry.kind !== 'TABLE ATTACH' || (need?.schema === entry.schema && need.tag === entry.tag))
+  return tables.every((table) => table === undefined || hasTable(table.schema, table.tag))
+}
+
+function isAttached(entry: TocEntry, chosen: ReadonlySet<number>, byId: ReadonlyMap<number, TocEntry>): boolean {
+  if (!attachedKinds.has(entry.kind)) return false
+  // The index of the partition, and not that of its parent.
+  const own = (need: TocEntry) =>
+    entry.kind !== 'INDEX ATTACH' || need.tag === entry.tag || need.tag.endsWith(` ${entry.tag}`)
+  return entry.needs.some((id) => {
+    const need = byId.get(id)
+    return need !== undefined && chosen.has(id) && isOn(entry, need) && own(need)
+  })
+}
+
+/** Whether an entry that needs a table hangs on it, and is not another table's that looks at it. */
+export function isOn(
+  entry: Pick<TocEntry, 'kind' | 'schema' | 'tag'>,
+  table: Pick<TocEntry, 'kind' | 'schema' | 'tag'>
+): boolean {
+  if (namedByTable.has(entry.kind)) return entry.schema === table.schema && entry.tag.startsWith(`${table.tag} `)
+  // One that calls a function is its table's, and not the function's.
+  if (entry.kind === 'INDEX' || entry.kind === 'STATISTICS') return holdsRows.has(table.kind)
+  return true
+}
+
+/** What a chosen object takes along: anything but other tables, unless it cannot be made without them. */
+function mayPull(entry: TocEntry, need: TocEntry): boolean {
+  if (need.kind === 'TABLE DATA' || need.kind === 'INDEX' || need.kind === 'CONSTRAINT') return false
+  if (!holdsRows.has(need.kind)) return true
+  return holdsRows.has(entry.kind) || entry.kind === 'TABLE ATTACH'
+}

@@ -1,0 +1,84 @@
+import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { asError } from '../../../../errors.ts'
+import type { Finding } from '../../../source.ts'
+import { definitionOf, describeEntry, ownerStatement } from '../../pg-archive/entry-sql.ts'
+import type { TocEntry } from '../../pg-archive/toc.ts'
+import { refusalOf } from '../definitions/refusal.ts'
+import type { Chosen } from '../plan/select-entries.ts'
+import type { KnownObjects } from '../target/catalog-index.ts'
+
+/** What `DROP TABLE ... CASCADE` takes along of others. */
+const taken = /^(?:VIEW|MATERIALIZED VIEW|FK CONSTRAINT|POLICY|RULE|FUNCTION|PROCEDURE)$/
+const ofTable = /^(?:FK CONSTRAINT|POLICY|RULE)$/
+/** What belongs to such an object. */
+const along = /^(?:ACL|COMMENT|INDEX|MATERIALIZED VIEW DATA|TRIGGER)$/
+
+/**
+ * What nobody chose and the backup has on a chosen object that the target lost: it went with that, and comes back with it. Where the target still has what
+ * it hung on, its absence was somebody's decision. Pure; `before` is the target as it was.
+ */
+export function planReturning(
+  entries: readonly TocEntry[],
+  chosen: Chosen,
+  running: ReadonlySet<number>,
+  before: KnownObjects,
+  platform: ReadonlySet<string>
+): TocEntry[] {
+  const lost = new Set<number>()
+  const byId = new Map(entries.map((entry) => [entry.id, entry]))
+  const returning: TocEntry[] = []
+  const returned = new Set<number>()
+  for (const entry of entries) {
+    const isLost = running.has(entry.id) && !chosen.needed.has(entry.id) && !before.has(entry)
+    if (isLost && /^(?:TABLE|VIEW|MATERIALIZED VIEW|CONSTRAINT)$/.test(entry.kind)) lost.add(entry.id)
+    // A key to a partitioned table goes with any of its partitions. It needs what makes their indexes part of the table's.
+    if (entry.kind === 'INDEX ATTACH' && entry.needs.some((id) => lost.has(id))) lost.add(entry.id)
+    if (chosen.entries.has(entry.id) || platform.has(entry.schema) || before.has(entry)) continue
+    const belongs = along.test(entry.kind) && entry.needs.some((id) => returned.has(id))
+    const went = taken.test(entry.kind) && entry.needs.some((id) => lost.has(id) || returned.has(id))
+    if (!belongs && !(went && hasPlace(entry, byId, before))) continue
+    returning.push(entry)
+    returned.add(entry.id)
+  }
+  return returning
+}
+
+/** Whether the table that an entry is part of is there. */
+function hasPlace(entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, before: KnownObjects): boolean {
+  if (!ofTable.test(entry.kind)) return true
+  return entry.needs.some((id) => {
+    const table = byId.get(id)
+    if (table === undefined || !/^(?:TABLE|VIEW)$/.test(table.kind)) return false
+    return table.schema === entry.schema && entry.tag.startsWith(`${table.tag} `) && before.has(table)
+  })
+}
+
+/** Makes them again in the open transaction. What cannot be, since the target is another by now, is listed with its SQL. */
+export async function bringReturning(
+  connection: Connection,
+  entries: readonly TocEntry[],
+  user: string
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const entry of entries) {
+    const subject = describeEntry(entry)
+    const sql = definitionOf(entry)
+    const error = await refusalOf(connection, sql)
+    if (error !== null) {
+      const detail = `it went with what is restored now, and could not be made again: ${asError(error).message}`
+      findings.push({ kind: 'todo', subject, detail, remedy: sql.trim() })
+      continue
+    }
+    if (taken.test(entry.kind)) {
+      const detail = 'it had gone with what is restored now, and was made again from the backup'
+      findings.push({ kind: 'note', subject, detail })
+    }
+    const owner = entry.owner === user ? null : ownerStatement(entry)
+    const refused = owner === null ? null : await refusalOf(connection, owner)
+    if (owner !== null && refused !== null) {
+      const detail = `it belongs to ${user} now, not to ${entry.owner}: ${asError(refused).message}`
+      findings.push({ kind: 'todo', subject, detail, remedy: owner })
+    }
+  }
+  return findings
+}

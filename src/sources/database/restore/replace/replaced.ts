@@ -1,0 +1,420 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Connection, ConnectionTarget } from '../../../../clients/postgres/connection.ts'
+import { libpqEnvironment } from '../../../../clients/postgres/environment.ts'
+import type { ClientPrograms } from '../../../../clients/postgres/programs.ts'
+import { runChild } from '../../../../clients/process/child-process.ts'
+import type { Context } from '../../../../context.ts'
+import { asError, UserError } from '../../../../errors.ts'
+import type { Finding } from '../../../source.ts'
+import { listed, quoteIdentifier, readable } from '../../catalog/quote.ts'
+import { dumpError } from '../../dump/dump-errors.ts'
+import { sameDefinition, withElementCasts } from '../../fingerprint/same-definition.ts'
+import { describeEntry, objectOf } from '../../pg-archive/entry-sql.ts'
+import { withDependants } from '../../pg-archive/skip-entries.ts'
+import { type ArchiveToc, readToc, type TocEntry } from '../../pg-archive/toc.ts'
+import { entryRunner } from '../definitions/create-entries.ts'
+import { refusalOf } from '../definitions/refusal.ts'
+import { isOnPlatform } from '../plan/plan.ts'
+import { type Chosen, isOn } from '../plan/select-entries.ts'
+import { type KnownObjects, namesTaken, readKnownObjects } from '../target/catalog-index.ts'
+import { type Expressions, giveExpressionsBack, withoutExpressions } from '../target/expressions.ts'
+import type { TargetState } from '../target/target-state.ts'
+
+/** What has to go from the target before the backup's objects can take its place, and what hangs on it. */
+export interface Replaced {
+  /** To be dropped, with what depends on it. */
+  readonly roots: readonly TocEntry[]
+  /** Objects of others that go with the roots and are made again from the target's own definitions: views, foreign keys of other tables, policies, ... */
+  readonly givenBack: readonly TocEntry[]
+  /** Triggers and policies on tables of the platform that the backup does not know. */
+  readonly extras: readonly TocEntry[]
+  /** Ids in the backup of triggers and policies on tables of the platform that are others in the target. */
+  readonly changed: ReadonlySet<number>
+  /** The target's own objects without those that go. */
+  readonly known: KnownObjects
+  /** Tables and composite types that would lose a column or themselves; the restore must not begin. */
+  readonly endangered: readonly string[]
+  readonly entries: ReadonlyMap<number, TocEntry>
+  /** Defaults and checks of the target before: tables and domains that stay lose them with what they use. */
+  readonly expressions: Expressions
+}
+
+/** The definitions of everything in the target, as pg_dump writes them. */
+export async function dumpDefinitions(
+  target: ConnectionTarget,
+  programs: Pick<ClientPrograms, 'pgDump'>,
+  context: Context,
+  established: string,
+  lockTimeoutMs: number
+): Promise<ArchiveToc> {
+  const folder = await mkdtemp(join(context.temp, 'definitions-'))
+  const environment = await libpqEnvironment(target, context.temp, { established })
+  try {
+    const file = join(folder, 'target.dump')
+    const result = await runChild({
+      command: programs.pgDump,
+      args: [
+        '--format=custom',
+        '--compress=0',
+        '--schema-only',
+        '--no-password',
+        `--lock-wait-timeout=${lockTimeoutMs}`,
+        `--file=${file}`
+      ],
+      env: environment.env,
+      signal: context.signal
+    })
+    if (result.code !== 0) {
+      const error = dumpError(result, result.stderr)
+      throw new UserError('SB708', `The definitions of the target could not be read: ${error.message}`, {
+        cause: error,
+        remedy: `${error.remedy} Nothing was written: start the restore again afterwards.`
+      })
+    }
+    const toc = readToc(await readFile(file))
+    if (toc === null) throw new UserError('SB603', 'pg_dump did not finish the definitions of the target.')
+    return toc
+  } finally {
+    await environment.dispose()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
+/** What a choice of whole schemas also takes away when the backup does not know it, or knows it otherwise and nothing can make it so where it stands. */
+const others = new Set([
+  'AGGREGATE',
+  'COLLATION',
+  'DOMAIN',
+  'FUNCTION',
+  'OPERATOR',
+  'OPERATOR CLASS',
+  'OPERATOR FAMILY',
+  'PROCEDURE',
+  'SEQUENCE',
+  'TEXT SEARCH CONFIGURATION',
+  'TEXT SEARCH DICTIONARY',
+  'TYPE'
+])
+const attached = new Set([
+  'ACL',
+  'CHECK CONSTRAINT',
+  'COMMENT',
+  'CONSTRAINT',
+  'DEFAULT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'MATERIALIZED VIEW DATA',
+  'POLICY',
+  'ROW SECURITY',
+  'RULE',
+  'SECURITY LABEL',
+  'SEQUENCE',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'STATISTICS',
+  'TABLE ATTACH',
+  'TABLE DATA',
+  'TRIGGER'
+])
+
+/** Decides what goes, pure. `held` are the target's definitions, `backup` those of the backup. */
+export function planReplacing(
+  held: ArchiveToc,
+  expressions: Expressions,
+  backup: ArchiveToc,
+  chosen: Chosen,
+  target: TargetState,
+  known: KnownObjects,
+  byTables: boolean
+): Replaced {
+  const now = withoutExpressions(held, expressions)
+  const own = (schema: string) => schema !== '' && target.schemas.get(schema)?.platform !== true
+  const name = nameOf
+  const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
+  const wanted = new Set(
+    backup.entries
+      .filter((entry) => relations.has(entry.kind) && chosen.entries.has(entry.id) && !chosen.needed.has(entry.id))
+      .map(relation)
+  )
+  const inBackup = new Set(backup.entries.map(name))
+  const differs = differing(now, backup)
+  const excluded = (entry: TocEntry) =>
+    !byTables && !chosen.whole && relations.has(entry.kind) && inBackup.has(name(entry)) && !wanted.has(relation(entry))
+  const roots = now.entries.filter((entry) => {
+    if (!own(entry.schema)) return false
+    if (byTables) return relations.has(entry.kind) && wanted.has(relation(entry))
+    if (!chosen.hasSchema(entry.schema) || excluded(entry)) return false
+    if (relations.has(entry.kind)) return true
+    if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
+    return others.has(entry.kind) && (!inBackup.has(name(entry)) || differs.has(name(entry)))
+  })
+  // Partitions go with their table: those that came since are no other table's.
+  for (let parents = roots; parents.length > 0; ) {
+    parents = partitionsOf(now, parents).filter((entry) => !inBackup.has(name(entry)) && !roots.includes(entry))
+    roots.push(...parents)
+  }
+  const schemas = byTables
+    ? []
+    : now.entries.filter(
+        (entry) =>
+          entry.kind === 'SCHEMA' &&
+          own(entry.tag) &&
+          entry.tag !== 'public' &&
+          chosen.whole &&
+          !inBackup.has(name(entry))
+      )
+  const publications = chosen.whole ? publicationsThatDiffer(now, backup, target) : []
+  roots.push(...publications)
+  const first = [...roots, ...schemas].map((entry) => entry.id)
+  const lost = withDependants(now, new Map(first.map((id) => [id, ''])))
+  // One that uses what goes would stay, without the attribute.
+  if (!byTables)
+    roots.push(
+      ...now.entries.filter(
+        (entry) =>
+          isComposite(entry) && lost.has(entry.id) && !first.includes(entry.id) && chosen.hasSchema(entry.schema)
+      )
+    )
+  const rootIds = new Set([...roots, ...schemas].map((entry) => entry.id))
+  const entries = new Map(now.entries.map((entry) => [entry.id, entry]))
+
+  const gone = new Set(rootIds)
+  const givenBack: TocEntry[] = []
+  const endangered: string[] = []
+  const forgotten = (id: number): boolean => {
+    const need = entries.get(id)
+    return need !== undefined && gone.has(id) && need.kind !== 'SCHEMA' && !inBackup.has(name(need))
+  }
+  for (const entry of now.entries) {
+    if (!lost.has(entry.id) || rootIds.has(entry.id)) continue
+    // Contained in what goes: nobody else's.
+    const hangs =
+      attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
+    const published =
+      entry.kind.startsWith('PUBLICATION TABLE') && publications.some((one) => entry.needs.includes(one.id))
+    if (hangs || published) gone.add(entry.id)
+    else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
+    // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
+    else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)
+    else if (entry.kind === 'TABLE' || isComposite(entry))
+      endangered.push(readable({ schema: entry.schema, name: entry.tag }))
+    else givenBack.push(entry)
+  }
+  const extras = now.entries.filter(
+    (entry) =>
+      !byTables &&
+      chosen.whole &&
+      isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true) &&
+      !lost.has(entry.id) &&
+      !inBackup.has(name(entry))
+  )
+  const staying = new Map(now.entries.filter((entry) => !lost.has(entry.id)).map((entry) => [name(entry), entry]))
+  const changed = backup.entries.filter((entry) => {
+    if (!isOnPlatform(entry, (schema) => target.schemas.get(schema)?.platform === true)) return false
+    const other = staying.get(name(entry))
+    return (
+      other !== undefined &&
+      chosen.entries.has(entry.id) &&
+      !chosen.needed.has(entry.id) &&
+      !sameDefinition(entry.definition, other.definition)
+    )
+  })
+  // A view that stands where the backup has a table makes room for it.
+  const dropped = new Set(now.entries.filter((entry) => lost.has(entry.id)).flatMap(namesTaken))
+  return {
+    roots: [...schemas, ...roots],
+    givenBack,
+    extras,
+    changed: new Set(changed.map((entry) => entry.id)),
+    known: { has: (entry) => !dropped.has(namesTaken(entry)[0]) && known.has(entry) },
+    endangered,
+    entries,
+    expressions
+  }
+}
+
+const isComposite = ({ kind, definition }: TocEntry) => kind === 'TYPE' && /^CREATE TYPE [^(']* AS \(/.test(definition)
+
+function partitionsOf(toc: ArchiveToc, parents: readonly TocEntry[]): TocEntry[] {
+  const ids = new Set(parents.map((entry) => entry.id))
+  const isIt = (attach: TocEntry, entry: TocEntry) => entry.schema === attach.schema && entry.tag === attach.tag
+  const attaching = toc.entries.filter(({ kind, needs }) => kind === 'TABLE ATTACH' && needs.some((id) => ids.has(id)))
+  return toc.entries.filter(
+    (entry) =>
+      /^(?:FOREIGN )?TABLE$/.test(entry.kind) &&
+      !ids.has(entry.id) &&
+      attaching.some((attach) => attach.needs.includes(entry.id) && isIt(attach, entry))
+  )
+}
+
+/**
+ * Publications of the target that the backup has with other tables or settings, as far as the role owns them. Those of the platform's own tables are
+ * others in each of its versions.
+ */
+function publicationsThatDiffer(now: ArchiveToc, backup: ArchiveToc, target: TargetState): TocEntry[] {
+  const members = (toc: ArchiveToc, { id }: TocEntry) =>
+    toc.entries.filter(({ kind, needs }) => kind.startsWith('PUBLICATION TABLE') && needs.includes(id))
+  const form = (toc: ArchiveToc, entry: TocEntry) =>
+    [entry, ...members(toc, entry)]
+      .map(({ definition }) => definition)
+      .toSorted()
+      .join('\0')
+  const isPlatforms = ({ schema }: TocEntry) => target.schemas.get(schema)?.platform === true
+  return now.entries.filter((entry) => {
+    if (entry.kind !== 'PUBLICATION' || !(target.superuser || entry.owner === target.user)) return false
+    const before = backup.entries.find((one) => one.kind === 'PUBLICATION' && one.tag === entry.tag)
+    if (before === undefined || form(now, entry) === form(backup, before)) return false
+    return ![...members(now, entry), ...members(backup, before)].some(isPlatforms)
+  })
+}
+
+type Named = Pick<TocEntry, 'kind' | 'schema' | 'tag'>
+const nameOf = (entry: Named) => `${entry.kind}\0${entry.schema}\0${entry.tag}`
+
+/** Names of what is defined otherwise than in the backup. Operators of one name are one: their operands are no part of it. */
+function differing(now: ArchiveToc, backup: ArchiveToc): Set<string> {
+  const forms = (toc: ArchiveToc) =>
+    new Map(
+      [...Map.groupBy(toc.entries, nameOf)].map(([name, entries]) => [
+        name,
+        entries.map(fixedForm).toSorted().join('\0')
+      ])
+    )
+  const before = forms(backup)
+  return new Set(
+    [...forms(now)].filter(([name, form]) => before.has(name) && before.get(name) !== form).map(([name]) => name)
+  )
+}
+
+/**
+ * What of a definition `OR REPLACE` cannot change. Of functions it is the head (names and defaults of parameters, the result), which pg_dump writes before
+ * the language, and whether it is a window function; of anything else everything. Source: PostgreSQL, bin/pg_dump/pg_dump.c, dumpFunc.
+ */
+function fixedForm({ kind, definition }: TocEntry): string {
+  if (kind !== 'FUNCTION' && kind !== 'PROCEDURE') return withElementCasts(definition)
+  const head = definition.indexOf('\n    LANGUAGE ')
+  if (head === -1) return definition
+  return `${definition.slice(0, head)}${/^\n {4}LANGUAGE (?:"(?:[^"]|"")*"|\S+)( WINDOW)?/.exec(definition.slice(head))?.[1] ?? ''}`
+}
+
+/** What dropping left. */
+export interface Dropped {
+  readonly findings: readonly Finding[]
+  /** Numbers of large objects of others, which stay as they are. */
+  readonly keptObjects: ReadonlySet<string>
+  /** Materialized views that held no data before, by `readable` name. */
+  readonly unpopulated: ReadonlySet<string>
+}
+
+/**
+ * Drops the roots, and with `largeObjects` all large objects that the role may, in the open transaction. What it may not take from the platform's tables or
+ * from others is listed.
+ */
+export async function dropReplaced(
+  connection: Connection,
+  replaced: Replaced,
+  largeObjects: boolean
+): Promise<Dropped> {
+  const findings: Finding[] = []
+  const views = await connection.query<{ schema: string; name: string }>(
+    'select schemaname::text as schema, matviewname::text as name from pg_catalog.pg_matviews where not ispopulated'
+  )
+  const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
+  if (keptObjects.size > 0)
+    findings.push({
+      kind: 'todo',
+      subject: 'large objects',
+      detail: `${keptObjects.size} of other owners stay as they are: ${listed([...keptObjects])}`
+    })
+  for (const entry of replaced.extras) {
+    const error = await refusalOf(connection, entry.dropStatement)
+    if (error === null) continue
+    findings.push({
+      kind: 'todo',
+      subject: describeEntry(entry),
+      detail: `the backup does not know it, and it could not be dropped: ${asError(error).message}`,
+      remedy: entry.dropStatement.trim()
+    })
+  }
+  // Views first: what remains then depends on little.
+  const order = ['VIEW', 'MATERIALIZED VIEW']
+  const roots = replaced.roots.toSorted((a, b) => order.indexOf(b.kind) - order.indexOf(a.kind))
+  for (const entry of roots) {
+    const object = objectOf(entry)
+    if (object === null) continue
+    const error = await refusalOf(connection, `DROP ${entry.kind} IF EXISTS${object.slice(entry.kind.length)} CASCADE`)
+    if (error !== null)
+      throw new UserError('SB708', `${describeEntry(entry)} could not be replaced: ${asError(error).message}`, {
+        cause: error
+      })
+  }
+  return { findings, keptObjects, unpopulated: new Set(views.map(readable)) }
+}
+
+/** Unlinks all large objects but those of others, whose numbers it returns. */
+async function unlinkOwn(connection: Connection): Promise<Set<string>> {
+  await connection.query(
+    `select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where pg_catalog.pg_has_role(lomowner, 'USAGE')`
+  )
+  const rows = await connection.query<{ oid: string }>(
+    'select oid::text as oid from pg_catalog.pg_largeobject_metadata order by pg_largeobject_metadata.oid'
+  )
+  return new Set(rows.map(({ oid }) => oid))
+}
+
+/**
+ * What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. Only that a publication of another owner
+ * publishes a table is listed instead: whoever owns the table could take it away and not give it back.
+ */
+export async function giveBack(
+  connection: Connection,
+  replaced: Replaced,
+  user: string,
+  unpopulated: Dropped['unpopulated']
+): Promise<Finding[]> {
+  const known = await readKnownObjects(connection)
+  const entries = replaced.givenBack.filter((entry) => {
+    if (known.has(entry)) return false
+    // A table that does not come back is not published any more.
+    const table =
+      entry.kind === 'PUBLICATION TABLE'
+        ? entry.needs.map((id) => replaced.entries.get(id)).find((need) => need?.kind === 'TABLE')
+        : undefined
+    return table === undefined || known.has(table)
+  })
+  const runner = entryRunner({
+    connection,
+    user,
+    superuser: false,
+    entries: replaced.entries,
+    platform: new Set(),
+    isThere: () => true,
+    onProgress: () => undefined
+  })
+  const failed = (words: string, cause?: unknown) =>
+    new UserError('SB708', `What depends on the replaced objects could not be given back: ${words}`, { cause })
+  try {
+    await runner.run(entries.filter((entry) => entry.kind !== 'ACL'))
+    for (const entry of entries) {
+      if (entry.kind !== 'MATERIALIZED VIEW' || unpopulated.has(readable({ schema: entry.schema, name: entry.tag })))
+        continue
+      await runner.attempt(
+        entry,
+        `REFRESH MATERIALIZED VIEW ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
+      )
+    }
+    await runner.run(entries.filter((entry) => entry.kind === 'ACL'))
+  } catch (error) {
+    throw error instanceof UserError && error.code === 'SB708' ? failed(error.message, error) : error
+  }
+  await giveExpressionsBack(connection, replaced.expressions)
+  const published = entries.flatMap((entry) =>
+    entry.kind === 'PUBLICATION TABLE' ? (runner.findingOf(entry.id) ?? []) : []
+  )
+  const refused = runner.findings.find((finding) => !published.includes(finding))
+  if (refused !== undefined) throw failed(`${refused.subject}: ${refused.detail}`)
+  return published
+}

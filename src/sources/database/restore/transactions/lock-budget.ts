@@ -1,0 +1,97 @@
+import type { Connection } from '../../../../clients/postgres/connection.ts'
+import type { TocEntry } from '../../pg-archive/toc.ts'
+
+/** Where a restore may end one transaction of the target and begin the next one. */
+export interface Steps {
+  /** Locks that one transaction may take at most. */
+  readonly most: number
+  /** Called before work that takes about so many locks. */
+  before(locks: number): Promise<void>
+}
+
+/** Everything in the one transaction that is open. */
+export const oneStep: Steps = { most: Number.POSITIVE_INFINITY, before: () => Promise.resolve() }
+
+export interface Stages extends Steps {
+  /** Ends the open transaction and begins the next one. */
+  next(): Promise<void>
+}
+
+/** Several transactions, none with more locks than it may hold. */
+export function stagesOf(options: {
+  readonly connection: Connection
+  readonly most: number
+  /** Begins a transaction with its settings. */
+  readonly begin: () => Promise<void>
+  /** Called in each transaction but the first before anything else, and in each but the last after everything else. */
+  readonly atBegin: () => Promise<void>
+  readonly atEnd: () => Promise<void>
+}): Stages {
+  const { connection, most, begin, atBegin, atEnd } = options
+  let held = 0
+  const next = async () => {
+    await atEnd()
+    await connection.query('commit')
+    await begin()
+    await atBegin()
+    held = 0
+  }
+  return {
+    most,
+    next,
+    async before(locks) {
+      if (held > 0 && held + locks > most) await next()
+      held += locks
+    }
+  }
+}
+
+/** What one transaction may take of the room that the server's settings promise: other sessions need theirs. */
+export function locksPerStage(mostLocks: number): number {
+  return Math.max(Math.trunc(mostLocks * 0.4), 20)
+}
+
+/** Locks that making an object leaves held until the transaction ends, rather too many than too few. */
+export function locksOf(entry: Pick<TocEntry, 'kind' | 'definition'>): number {
+  if (entry.kind === 'BLOB METADATA') return Math.max(entry.definition.split('\n').length, 1)
+  return weights[entry.kind] ?? 1
+}
+
+const weights: Readonly<Record<string, number>> = {
+  ACL: 2,
+  'CHECK CONSTRAINT': 2,
+  CONSTRAINT: 4,
+  DEFAULT: 3,
+  'FK CONSTRAINT': 8,
+  INDEX: 4,
+  'INDEX ATTACH': 4,
+  'MATERIALIZED VIEW': 5,
+  'MATERIALIZED VIEW DATA': 8,
+  POLICY: 3,
+  RULE: 3,
+  SEQUENCE: 2,
+  'SEQUENCE OWNED BY': 3,
+  STATISTICS: 3,
+  TABLE: 6,
+  'TABLE ATTACH': 8,
+  TRIGGER: 3,
+  VIEW: 3
+}
+
+/** Locks of reading or filling one table: itself, its TOAST table, their indexes. */
+export const locksOfRows = 8
+
+/** Locks that a restore would hold at its end if it were one transaction, at least. */
+export function locksOfAll(entries: readonly Pick<TocEntry, 'kind'>[]): number {
+  return entries.reduce((sum, entry) => sum + (leastWeights[entry.kind] ?? 0), 0)
+}
+
+/** A table with its type has one itself and some for its TOAST table. */
+const leastWeights: Readonly<Record<string, number>> = {
+  TABLE: 3,
+  INDEX: 1,
+  CONSTRAINT: 1,
+  SEQUENCE: 1,
+  VIEW: 1,
+  'MATERIALIZED VIEW': 3
+}

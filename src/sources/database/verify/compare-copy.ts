@@ -1,0 +1,179 @@
+import { type DatabaseFacts, type Guard, holdsSomeObjects } from '../../../archive/contents-database.ts'
+import type { Finding } from '../../source.ts'
+import { readable } from '../catalog/quote.ts'
+import { compareDatabase, type DatabaseState } from '../dump/database-state.ts'
+import { type LeftOut, labelProviders } from '../pg-archive/skip-entries.ts'
+import type { ArchiveToc } from '../pg-archive/toc.ts'
+
+/** What of the facts can be compared with a copy that goes without some objects. */
+export interface Comparable {
+  readonly facts: DatabaseFacts
+  /** What is not compared, by name. */
+  readonly findings: readonly Finding[]
+}
+
+/** A name without quotes, which follow the server's own list of reserved words, and without the blanks between arguments. */
+const bare = (name: string) => name.replaceAll('"', '').replaceAll(', ', ',')
+
+/**
+ * Takes out of the facts what a copy without `leftOut` cannot have: sequences and samples of tables that are not there, tables in
+ * publications. Everything taken out is a `notProven` that names it.
+ */
+export function comparableFacts(
+  facts: DatabaseFacts,
+  toc: ArchiveToc,
+  leftOut: LeftOut,
+  missingExtensions: ReadonlySet<string>
+): Comparable {
+  const gone = goneObjects(toc, leftOut)
+  const lacking = new Map<string, readonly string[]>()
+  for (const guard of facts.guards) {
+    const names = (guard.needs ?? []).filter((name) => missingExtensions.has(name))
+    if (names.length > 0) lacking.set(`${guard.kind} ${bare(guard.name)}`, names)
+  }
+  const reasonFor = (kinds: readonly string[], name: string): string | undefined => {
+    for (const kind of kinds) {
+      const key = `${kind} ${bare(name)}`
+      const names = lacking.get(key)
+      if (names !== undefined) return `it needs ${names.join(', ')}, which the copy's server does not have`
+      const reason = gone.get(key)
+      if (reason !== undefined) return reason
+    }
+    return undefined
+  }
+  const relationKinds = ['table', 'foreign table', 'materialized view', 'view']
+  const findings: Finding[] = []
+  const keep = (kinds: readonly string[], name: string, subject: string): boolean => {
+    const reason = reasonFor(kinds, name)
+    if (reason !== undefined) findings.push({ kind: 'notProven', subject, detail: reason })
+    return reason === undefined
+  }
+  const tables = facts.tables.filter((table) => {
+    const name = readable(table)
+    const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
+    if (table.extension !== undefined && missingExtensions.has(table.extension)) {
+      findings.push({
+        kind: 'notProven',
+        subject,
+        detail: `it needs ${table.extension}, which the copy's server does not have`
+      })
+      return false
+    }
+    return keep(relationKinds, name, subject) && keep(['rows of'], name, subject)
+  })
+  const goneTables = new Set(
+    facts.tables.filter((table) => !tables.includes(table)).map((table) => bare(readable(table)))
+  )
+  return {
+    facts: {
+      ...facts,
+      tables,
+      sequences: facts.sequences.filter((sequence) =>
+        keep(['sequence'], readable(sequence), `sequence ${readable(sequence)}`)
+      ),
+      visibleRows: facts.visibleRows.filter(
+        (entry) => !goneTables.has(bare(readable({ schema: entry.schema, name: entry.table })))
+      ),
+      guards: facts.guards.map((guard) => withoutTables(guard, goneTables))
+    },
+    findings
+  }
+}
+
+/** A publication without the lines of tables that the copy goes without. */
+function withoutTables(guard: Guard, gone: ReadonlySet<string>): Guard {
+  if (guard.kind !== 'publication' || gone.size === 0) return guard
+  const lines = guard.definition.split('\n').filter((line) => {
+    const name = /^table (.*?)(?: \(.*)?(?: where .*)?$/.exec(line)?.[1]
+    return name === undefined || !gone.has(bare(name))
+  })
+  return { ...guard, definition: lines.join('\n') }
+}
+
+/** Compares the copy; what is missing there for a known reason is `notProven`, not a difference. */
+export function compareCopy(
+  { facts, findings }: Comparable,
+  state: DatabaseState,
+  toc: ArchiveToc,
+  leftOut: LeftOut,
+  missingExtensions: ReadonlySet<string>
+): Finding[] {
+  const gone = goneObjects(toc, leftOut)
+  const inArchive = holdsSomeObjects(facts)
+    ? goneObjects(toc, new Map(toc.entries.map((entry) => [entry.id, 'the archive'])))
+    : null
+  const dropped = facts.extensions
+    .map((extension) => extension.name)
+    .filter((name) => !missingExtensions.has(name) && state.extensions.every((extension) => extension.name !== name))
+    .map((name) => `extension ${name}`)
+  const known = new Set(findings.map((finding) => bare(finding.subject)))
+  const compared = compareDatabase(facts, state).flatMap((finding): Finding[] => {
+    if (dropped.includes(finding.subject) && !gone.has(bare(finding.subject)))
+      return [
+        { kind: 'difference', subject: finding.subject, detail: 'it is missing in the copy, though the server has it' }
+      ]
+    if (finding.kind !== 'difference') return [finding]
+    // A dump of chosen schemas or tables leaves out some of what lies beside the tables.
+    if (
+      inArchive !== null &&
+      besideTables.test(finding.subject) &&
+      goneReason(bare(finding.subject), inArchive) === undefined
+    )
+      return []
+    const reason = goneReason(bare(finding.subject), gone)
+    if (reason === undefined) return [finding]
+    return known.has(bare(finding.subject)) ? [] : [{ kind: 'notProven', subject: finding.subject, detail: reason }]
+  })
+  return [...findings, ...compared]
+}
+
+const besideTables =
+  /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|index|procedure|range type|sequence|statistics|text search \w+|view) /
+
+/** The reason why an object of the fingerprint is not in the copy, by its own name or that of the table it hangs on. */
+function goneReason(subject: string, gone: ReadonlyMap<string, string>): string | undefined {
+  const direct = gone.get(subject) ?? gone.get(subject.replace(/^(?:owner of|grants on|options of) /, ''))
+  if (direct !== undefined) return direct
+  const provider = /^security label (.*?) on /.exec(subject)?.[1]
+  if (provider !== undefined) return gone.get(labelsOf(provider))
+  const table = / on ([^ ].*)$/.exec(subject)?.[1]
+  if (table !== undefined && gone.has(`table ${table}`)) return gone.get(`table ${table}`)
+  const security = /^row security (.*)$/.exec(subject)?.[1]
+  if (security !== undefined) return gone.get(`table ${security}`)
+  const column = /^(?:(?:grants on|options of) )?column (.*)\.[^.]*$/.exec(subject)?.[1]
+  return column === undefined ? undefined : gone.get(`table ${column}`)
+}
+
+/** One entry holds all labels of a table and its columns; which object each is on stands in words that the fingerprint does not use. */
+const labelsOf = (provider: string) => `security labels of ${provider}`
+
+/** What was left out, named as the fingerprint names it but without quotes, with the reason. */
+function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
+  const gone = new Map<string, string>()
+  for (const entry of toc.entries) {
+    const reason = leftOut.get(entry.id)
+    if (reason === undefined) continue
+    const why = /^it needs|^the rows/.test(reason)
+      ? reason
+      : `it needs ${reason}, which the copy's server does not have`
+    const name = bare(`${entry.schema}.${entry.tag}`)
+    const kind = entry.kind.toLowerCase()
+    if (kind === 'security label') for (const provider of labelProviders(entry)) gone.set(labelsOf(bare(provider)), why)
+    else if (kind === 'table data') gone.set(`rows of ${name}`, why)
+    else if (/constraint$/.test(kind) || /^(?:policy|trigger|rule)$/.test(kind)) {
+      // The tag is `table name`; a name may hold blanks, so every cut is taken.
+      const words = bare(entry.tag).split(' ')
+      for (let at = 1; at < words.length; at += 1) {
+        const key = `${/constraint$/.test(kind) ? 'constraint' : kind} ${words.slice(at).join(' ')} on ${bare(entry.schema)}.${words.slice(0, at).join(' ')}`
+        gone.set(key, why)
+        // The index behind a key goes with it.
+        gone.set(`index ${bare(entry.schema)}.${words.slice(at).join(' ')}`, why)
+      }
+    } else {
+      gone.set(`${kind} ${name}`, why)
+      if (kind === 'type')
+        for (const form of ['enumeration', 'range type', 'composite type', 'domain']) gone.set(`${form} ${name}`, why)
+    }
+  }
+  return gone
+}
