@@ -1,8 +1,15 @@
-/** The tables of README.md, made from action.yml and the error codes. Pure. */
+/** What is made from the table of inputs, action.yml's outputs and the error codes: texts of action.yml, README.md and docs/. Pure. */
 import { z } from 'zod'
 import type { ErrorEntry } from '../src/error-codes.ts'
 import { fieldsSchema } from '../src/inputs/fields.ts'
-import { commandNames } from '../src/inputs/input-definitions.ts'
+import {
+  commandNames,
+  declaredInputs,
+  type InputGroup,
+  type InputName,
+  inputGroups,
+  inputNames
+} from '../src/inputs/input-definitions.ts'
 
 export const actionSchema = z.strictObject({
   name: z.string(),
@@ -30,13 +37,62 @@ export function withTable(text: string, name: string, table: string): string {
   return `${text.slice(0, from + start.length)}\n\n${table}\n\n${text.slice(to)}`
 }
 
-export function inputTable(action: Action): string {
-  const rows = Object.entries(action.inputs).map(([name, input]) => [
-    `\`${name}\``,
-    commandsOf(name),
-    input.default === undefined ? '' : `\`${input.default}\``,
-    input.description
-  ])
+/** action.yml with its inputs as the table says them, a comment before each group. */
+export function withInputs(text: string): string {
+  const start = text.indexOf('\ninputs:\n') + '\ninputs:\n'.length
+  const end = text.indexOf('\noutputs:\n')
+  if (start < '\ninputs:\n'.length || end < start) throw new Error('action.yml must hold inputs and then outputs')
+  const groups = groupNames.map((group) => `  # ${inputGroups[group]}\n${inputsOf(group).map(declaration).join('')}`)
+  return `${text.slice(0, start)}${groups.join('\n')}${text.slice(end)}`
+}
+
+const groupNames = Object.keys(inputGroups).filter((name): name is InputGroup => Object.hasOwn(inputGroups, name))
+
+function inputsOf(group: InputGroup): InputName[] {
+  return inputNames.filter((name) => declaredInputs[name].group === group)
+}
+
+function declaration(name: InputName): string {
+  const { doc } = declaredInputs[name]
+  const value = defaultText(name)
+  const lines = [`  ${name}:`, `    description: ${quoted(doc)}`]
+  if (value !== undefined)
+    lines.push(
+      `    default: ${/^[A-Za-z$][^#]*$/.test(value) && !/^(?:true|false)$/.test(value) ? value : quoted(value)}`
+    )
+  return `${lines.join('\n')}\n`
+}
+
+/** The default as a workflow sees it: the token's comes from the runner. */
+function defaultText(name: InputName): string | undefined {
+  return name === 'token' ? `\${{ github.token }}` : declaredInputs[name].default
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** docs/inputs.md: every input under its task, and the outputs. */
+export function inputPage(action: Action): string {
+  return `${[
+    '# Inputs and outputs',
+    '<!-- Made from src/inputs/input-definitions.ts and action.yml by `npm run docs`. -->',
+    'Lists take commas or new lines. Durations are written `90s`, `30m`, `26h`, `30d`, `12w`; sizes `500MB`, `2GiB`. An empty text means "not given". A name that is not here is refused before anything else.',
+    ...groupNames.map((group) => `## ${inputGroups[group]}\n\n${inputTable(inputsOf(group))}`),
+    `## Outputs\n\nOutputs are written when the run fails, too.\n\n${outputTable(action)}`
+  ].join('\n\n')}\n`
+}
+
+/** The inputs that most workflows need. */
+export function coreTable(): string {
+  return inputTable(inputNames.filter((name) => declaredInputs[name].core === true))
+}
+
+export function inputTable(names: readonly InputName[]): string {
+  const rows = names.map((name) => {
+    const value = defaultText(name)
+    return [`\`${name}\``, commandsOf(name), value === undefined ? '' : `\`${value}\``, declaredInputs[name].doc]
+  })
   return table(['input', 'for', 'default', 'meaning'], rows)
 }
 

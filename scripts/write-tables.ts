@@ -1,21 +1,20 @@
-/** Writes the generated tables of README.md and the JSON Schemas of docs/; with `--check` fails when they are not up to date. */
+/** Writes what is generated of action.yml, README.md and docs/; with `--check` fails when it is not up to date. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes } from '../src/error-codes.ts'
 import { faultsPage, faultsText, namedTests, problemsOf, withoutResults, withTests } from './fault-table.ts'
 import { documentedSchemas, schemaText } from './schemas.ts'
-import { actionSchema, errorPage, inputTable, outputTable, withTable } from './tables.ts'
+import { actionSchema, coreTable, errorPage, inputPage, withInputs, withTable } from './tables.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = `${root}README.md`
-const action = actionSchema.parse(parse(readFileSync(`${root}action.yml`, 'utf8')))
+const actionBefore = readFileSync(`${root}action.yml`, 'utf8')
+const actionText = withInputs(actionBefore)
+const action = actionSchema.parse(parse(actionText))
 
 const before = readFileSync(readme, 'utf8')
-const after = [['inputs', inputTable(action)] as const, ['outputs', outputTable(action)] as const].reduce(
-  (text, [name, table]) => withTable(text, name, table),
-  before
-)
+const after = withTable(before, 'inputs', coreTable())
 
 const check = process.argv.includes('--check')
 
@@ -30,6 +29,7 @@ function write(path: string, name: string, before: string, after: string): void 
   process.stdout.write(`${name} written\n`)
 }
 
+write(`${root}action.yml`, 'action.yml', actionBefore, actionText)
 write(readme, 'README.md', before, after)
 if (!check) mkdirSync(`${root}docs`, { recursive: true })
 function writeText(name: string, text: string): void {
@@ -38,6 +38,7 @@ function writeText(name: string, text: string): void {
 }
 
 writeText('docs/errors.md', errorPage(errorCodes))
+writeText('docs/inputs.md', inputPage(action))
 for (const one of documentedSchemas) {
   writeText(`docs/${one.file}`, schemaText(one))
 }

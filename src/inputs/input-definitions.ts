@@ -1,91 +1,398 @@
-/** What is said of one input besides its parser. action.yml repeats name and default; a test compares them. */
+/** The tasks that inputs belong to, in the order of action.yml and of docs/inputs.md. */
+export const inputGroups = {
+  what: 'What to back up',
+  keys: 'Keys',
+  places: 'Where backups are kept',
+  proof: 'Proof',
+  keep: 'What to keep',
+  watch: 'Watching',
+  restore: 'Restoring, downloading, deleting',
+  advanced: 'Advanced'
+} as const
+export type InputGroup = keyof typeof inputGroups
+
+/** What is said of one input besides its parser. action.yml, docs/inputs.md and the table of README.md are made from it. */
 export interface DeclaredInput {
+  readonly group: InputGroup
+  /** Stands in the README's short table. */
+  readonly core?: true
   /** The text that stands for an input that is not given. */
   readonly default?: string
   /** `secret`: kept out of every text. `quiet`: not repeated in messages, since a secret is easily put there by mistake. */
   readonly value?: 'secret' | 'quiet'
+  /** What it is for, in whole sentences, as Markdown. */
+  readonly doc: string
 }
 
 const declared = {
-  command: { default: 'backup' },
-  'database-url': { value: 'secret' },
-  project: {},
-  include: { default: 'auto' },
-  type: {},
-  schemas: {},
-  'exclude-schemas': {},
-  tables: {},
-  'exclude-tables': {},
-  'exclude-table-data': {},
-  'supabase-url': {},
-  'service-role-key': { value: 'secret' },
-  buckets: {},
-  'access-token': { value: 'secret' },
-  'project-ref': {},
-  'management-url': { default: 'https://api.supabase.com' },
-  destinations: { default: 'artifact' },
-  repository: {},
-  branch: { default: 'backups' },
-  token: { value: 'secret' },
-  folder: {},
-  'retention-days': {},
-  recipients: { value: 'quiet' },
-  passphrase: { value: 'secret' },
-  identity: { value: 'secret' },
-  plaintext: { default: 'private' },
-  compression: { default: 'zstd' },
-  'compression-level': {},
-  verify: { default: 'auto' },
-  'verify-database-url': { value: 'secret' },
-  'check-sql': { value: 'quiet' },
-  'keep-last': {},
-  'keep-daily': {},
-  'keep-weekly': {},
-  'keep-monthly': {},
-  'keep-yearly': {},
-  'keep-within': {},
-  'keep-max-bytes': {},
-  backup: { default: 'latest' },
-  'target-database-url': { value: 'secret' },
-  'target-supabase-url': {},
-  'target-service-role-key': { value: 'secret' },
-  'target-project-ref': {},
-  'target-access-token': { value: 'secret' },
-  'confirm-target': {},
-  'restore-mode': { default: 'empty' },
-  'safety-backup': { default: 'true' },
-  'dry-run': { default: 'false' },
-  'max-age': { default: '26h' },
-  'shrink-limit': { default: '50%' },
-  'notify-webhook': { value: 'secret' },
-  'notify-webhook-private': { default: 'false' },
-  'notify-email': {},
-  'smtp-url': { value: 'secret' },
-  'notify-issue': { default: 'false' },
-  'ping-url': { value: 'secret' },
-  'notify-on': { default: 'failure' },
-  projects: {},
-  jobs: {},
-  'lock-timeout': { default: '60s' },
-  timeout: {},
-  retries: { default: '3' },
-  'max-download': {},
-  'ssl-root-cert': { value: 'quiet' },
-  'pg-bin': {},
-  'config-secrets': { default: 'omit' },
-  'signing-key': { value: 'secret' },
-  'verify-key': { value: 'quiet' },
-  'accept-recipients': { value: 'quiet' },
-  acknowledge: {},
-  pin: {},
-  unpin: {},
-  status: {},
-  verified: {},
-  since: {},
-  until: {},
-  text: {},
-  sort: { default: 'newest' },
-  dashboard: {}
+  command: {
+    group: 'what',
+    core: true,
+    default: 'backup',
+    doc: 'What to do: `backup`, `verify`, `restore`, `list`, `download`, `prune`, `delete`, `check` or `plan`.'
+  },
+  'database-url': {
+    group: 'what',
+    core: true,
+    value: 'secret',
+    doc: 'PostgreSQL connection string of the source, from a secret. On Supabase the Session pooler string (port 5432). For `backup`; the other commands take the project from it when `project` is not given.'
+  },
+  project: {
+    group: 'what',
+    core: true,
+    doc: 'Label under which backups are kept: letters, digits and hyphens, at most 40. Without it the project ref in the connection string, else `<host>-<database>`. Commands that read work on all labels when nothing says which.'
+  },
+  include: {
+    group: 'what',
+    default: 'auto',
+    doc: 'Sources to back up or restore, by comma or line: `database`, `storage`, `functions`, `config`; or `auto`: the database and each other source whose credentials are given.'
+  },
+  type: {
+    group: 'what',
+    doc: 'What of the database to back up or to restore: `full` (the default), `schema` (no rows) or `data` (rows alone). For `list`: shows those types alone, one or more.'
+  },
+  schemas: {
+    group: 'what',
+    doc: 'Patterns of schemas to take, by comma or line; `*` stands for any characters. Put names with a dot, comma or star into double quotes. Default: everything. Not together with `tables`.'
+  },
+  'exclude-schemas': {
+    group: 'what',
+    doc: 'Patterns of schemas to leave out.'
+  },
+  tables: {
+    group: 'what',
+    doc: 'Patterns `schema.table` to take, by comma or line (a whole schema: `schema.*`). Default: everything.'
+  },
+  'exclude-tables': {
+    group: 'what',
+    doc: 'Patterns `schema.table` to leave out.'
+  },
+  'exclude-table-data': {
+    group: 'what',
+    doc: 'Patterns `schema.table` whose definition is taken and whose rows are left out.'
+  },
+  'supabase-url': {
+    group: 'what',
+    doc: 'Address of the project for Storage, `https://<ref>.supabase.co`. Known where the connection string names the project.'
+  },
+  'service-role-key': {
+    group: 'what',
+    core: true,
+    value: 'secret',
+    doc: 'Key that may read all of Storage, from a secret: the service_role JWT or a secret key (`sb_secret_...`). Without it, `access-token` looks it up where `include` names `storage`, or `supabase-url` or `buckets` is given.'
+  },
+  buckets: {
+    group: 'what',
+    doc: 'Patterns of buckets to take, by comma or line; `*` stands for any characters. Default: everything.'
+  },
+  'access-token': {
+    group: 'what',
+    core: true,
+    value: 'secret',
+    doc: 'Token of the Management API, from a secret (`sbp_...`), for Edge Functions and settings.'
+  },
+  'project-ref': {
+    group: 'what',
+    doc: 'Ref of the project for the Management API, 20 letters. Known where the connection string names the project.'
+  },
+  'config-secrets': {
+    group: 'what',
+    default: 'omit',
+    doc: 'Secret values in project settings: `omit` them (their names are listed), or `include` them in the encrypted contents.'
+  },
+  recipients: {
+    group: 'keys',
+    core: true,
+    value: 'quiet',
+    doc: 'age recipients (public keys, `age1...`) that new backups are encrypted for, one a line. Not together with `passphrase` in a backup.'
+  },
+  passphrase: {
+    group: 'keys',
+    value: 'secret',
+    doc: 'Passphrase to encrypt with, from a secret, at least 14 characters; and to open what was encrypted with it. The job can then open its own backups: `recipients` are better.'
+  },
+  identity: {
+    group: 'keys',
+    core: true,
+    value: 'secret',
+    doc: 'age identity (secret key, `AGE-SECRET-KEY-1...`), from a secret, one a line, to open backups in `verify`, `restore` and `download`. Never needed to back up. `verify` also takes the word of a canary (`canary-...`) that the key opened elsewhere.'
+  },
+  plaintext: {
+    group: 'keys',
+    default: 'private',
+    doc: 'May a backup be unencrypted: `private` (only where GitHub says that the place is private), `never`, or `public` (anywhere: the whole database for everybody).'
+  },
+  'signing-key': {
+    group: 'keys',
+    value: 'secret',
+    doc: 'Ed25519 private key in PEM, from a secret, that signs the manifest of new backups.'
+  },
+  'verify-key': {
+    group: 'keys',
+    value: 'quiet',
+    doc: 'Ed25519 public key in PEM that `verify`, `restore` and `download` demand a signature of.'
+  },
+  'accept-recipients': {
+    group: 'keys',
+    value: 'quiet',
+    doc: 'Recipients of the last backup that new ones need not have any more, as such or as fingerprints (`fp:...`), one a line; or all that are left. Without it a run whose recipients shrank is refused.'
+  },
+  destinations: {
+    group: 'places',
+    core: true,
+    default: 'artifact',
+    doc: 'Where backups are kept, one or more by comma or line: `artifact`, `release`, `repository`, `folder`.'
+  },
+  repository: {
+    group: 'places',
+    doc: '`owner/name` of the repository for the destinations `release` and `repository`. Without it the repository of the run.'
+  },
+  branch: {
+    group: 'places',
+    default: 'backups',
+    doc: 'Branch for the destination `repository`; files of others on it stay untouched.'
+  },
+  token: {
+    group: 'places',
+    value: 'secret',
+    doc: 'Token for GitHub, with the permissions that the destination needs; see the README. A repository besides that of the run needs a token of its own, from a secret.'
+  },
+  folder: {
+    group: 'places',
+    doc: 'Path for the destination `folder`.'
+  },
+  'retention-days': {
+    group: 'places',
+    doc: 'Days that an artifact is kept, 1 to 400; the repository may allow fewer. Without it the setting of the repository.'
+  },
+  verify: {
+    group: 'proof',
+    default: 'auto',
+    doc: 'How far to prove a backup: `restore` (into a throw-away PostgreSQL, compared table by table), `read` (every archive to its last byte), `checksum`, `none`; or `auto`: `restore` where a server can be had, else `read`.'
+  },
+  'verify-database-url': {
+    group: 'proof',
+    value: 'secret',
+    doc: 'Connection string of an empty server to restore into for the proof, from a secret, instead of one that is started on the runner.'
+  },
+  'check-sql': {
+    group: 'proof',
+    value: 'quiet',
+    doc: 'Your own checks of the restored copy: SQL, one statement a line, or the path of one `.sql` file. Each statement must return true.'
+  },
+  'keep-last': {
+    group: 'keep',
+    doc: 'Keep the newest n backups. With any keep rule `backup` prunes after it succeeded.'
+  },
+  'keep-daily': {
+    group: 'keep',
+    core: true,
+    doc: 'Keep the newest backup of each of the last n days that have one.'
+  },
+  'keep-weekly': {
+    group: 'keep',
+    core: true,
+    doc: 'Keep the newest backup of each of the last n weeks that have one.'
+  },
+  'keep-monthly': {
+    group: 'keep',
+    core: true,
+    doc: 'Keep the newest backup of each of the last n months that have one.'
+  },
+  'keep-yearly': {
+    group: 'keep',
+    doc: 'Keep the newest backup of each of the last n years that have one.'
+  },
+  'keep-within': {
+    group: 'keep',
+    doc: 'Keep all backups younger than this, as in `30d` or `12w`.'
+  },
+  'keep-max-bytes': {
+    group: 'keep',
+    doc: 'Largest total of all backups, as in `50GB`: the oldest beyond it go, but never one that is always kept.'
+  },
+  acknowledge: {
+    group: 'keep',
+    doc: 'Id of an anomalous backup whose change was intended; it counts as good from then on, and pruning goes on.'
+  },
+  pin: {
+    group: 'keep',
+    doc: 'Id of a backup to keep whatever the rules say, for `list`.'
+  },
+  unpin: {
+    group: 'keep',
+    doc: 'Id of a backup to keep no longer against the rules, for `list`.'
+  },
+  'max-age': {
+    group: 'watch',
+    default: '26h',
+    doc: 'Age of the newest verified backup above which `check` fails, as in `26h`.'
+  },
+  'shrink-limit': {
+    group: 'watch',
+    default: '50%',
+    doc: 'A drop in rows or bytes beyond this, against the recent backups, marks the backup anomalous, as in `50%`.'
+  },
+  'notify-issue': {
+    group: 'watch',
+    core: true,
+    default: 'false',
+    doc: 'Keep one issue per project in this repository: opened on failure, closed on success. `true` or `false`; needs `issues: write`.'
+  },
+  'notify-webhook': {
+    group: 'watch',
+    value: 'secret',
+    doc: 'Address that results are posted to as JSON, from a secret; https, or http to this machine.'
+  },
+  'notify-email': {
+    group: 'watch',
+    doc: 'Mail addresses that results are sent to, by comma or line. Needs `smtp-url`.'
+  },
+  'smtp-url': {
+    group: 'watch',
+    value: 'secret',
+    doc: 'Mail server, from a secret: `smtp://user:password@host:587` or `smtps://user:password@host:465`.'
+  },
+  'ping-url': {
+    group: 'watch',
+    value: 'secret',
+    doc: "Address that is called at start, success and failure, as dead man's switches take it; from a secret."
+  },
+  'notify-on': {
+    group: 'watch',
+    default: 'failure',
+    doc: 'When to tell: `failure` or `always`.'
+  },
+  dashboard: {
+    group: 'watch',
+    doc: 'Where to write the HTML dashboard of all projects in the destinations: the path of a file or folder, `artifact`, or `repository` (dashboard.html at the root of `branch`). Without it none is written.'
+  },
+  projects: {
+    group: 'watch',
+    doc: 'Path of the YAML file with many projects, for `plan`. For `check` and `list`: each enabled project in it is looked at, also where it has no backup.'
+  },
+  status: {
+    group: 'watch',
+    doc: 'Shows backups of this status alone, one or more of `complete`, `partial`, `anomalous`, `damaged`, `unreadable`. Without it all.'
+  },
+  verified: {
+    group: 'watch',
+    doc: 'Shows backups that are proven so far alone, one or more of `none`, `checksum`, `read`, `restore`. Without it all.'
+  },
+  since: {
+    group: 'watch',
+    doc: 'Shows backups made at this time or later alone: a time with zone, a date (its beginning, UTC), or a duration back from now, as in `30d`.'
+  },
+  until: {
+    group: 'watch',
+    doc: 'Shows backups made at this time or earlier alone: a time with zone, a date (its end, UTC), or a duration back from now, as in `12h`.'
+  },
+  text: {
+    group: 'watch',
+    doc: 'Shows backups alone in whose row all these words stand: id, label, time, place, status, remark; upper and lower case are the same.'
+  },
+  sort: {
+    group: 'watch',
+    default: 'newest',
+    doc: 'Order of the list: `newest` first, `oldest`, `largest`, `smallest`, `slowest`, or by `project`.'
+  },
+  backup: {
+    group: 'restore',
+    default: 'latest',
+    doc: 'Which backup to verify, restore, download or delete: `latest`, an id, or a time (ISO 8601 with zone, or a date: the end of that day in UTC): the newest at or before it. For `verify` also `all`.'
+  },
+  'target-database-url': {
+    group: 'restore',
+    value: 'secret',
+    doc: 'Connection string of the database to restore into, from a secret.'
+  },
+  'target-supabase-url': {
+    group: 'restore',
+    doc: 'Address of the project whose Storage to restore into. Known where the target is named otherwise.'
+  },
+  'target-service-role-key': {
+    group: 'restore',
+    value: 'secret',
+    doc: 'Key for the Storage to restore into, from a secret.'
+  },
+  'target-project-ref': {
+    group: 'restore',
+    doc: 'Ref of the project to restore into. Known where the connection string names it.'
+  },
+  'target-access-token': {
+    group: 'restore',
+    value: 'secret',
+    doc: 'Token of the Management API for the project to restore into, from a secret.'
+  },
+  'confirm-target': {
+    group: 'restore',
+    doc: 'Must be typed to restore: the ref of the target, or `host/database`; `same:` before it to restore over the source itself. To delete: the id of the backup. Not needed with `dry-run: true`.'
+  },
+  'restore-mode': {
+    group: 'restore',
+    default: 'empty',
+    doc: 'What a restore may do to the target: `empty` (the target must hold nothing of yours), `replace`, `missing-rows` (adds rows that are not there), `side-schema` (restores beside, into a schema of its own).'
+  },
+  'safety-backup': {
+    group: 'restore',
+    default: 'true',
+    doc: "Back the target's database up before a restore changes it: `true` or `false`. It is not put back by itself; the summary says how to go back to it."
+  },
+  'dry-run': {
+    group: 'restore',
+    default: 'false',
+    doc: 'Show what `restore`, `prune` or `delete` would do and change nothing: `true` or `false`.'
+  },
+  jobs: {
+    group: 'advanced',
+    doc: 'Parallelism, 1 to 64. Default: as much as the machine allows.'
+  },
+  'lock-timeout': {
+    group: 'advanced',
+    default: '60s',
+    doc: 'How long a dump waits for the lock on a table, as in `60s`.'
+  },
+  timeout: {
+    group: 'advanced',
+    doc: 'How long the whole run may take, as in `2h`. Default: as long as the job may.'
+  },
+  retries: {
+    group: 'advanced',
+    default: '3',
+    doc: 'How often a step that may pass is repeated after its first try, 0 to 100. A wrong password never is.'
+  },
+  'max-download': {
+    group: 'advanced',
+    doc: 'Most bytes to download from Storage or a destination in one run, as in `5GB`.'
+  },
+  compression: {
+    group: 'advanced',
+    default: 'zstd',
+    doc: 'Compression of new backups: `zstd`, `gzip` or `none`.'
+  },
+  'compression-level': {
+    group: 'advanced',
+    doc: 'Level of the compression, 1 to 19 for zstd (without it 3), 1 to 9 for gzip (without it 6).'
+  },
+  'ssl-root-cert': {
+    group: 'advanced',
+    value: 'quiet',
+    doc: 'CA certificates in PEM for source and target. Those of Supabase are built in.'
+  },
+  'pg-bin': {
+    group: 'advanced',
+    doc: 'Folder with the `pg_dump`, `pg_restore` and `psql` to use. Without it they are found or installed.'
+  },
+  'management-url': {
+    group: 'advanced',
+    default: 'https://api.supabase.com',
+    doc: 'Address of the Management API.'
+  },
+  'notify-webhook-private': {
+    group: 'advanced',
+    default: 'false',
+    doc: 'Whether the webhook may lie in a private network: `true` or `false`.'
+  }
 } as const satisfies Record<string, DeclaredInput>
 
 /** The name of an input. */

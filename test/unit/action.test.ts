@@ -2,7 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { actionSchema, errorPage, inputTable, outputTable, withTable } from '../../scripts/tables.ts'
+import {
+  actionSchema,
+  coreTable,
+  errorPage,
+  inputPage,
+  outputTable,
+  withInputs,
+  withTable
+} from '../../scripts/tables.ts'
 import { errorCodes } from '../../src/error-codes.ts'
 import { fieldsSchema } from '../../src/inputs/fields.ts'
 import { readInputs } from '../../src/inputs/index.ts'
@@ -86,11 +94,22 @@ describe('the error codes', () => {
 })
 
 describe('the tables of README.md', () => {
-  it('have one row each', () => {
-    expect(inputTable(action).split('\n')).toHaveLength(inputNames.length + 2)
-    expect(outputTable(action).split('\n')).toHaveLength(12)
-    expect(inputTable(action)).toContain('| `max-age` | check | `26h` | Age of')
-    expect(inputTable(action)).toContain('| `destinations` | all | `artifact` |')
+  it('have one row for each input and output, the README a dozen', () => {
+    const page = inputPage(action)
+    for (const name of inputNames)
+      expect(page.split('\n## Outputs')[0]?.split(`\n| \`${name}\` |`), name).toHaveLength(2)
+    for (const name of Object.keys(action.outputs))
+      expect(page.split('\n## Outputs')[1], name).toContain(`\n| \`${name}\` |`)
+    expect(page).toContain('| `max-age` | check | `26h` | Age of')
+    expect(coreTable().split('\n').length - 2).toBeLessThanOrEqual(13)
+    expect(coreTable()).toContain('| `destinations` | all | `artifact` |')
+  })
+
+  it('keep what stands around the inputs of action.yml', () => {
+    expect(withInputs('name: x\n\ninputs:\n  old: {}\n\noutputs:\n  a: 1\n')).toMatch(
+      /^name: x\n\ninputs:\n {2}# What to back up\n {2}command:\n[\s\S]*\n\noutputs:\n {2}a: 1\n$/
+    )
+    expect(() => withInputs('name: x\n')).toThrow('action.yml')
   })
 
   it('keep their cells apart', () => {
