@@ -352,6 +352,12 @@ const catalogue = {
     cause: 'initdb or the server failed on this machine.',
     remedy: 'Read the message that is quoted; an empty server of your own can be given in `verify-database-url`.'
   },
+  SB307: {
+    title: 'The run stopped in the middle',
+    cause:
+      'Everything that the run waited for had ended, and no result was there. This is a fault of the action: without this error such a run would look as if it had gone well.',
+    remedy: 'Count nothing of this run as done. Start it again, and report it if it comes again.'
+  },
   // SB4xx: destinations
   SB401: {
     title: 'The destination refused or did not answer',

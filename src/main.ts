@@ -13,6 +13,7 @@ import type { Context } from './context.ts'
 import { asError, UserError } from './errors.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs/index.ts'
 import type { Result } from './result.ts'
+import { guardRun } from './run-guard.ts'
 import {
   needed,
   type RunnerEnvironment,
@@ -40,8 +41,14 @@ async function main(): Promise<number> {
   const log = createRunnerLog(systemClock, redact)
   const cancel = new AbortController()
   let folder: RunFolder | undefined
-  listenToSignals(cancel, log, () => folder?.remove())
-  endOnUncaught(log, () => folder?.remove())
+  const { abandoned } = guardRun({
+    cancel,
+    log,
+    lastWords: (error) => {
+      folder?.remove()
+      log.bug(error)
+    }
+  })
 
   let environment: RunnerEnvironment | undefined
   let inputs: Inputs | undefined
@@ -83,7 +90,7 @@ async function main(): Promise<number> {
       signal: cancel.signal,
       temp: folder.temp
     }
-    result = await runCommand(inputs, { context, environment, kept: folder.kept, startedAt })
+    result = await Promise.race([runCommand(inputs, { context, environment, kept: folder.kept, startedAt }), abandoned])
     clearTimeout(timer)
     if (inputs.warnings.length > 0) result = { ...result, warnings: [...inputs.warnings, ...result.warnings] }
   } catch (thrown) {
@@ -138,34 +145,6 @@ function redactResult(result: Result, redact: Redact): Result {
     destinations: result.destinations.map((one) =>
       one.error === undefined ? one : { ...one, error: redact(one.error) }
     )
-  }
-}
-
-/**
- * What nobody caught is told like any other bug. Node itself would print it as it is, with all its fields and line by line: the headers of a request
- * that failed, and names that the runner takes for commands.
- */
-function endOnUncaught(log: RunnerLog, removeFiles: () => void): void {
-  const end = (thrown: unknown): void => {
-    removeFiles()
-    log.bug(asError(thrown))
-    process.stdout.write('', () => process.exit(1))
-  }
-  process.on('uncaughtException', end)
-  process.on('unhandledRejection', end)
-}
-
-/** The first signal ends the run in order; a second one leaves at once. */
-function listenToSignals(cancel: AbortController, log: RunnerLog, removeFiles: () => void): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (cancel.signal.aborted) {
-        removeFiles()
-        process.exit(1)
-      }
-      log.info(`${signal}: cancelling`)
-      cancel.abort(new UserError('SB301', `The run was cancelled (${signal}).`))
-    })
   }
 }
 
