@@ -13,6 +13,7 @@ import { isFromTheFuture } from './select.ts'
 /** Keep rules; at least one is set. */
 export interface RetentionRules {
   readonly last: number | undefined
+  readonly hourly: number | undefined
   readonly daily: number | undefined
   readonly weekly: number | undefined
   readonly monthly: number | undefined
@@ -166,9 +167,10 @@ function selectByRules(
   return selected
 }
 
-/** The newest backup of each of the last so many days (weeks, ...) that have one, in UTC. */
+/** The newest backup of each of the last so many hours (days, weeks, ...) that have one, in UTC. */
 function buckets(rules: RetentionRules): readonly (readonly [string, number | undefined, (time: Date) => string])[] {
   return [
+    ['keep-hourly', rules.hourly, (time) => `${time.toISOString().slice(0, 13)}:00`],
     ['keep-daily', rules.daily, (time) => time.toISOString().slice(0, 10)],
     ['keep-weekly', rules.weekly, weekOf],
     ['keep-monthly', rules.monthly, (time) => time.toISOString().slice(0, 7)],

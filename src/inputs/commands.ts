@@ -46,6 +46,7 @@ export interface Included {
 /** Keep rules; at least one is set. */
 export interface KeepRules {
   readonly last: number | undefined
+  readonly hourly: number | undefined
   readonly daily: number | undefined
   readonly weekly: number | undefined
   readonly monthly: number | undefined

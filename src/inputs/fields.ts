@@ -227,6 +227,7 @@ const proof = {
 
 const keep = {
   'keep-last': optional('keep-last', parseKeep),
+  'keep-hourly': optional('keep-hourly', parseKeep),
   'keep-daily': optional('keep-daily', parseKeep),
   'keep-weekly': optional('keep-weekly', parseKeep),
   'keep-monthly': optional('keep-monthly', parseKeep),

@@ -184,6 +184,10 @@ const declared = {
     group: 'keep',
     doc: 'Keep the newest n backups. With any keep rule `backup` prunes after it succeeded.'
   },
+  'keep-hourly': {
+    group: 'keep',
+    doc: 'Keep the newest backup of each of the last n hours that have one.'
+  },
   'keep-daily': {
     group: 'keep',
     core: true,

@@ -6,6 +6,7 @@ import type { Problems } from './problems.ts'
 export function keepRulesOf(fields: FieldsOf<'backup' | 'prune'>): KeepRules | undefined {
   const rules: KeepRules = {
     last: fields['keep-last'],
+    hourly: fields['keep-hourly'],
     daily: fields['keep-daily'],
     weekly: fields['keep-weekly'],
     monthly: fields['keep-monthly'],

@@ -91,7 +91,14 @@ async function back(destination: Destination): Promise<'stored' | string> {
 
 /** How the pruning ended. */
 async function sweep(destination: Destination): Promise<string> {
-  const rules = { last: 1, daily: undefined, weekly: undefined, monthly: undefined, yearly: undefined }
+  const rules = {
+    last: 1,
+    hourly: undefined,
+    daily: undefined,
+    weekly: undefined,
+    monthly: undefined,
+    yearly: undefined
+  }
   const { error } = await runPrune(
     {
       project: 'shop',

@@ -8,6 +8,7 @@ import { day, earlierBackup, type SeededBackup } from '../../kit/history.ts'
 
 const rules: RetentionRules = {
   last: 1,
+  hourly: undefined,
   daily: undefined,
   weekly: undefined,
   monthly: undefined,

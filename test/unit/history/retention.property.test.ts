@@ -34,10 +34,11 @@ function entryOf(number: number, index: number): HistoryEntry {
 
 const limit = (most: number) => fc.option(fc.integer({ min: 1, max: most }), { nil: undefined, freq: 2 })
 const rulesOf: fc.Arbitrary<RetentionRules> = fc
-  .tuple(limit(5), limit(5), limit(4), limit(4), limit(3), limit(400), limit(6000))
+  .tuple(limit(5), limit(30), limit(5), limit(4), limit(4), limit(3), limit(400), limit(6000))
   .filter((all) => all.some((one) => one !== undefined))
-  .map(([last, daily, weekly, monthly, yearly, days, maxBytes]) => ({
+  .map(([last, hourly, daily, weekly, monthly, yearly, days, maxBytes]) => ({
     last,
+    hourly,
     daily,
     weekly,
     monthly,

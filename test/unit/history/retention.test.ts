@@ -12,6 +12,7 @@ import { day, entry, hour, now } from './histories.ts'
 
 export const noRules: RetentionRules = {
   last: undefined,
+  hourly: undefined,
   daily: undefined,
   weekly: undefined,
   monthly: undefined,
@@ -36,6 +37,19 @@ describe('rules', () => {
     expect(verdicts.map(({ keep }) => keep)).toEqual([true, true, false, false, false])
     expect(verdicts[1]?.reasons).toEqual(['keep-last 2 of 2'])
     expect(verdicts[4]?.reasons).toEqual(['no rule keeps it'])
+  })
+
+  test('hourly keeps the newest of each of the last so many hours that have one', () => {
+    const entries = [
+      entry({ id: 'late', ageMs: 2 * day + 5 * 60_000 }),
+      entry({ id: 'early', ageMs: 2 * day + 50 * 60_000 }),
+      entry({ id: 'hour-before', ageMs: 2 * day + 70 * 60_000 }),
+      entry({ id: 'day-before', ageMs: 3 * day + 5 * 60_000 })
+    ]
+    expect(kept(entries, { hourly: 3 })).toEqual(['late', 'hour-before', 'day-before'])
+    expect(plan(entries, { hourly: 1, daily: 1 })[0]?.reasons).toContain(
+      `keep-hourly ${entries[0]?.createdAt.toISOString().slice(0, 13)}:00`
+    )
   })
 
   test('daily, weekly, monthly and yearly keep the newest of each of the last so many that have one', () => {

@@ -655,7 +655,7 @@ describe('any values whatever', () => {
     const secret = fc.stringMatching(/^[A-Za-z0-9]{10,30}$/)
     const names = inputNames.filter(
       (name) =>
-        /url|key|token|passphrase|identity|recipients|webhook|cert/.test(name) &&
+        /\burl|key|token|passphrase|identity|recipients|webhook|cert/.test(name) &&
         !/supabase-url|management-url|private/.test(name)
     )
     fc.assert(
