@@ -12,7 +12,7 @@ import { createProve } from '../commands/verify-staged.ts'
 import type { Context } from '../context.ts'
 import { asError, UserError } from '../errors.ts'
 import type { BackupInputs, CheckSql, VerifyInputs } from '../inputs/index.ts'
-import { splitStatements } from '../sources/database/verify/check-sql.ts'
+import { splitStatements } from '../sources/database/pg-archive/split-statements.ts'
 import { databaseProver } from '../sources/database/verify/prove-database.ts'
 
 type ProofInputs = Pick<BackupInputs, 'pgBin' | 'jobs' | 'verifyDatabase' | 'checkSql'> & {

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
-import { splitStatements } from '../verify/check-sql.ts'
+import { splitStatements } from './split-statements.ts'
 import type { TocEntry } from './toc.ts'
 
 /** Kinds that have an owner and are named by schema and name. Source: PostgreSQL, bin/pg_dump/pg_backup_archiver.c, _getObjectDescription. */

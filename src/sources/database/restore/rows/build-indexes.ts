@@ -1,7 +1,7 @@
 import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { definitionOf } from '../../pg-archive/entry-sql.ts'
+import { splitStatements } from '../../pg-archive/split-statements.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import { splitStatements } from '../../verify/check-sql.ts'
 import type { RowsPlan } from '../plan/types.ts'
 import { type SideSession, shareOut } from './worker-sessions.ts'
 

@@ -1,8 +1,8 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { quoteIdentifier } from '../../catalog/quote.ts'
 import type { CopiedColumns } from '../../pg-archive/copy-statement.ts'
+import { splitStatements } from '../../pg-archive/split-statements.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import { splitStatements } from '../../verify/check-sql.ts'
 import { refusalOf } from '../definitions/refusal.ts'
 
 const name = String.raw`(?:"(?:[^"]|"")+"|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*)`

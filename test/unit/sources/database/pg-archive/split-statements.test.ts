@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { splitStatements } from '../../../../../src/sources/database/verify/check-sql.ts'
+import { splitStatements } from '../../../../../src/sources/database/pg-archive/split-statements.ts'
 
 describe('splitting SQL into statements', () => {
   test.each<[string, string, string[]]>([

@@ -1,29 +1,4 @@
-import type { Connection } from '../../../../clients/postgres/connection.ts'
-import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
-import type { RestorePlan } from './types.ts'
-
-/** Sequences of the platform are only ever set forward. */
-export async function withoutPassedSequences(connection: Connection, plan: RestorePlan): Promise<TocEntry[]> {
-  const kept: TocEntry[] = []
-  for (const entry of plan.entries) {
-    if (entry.kind === 'SEQUENCE SET' && plan.platform.has(entry.schema)) {
-      const value = /, (-?\d+), (true|false)\);\s*$/.exec(entry.definition)
-      const [now] = await connection.query<{ value: string | null }>(
-        'select last_value::text as value from pg_catalog.pg_sequences where schemaname = $1 and sequencename = $2',
-        [entry.schema, entry.tag]
-      )
-      if (
-        value === null ||
-        now === undefined ||
-        value[2] === 'false' ||
-        BigInt(value[1] ?? '0') <= BigInt(now.value ?? '-1')
-      )
-        continue
-    }
-    kept.push(entry)
-  }
-  return kept
-}
+import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
 
 export interface Passes {
   /** Schemas and extensions: what the platform does after an extension (grants by its own event triggers) must happen. */
@@ -35,7 +10,11 @@ export interface Passes {
   readonly defaults: TocEntry[]
 }
 
-/** The order of pg_restore: definitions, rows, the rest; then grants; then event triggers and materialized views. Source: pg_backup_archiver.c. */
+/**
+ * The order of pg_restore: definitions, rows, the rest; then grants; then materialized views and event triggers, so that no refresh fires one. Source:
+ * pg_backup_archiver.c. Besides, triggers of partitions are switched on and off when all triggers are there: the archive does not know that they need their
+ * table's.
+ */
 export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes {
   const data = toc.entries.findIndex((entry) => entry.section === 3)
   const behind = new Set(data === -1 ? [] : toc.entries.slice(data).map((entry) => entry.id))
@@ -45,21 +24,31 @@ export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes 
   const isLate = (entry: TocEntry) =>
     entry.kind === 'TABLE ATTACH' && entry.needs.some((id) => tables.has(id) && !running.has(id))
   const late: TocEntry[] = []
+  const switched: TocEntry[] = []
+  const views: TocEntry[] = []
   const passes: Passes = { first: [], before: [], after: [], grants: [], last: [], defaults: [] }
   for (const entry of entries) {
     if (isLate(entry)) late.push(entry)
     else if (entry.kind === 'DEFAULT ACL') passes.defaults.push(entry)
     else if (entry.kind === 'ACL') passes.grants.push(entry)
+    else if (entry.kind === 'MATERIALIZED VIEW DATA') views.push(entry)
     else if (
-      /^(?:EVENT TRIGGER|MATERIALIZED VIEW DATA)$/.test(entry.kind) ||
+      entry.kind === 'EVENT TRIGGER' ||
       (/^(?:COMMENT|SECURITY LABEL)$/.test(entry.kind) && entry.tag.startsWith('EVENT TRIGGER '))
     )
       passes.last.push(entry)
+    else if (
+      entry.kind === 'TRIGGER' &&
+      entry.definition.includes('ALTER TABLE ') &&
+      !entry.definition.includes('CREATE ')
+    )
+      switched.push(entry)
     else if (behind.has(entry.id) && entry.kind !== 'BLOB METADATA') passes.after.push(entry)
     else if (/^(?:SCHEMA|EXTENSION)$/.test(entry.kind)) passes.first.push(entry)
     else passes.before.push(entry)
   }
-  return late.length === 0 ? passes : { ...passes, after: withLate(passes.after, late, toc, running) }
+  const after = late.length === 0 ? passes.after : withLate(passes.after, late, toc, running)
+  return { ...passes, after: [...after, ...switched], last: [...views, ...passes.last] }
 }
 
 /** Puts partitions of tables that stay behind their indexes, which are valid as soon as those of partitions further down are part of them. */

@@ -1,0 +1,57 @@
+import type { DatabaseFacts } from '../../../archive/contents-database.ts'
+import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { quoteLiteral } from '../catalog/quote.ts'
+
+/** A setting with its value. */
+export interface Setting {
+  readonly name: string
+  readonly value: string
+}
+
+/**
+ * The server's own settings that change what a check, a generated column or an index makes of a row. All others are left alone: they say how a session reads
+ * and writes values, how long it may take, or what it may do. Settings of two parts (`app.tenant`) belong to users and extensions.
+ */
+const shaping = /^(?:timezone|timezone_abbreviations|default_text_search_config|lc_monetary|lc_numeric|lc_time)$/i
+
+/**
+ * Settings that a session of the source has by itself, and that must be in force while its definitions and rows come in, be it into a target or into a scratch
+ * database. What belongs to the database comes first, then what belongs to the role: the later one wins.
+ */
+export function sourceSettings(facts: Pick<DatabaseFacts, 'databaseSettings' | 'roles' | 'source'>): Setting[] {
+  return allSettings(facts).filter(({ name }) => shaping.test(name) || name.includes('.'))
+}
+
+/** The search_path that a session of the source begins with. Source: PostgreSQL, guc_tables.c, for the server's default. */
+export function sourceSearchPath(facts: Pick<DatabaseFacts, 'databaseSettings' | 'roles' | 'source'>): string {
+  return allSettings(facts).findLast(({ name }) => name === 'search_path')?.value ?? '"$user", public'
+}
+
+function allSettings({
+  databaseSettings,
+  roles,
+  source
+}: Pick<DatabaseFacts, 'databaseSettings' | 'roles' | 'source'>): Setting[] {
+  const role = roles.find(({ name }) => name === source.user)
+  return [...databaseSettings, ...(role?.settings ?? []), ...(role?.databaseSettings ?? [])].flatMap((text) => {
+    const at = text.indexOf('=')
+    return at <= 0 ? [] : [{ name: text.slice(0, at), value: text.slice(at + 1) }]
+  })
+}
+
+/**
+ * Puts settings in force until the transaction ends. One that this server or role does not take is passed over: what needs it says so itself when it is made.
+ */
+export async function applySettings(connection: Connection, settings: readonly Setting[]): Promise<void> {
+  for (const { name, value } of settings) {
+    await connection.query('savepoint setting')
+    try {
+      await connection.query(`select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`)
+    } catch (error) {
+      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
+      await connection.query('rollback to savepoint setting')
+    }
+    await connection.query('release savepoint setting')
+  }
+}
