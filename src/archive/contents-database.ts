@@ -102,6 +102,8 @@ const sequenceStateSchema = z.object({ value: digits, called: z.boolean() })
 export const sequenceSchema = z.object({
   schema: z.string(),
   name: z.string(),
+  /** Name of the extension that it belongs to, as a part of its configuration. */
+  extension: z.string().optional(),
   before: sequenceStateSchema,
   after: sequenceStateSchema
 })

@@ -16,3 +16,12 @@ export const memberships = `members as materialized (
 export function notOfExtension(classId: string, oid: string): string {
   return `not exists (select from members m where m.classid = 'pg_catalog.${classId}'::pg_catalog.regclass and m.objid = ${oid})`
 }
+
+/**
+ * Whether the sequence `oid` numbers an identity column of an extension's table: then no dump has it, as it has not its table, whether the extension
+ * counts it among its own or not. Needs `members`.
+ */
+export function numbersExtensionTable(oid: string): string {
+  return `exists (select from pg_catalog.pg_depend d join members m on m.classid = d.refclassid and m.objid = d.refobjid
+  where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = ${oid} and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype = 'i')`
+}

@@ -44,7 +44,9 @@ function sequencesOf(
   if (selection.tables.length > 0) return []
   const schemas = new Set(selected.tables.map((table) => table.schema))
   const narrowed = selected.narrowed || selection.excludeSchemas.length > 0
-  return narrowed ? sequences.filter((sequence) => schemas.has(sequence.schema)) : [...sequences]
+  // What belongs to an extension is dumped with the extension, which a narrowed dump leaves out.
+  const own = selected.narrowed ? sequences.filter(({ extension }) => extension === null) : sequences
+  return narrowed ? own.filter((sequence) => schemas.has(sequence.schema)) : [...own]
 }
 
 async function assertLargeObjects(connection: Connection, user: string): Promise<void> {

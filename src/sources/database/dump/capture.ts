@@ -90,9 +90,10 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       worker.connection = await snapshot.join(running)
       const taken = await dumpAndMeasure(add, snapshot, worker.connection, inventory, failure, signal)
       const after = await readSequenceStates(snapshot.control, inventory.sequences)
-      const sequences = inventory.sequences.flatMap(({ schema, name }, index) => {
+      const sequences = inventory.sequences.flatMap(({ schema, name, extension }, index) => {
         const [first, last] = [before[index], after[index]]
-        return first === undefined || last === undefined ? [] : [{ schema, name, before: first, after: last }]
+        if (first === undefined || last === undefined) return []
+        return [{ schema, name, ...(extension === null ? {} : { extension }), before: first, after: last }]
       })
       await options.inSnapshot?.(snapshot.control)
       const captured = assemble(taken, sequences, inventory, snapshot, attempts)

@@ -4,6 +4,7 @@ import {
   grantLines,
   lines,
   notOfExtension,
+  numbersExtensionTable,
   optionNames,
   optionValues,
   qualifiedName,
@@ -89,10 +90,11 @@ const sequences: GuardQuery = (version) => `select ${classOf('pg_class')}, c.oid
     when(`c.relpersistence = 'u'`, `'unlogged'`),
     `(select case d.deptype when 'i' then 'identity of ' else 'owned by ' end || d.refobjid::regclass::text || '.' || quote_ident(a.attname)
       from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-      where d.classid = ${classOf('pg_class')} and d.objid = c.oid and d.refclassid = ${classOf('pg_class')} and d.deptype in ('a', 'i') and d.refobjsubid > 0)`
+      where d.classid = ${classOf('pg_class')} and d.objid = c.oid and d.refclassid = ${classOf('pg_class')} and d.deptype in ('a', 'i') and d.refobjsubid > 0
+        and ${notOfExtension('pg_class', 'd.refobjid')})`
   )}, ${roleName('c.relowner')}, ${grantLines('c.relacl', 's', 'c.relowner', version)}
 from pg_sequence s join pg_class c on c.oid = s.seqrelid join pg_namespace n on n.oid = c.relnamespace
-where c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')}`
+where c.relpersistence <> 't' and ${userSchemas} and ${notOfExtension('pg_class', 'c.oid')} and not ${numbersExtensionTable('c.oid')}`
 
 /** Only what pg_dump keeps: an index that was never finished is not part of a dump. */
 const indexes: GuardQuery = () => `select ${classOf('pg_class')}, c.oid, 'index', ${relation},

@@ -1,4 +1,4 @@
-import { memberships, notOfExtension, userSchemas } from '../catalog/catalog.ts'
+import { memberships, notOfExtension, numbersExtensionTable, userSchemas } from '../catalog/catalog.ts'
 
 /** What decides about the text of the fingerprint's queries. */
 export interface GuardVersion {
@@ -14,7 +14,7 @@ export interface GuardVersion {
  */
 export type GuardQuery = (version: GuardVersion) => string
 
-export { memberships, notOfExtension, userSchemas }
+export { memberships, notOfExtension, numbersExtensionTable, userSchemas }
 
 /** Class number of a catalog. */
 export const classOf = (catalog: string) => `'pg_catalog.${catalog}'::regclass::oid`

@@ -89,7 +89,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
       await still(replica)
     }
   })
-  const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
+  const passes = passesOf(toc, await withoutPassedSequences(connection, facts, plan))
 
   await setAside()
   const mark = await markOf(options, passes.before, all)

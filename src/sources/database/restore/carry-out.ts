@@ -106,7 +106,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const plan = { ...given.plan, entries: withoutObjects(given.plan.entries, keptObjects) }
   const options = { ...given, plan }
   const runner = await runnerOf(options)
-  const passes = passesOf(toc, await withoutPassedSequences(connection, plan))
+  const passes = passesOf(toc, await withoutPassedSequences(connection, facts, plan))
   await still(false)
   await runner.run(passes.first)
   await still(true)

@@ -15,6 +15,8 @@ export interface Comparable {
 /** A name without quotes, which follow the server's own list of reserved words, and without the blanks between arguments. */
 const bare = (name: string) => name.replaceAll('"', '').replaceAll(', ', ',')
 
+const needing = (extension: string) => `it needs ${extension}, which the copy's server does not have`
+
 /**
  * Takes out of the facts what a copy without `leftOut` cannot have: sequences and samples of tables that are not there, tables in
  * publications. Everything taken out is a `notProven` that names it.
@@ -52,11 +54,7 @@ export function comparableFacts(
     const name = readable(table)
     const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
     if (table.extension !== undefined && missingExtensions.has(table.extension)) {
-      findings.push({
-        kind: 'notProven',
-        subject,
-        detail: `it needs ${table.extension}, which the copy's server does not have`
-      })
+      findings.push({ kind: 'notProven', subject, detail: needing(table.extension) })
       return false
     }
     return keep(relationKinds, name, subject) && keep(['rows of'], name, subject)
@@ -68,9 +66,13 @@ export function comparableFacts(
     facts: {
       ...facts,
       tables,
-      sequences: facts.sequences.filter((sequence) =>
-        keep(['sequence'], readable(sequence), `sequence ${readable(sequence)}`)
-      ),
+      sequences: facts.sequences.filter((sequence) => {
+        const subject = `sequence ${readable(sequence)}`
+        if (sequence.extension === undefined || !missingExtensions.has(sequence.extension))
+          return keep(['sequence'], readable(sequence), subject)
+        findings.push({ kind: 'notProven', subject, detail: needing(sequence.extension) })
+        return false
+      }),
       visibleRows: facts.visibleRows.filter(
         (entry) => !goneTables.has(bare(readable({ schema: entry.schema, name: entry.table })))
       ),

@@ -139,6 +139,8 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
   const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`)))
+  const isMade = (one: Pick<TocEntry, 'kind' | 'tag'>) =>
+    options.entries.some(({ kind, tag }) => kind === one.kind && tag === one.tag)
   const listed = listedNames(options.listed)
   const stayed = new Set(options.regranted.map(({ id }) => id))
   const listedObjects = listedNames(options.listed.filter(({ id, kind }) => kind !== 'ACL' && !stayed.has(id)))
@@ -147,7 +149,11 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
     ...facts,
     tables: [],
     sequences: facts.sequences.filter(
-      (sequence) => sequences.has(readable(sequence)) && !platform.has(sequence.schema)
+      (sequence) =>
+        sequences.has(readable(sequence)) &&
+        !platform.has(sequence.schema) &&
+        // What an extension that was there had counted further stays.
+        (sequence.extension === undefined || isMade({ kind: 'EXTENSION', tag: sequence.extension }))
     ),
     largeObjects: options.largeObjects ? facts.largeObjects : { count: '0', hash: '0' },
     visibleRows: options.whole

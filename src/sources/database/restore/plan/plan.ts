@@ -5,6 +5,7 @@ import { anew, describeEntry, orReplace } from '../../pg-archive/entry-sql.ts'
 import { leaveOutExtensions } from '../../pg-archive/skip-entries.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { planReturning } from '../replace/recreate-dependents.ts'
+import { extensionOf } from '../target/passed-sequences.ts'
 import { planRows } from './plan-rows.ts'
 import type { Obstacle, PlanOptions, RestorePlan } from './types.ts'
 
@@ -159,6 +160,9 @@ function isWanted(entry: TocEntry, { options, platform, running, sameVersions, i
   if (entry.kind === 'DEFAULT ACL') return true
   if (entry.kind === 'EXTENSION') return !there
   if (!platform.has(home)) {
+    const extension = entry.kind === 'SEQUENCE SET' ? extensionOf(entry, options.facts) : undefined
+    if (extension !== undefined)
+      return options.target.available.has(extension) || known.has({ ...entry, kind: 'SEQUENCE' })
     if (
       entry.kind === 'SEQUENCE SET' ||
       entry.kind === 'MATERIALIZED VIEW DATA' ||

@@ -118,9 +118,21 @@ from pg_namespace n where ${userSchemas} order by 1`)
   }
 }
 
+/** Schemas that hold an extension and nothing else: one that was switched on before a restore leaves the target empty. */
+async function readSchemasOfExtensions(connection: Connection): Promise<ReadonlySet<string>> {
+  const own = (catalog: string, namespace: string, more = '') =>
+    `not exists (select from ${catalog} o where o.${namespace} = n.oid ${more} and not exists (select from pg_depend d
+  where d.classid = '${catalog}'::regclass and d.objid = o.oid and d.deptype in ('e', 'i', 'a')))`
+  const rows = await connection.query<{ name: string }>(`select n.nspname::text as name from pg_namespace n
+where exists (select from pg_extension e where e.extnamespace = n.oid) and ${userSchemas}
+  and ${own('pg_class', 'relnamespace', `and o.relkind <> 'i'`)} and ${own('pg_proc', 'pronamespace')} and ${own('pg_type', 'typnamespace')}`)
+  return new Set(rows.map(({ name }) => name))
+}
+
 /** What makes a target not empty: user schemas besides public, anything in public, Auth users, Storage objects. */
 async function readHoldings(connection: Connection, schemas: ReadonlyMap<string, TargetSchema>): Promise<string[]> {
-  const own = [...schemas.values()].filter((schema) => !schema.platform)
+  const ofExtensions = await readSchemasOfExtensions(connection)
+  const own = [...schemas.values()].filter((schema) => !schema.platform && !ofExtensions.has(schema.name))
   const holds = own
     .filter((schema) => schema.name !== 'public')
     .map((schema) => `the schema ${quoteIdentifier(schema.name)}`)
