@@ -135,7 +135,7 @@ test('programs that fail are told, and leave nothing', async () => {
 test('F37: a killed run takes its server with it, and the next run clears its folder', async () => {
   const script = `
     import { startThrowAwayServer } from './src/clients/postgres/throw-away-server.ts'
-    import { systemClock } from './src/clients/system.ts'
+    import { systemClock } from './src/clients/process/system.ts'
     const [programs, temp] = [JSON.parse(process.argv[1]), process.argv[2]]
     const log = { info() {}, warning() {}, debug() {}, progress() {}, group: (_t, work) => work() }
     const server = await startThrowAwayServer({ programs, context: { clock: systemClock, signal: new AbortController().signal, temp, log }, superuser: 'postgres' })
@@ -178,6 +178,8 @@ const probe = (canary: string, others: string) => `
   echo user: $(id -u)
   echo processes: $(ls /proc | grep -c '^[0-9]')
   echo network: $(grep -c : /proc/net/dev) $(grep -c lo: /proc/net/dev)
+  echo alternatives: $(ls /etc/alternatives | grep -cx awk)
+  touch /etc/alternatives/evil 2>/dev/null && echo alternatives: written
   echo homes: $(ls /root /home /work /run /etc/shadow ${others} 2>/dev/null)
   echo variables: $(env | cut -d= -f1 | grep -cE 'SECRET|GITHUB|INPUT|RUNNER')
   echo rights: $(grep -E '^CapEff|^NoNewPrivs' /proc/self/status)
@@ -188,7 +190,7 @@ const probe = (canary: string, others: string) => `
 const asking = `
   import { startThrowAwayServer } from './src/clients/postgres/throw-away-server.ts'
   import { connect } from './src/clients/postgres/connect.ts'
-  import { systemClock } from './src/clients/system.ts'
+  import { systemClock } from './src/clients/process/system.ts'
   const [programs, temp, command] = [JSON.parse(process.argv[1]), process.argv[2], process.argv[3]]
   const log = { info() {}, warning() {}, debug() {}, progress() {}, group: (_t, work) => work() }
   const signal = new AbortController().signal
@@ -240,6 +242,8 @@ describe.runIf(process.getuid?.() === 0).each([
       expect(rest).toEqual([
         'touched: yes',
         'network: 1 1',
+        // Files of extensions may be links through it: those of PostGIS in Debian's packages are.
+        'alternatives: 1',
         'homes:',
         'variables: 0',
         'rights: CapEff: 0000000000000000 NoNewPrivs: 1'

@@ -62,7 +62,7 @@ export PATH
 way=$1 root=$2 data=$3 socket=$4 prefix=$5 uid=$6 gid=$7
 shift 7
 mount -t tmpfs -o mode=0755,size=64m tmpfs "$root"
-for each in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /var/cache/postgresql "$prefix/bin" "$prefix/lib" "$prefix/lib64" "$prefix/share"; do
+for each in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /etc/alternatives /var/cache/postgresql "$prefix/bin" "$prefix/lib" "$prefix/lib64" "$prefix/share"; do
   if [ -L "$each" ]; then
     mkdir -p "$root\${each%/*}"
     [ -e "$root$each" ] || cp -P "$each" "$root$each"

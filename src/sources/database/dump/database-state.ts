@@ -95,7 +95,7 @@ export async function readDatabaseState(
         facts.guards.length === 0
           ? []
           : [
-              ...(await readGuards(using, facts.server.versionNumber)),
+              ...(await readGuards(using, facts.server.versionNumber, { untouched: true })),
               ...(await readSwitchedOff(using)),
               ...(await readInvalidIndexes(using))
             ],

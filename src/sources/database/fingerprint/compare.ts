@@ -8,6 +8,7 @@ import type {
 import type { Finding } from '../../source.ts'
 import { readable } from '../catalog/quote.ts'
 import type { RecomputedView } from '../dump/recomputed-views.ts'
+import { untouched } from './extension-objects.ts'
 import { sameButForOwner } from './grant-lines.ts'
 import { sameDefinition } from './same-definition.ts'
 
@@ -61,7 +62,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     (hasUntoldOwner(guard) && sameButForOwner(guard.definition.split('\n'), match.definition.split('\n')))
   const findings: Finding[] = []
   for (const guard of source) {
-    const match = there.get(key(guard))?.shift()
+    const match = there.get(key(guard))?.shift() ?? there.get(key(asUntouched(guard)))?.shift()
     const subject = `${guard.kind} ${guard.name}`
     const missing = (guard.needs ?? []).filter((name) => options.missingExtensions.has(name))
     if (match === undefined) {
@@ -90,6 +91,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     for (const guard of rest) {
       // Earlier versions did not know of some kinds.
       if (options.sameFingerprint === false && !kinds.has(guard.kind)) continue
+      if (guard.kind.startsWith(untouchedGrants) || isOfOtherMaker(guard, source)) continue
       findings.push({
         kind: 'difference',
         subject: `${guard.kind} ${guard.name}`,
@@ -98,6 +100,34 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     }
   }
   return findings
+}
+
+/**
+ * Default privileges that the script of an extension gave to whoever created it: the source has the same for another role, and a dump brings those back, too.
+ */
+function isOfOtherMaker(guard: Guard, source: readonly Guard[]): boolean {
+  const of = ({ kind, name, definition }: Guard) => {
+    const parts = kind === 'default privileges' ? /^for ("(?:[^"]|"")*"|[^ ]+)( in schema .*)$/.exec(name) : null
+    const [, role = '', where = ''] = parts ?? []
+    return parts === null
+      ? null
+      : JSON.stringify([
+          where,
+          definition
+            .split('\n')
+            .filter((line) => !line.startsWith(`${role}=`))
+            .map((line) => line.replace(/\/[^/]*$/, ''))
+        ])
+  }
+  const told = of(guard)
+  return told !== null && source.some((one) => of(one) === told)
+}
+
+const untouchedGrants = `grants on ${untouched}`
+
+/** How grants on an object of an extension are told where they are those that it made itself. */
+function asUntouched(guard: Guard): Guard {
+  return { ...guard, kind: guard.kind.replace(/^grants on /, untouchedGrants) }
 }
 
 /** Whether the role that read it may not see these options. */

@@ -1,3 +1,4 @@
+import { extensionGrants } from './extension-objects.ts'
 import {
   classOf,
   type GuardQuery,
@@ -240,57 +241,6 @@ const dependences: GuardQuery =
   () => `select d.classid, d.objid, 'dependence', format('of %s %s on extension %s', i.type, i.identity, quote_ident(e.extname)), '', null, null
 from pg_depend d join pg_extension e on e.oid = d.refobjid, lateral pg_identify_object(d.classid, d.objid, d.objsubid) i
 where d.refclassid = ${classOf('pg_extension')} and d.deptype = 'x' and i.identity is not null`
-
-/** Grants on objects of extensions, where they differ from what the extension itself made. */
-const extensionGrants: GuardQuery = (version) => {
-  const of = (catalog: string, kind: string, name: string, acl: string, type: string, owner: string, from: string) => `
-select ${classOf(catalog)}, x.oid, '${kind}', ${name}, null, null, ${grantLines(`x.${acl}`, type, `x.${owner}`, version)}
-from ${from} join members m on m.classid = ${classOf(catalog)} and m.objid = x.oid
-left join pg_init_privs i on i.classoid = ${classOf(catalog)} and i.objoid = x.oid and i.objsubid = 0
-where x.${acl} is distinct from i.initprivs and x.${acl} is not null`
-  return [
-    of(
-      'pg_class',
-      'table',
-      qualifiedName('n.nspname', 'x.relname'),
-      'relacl',
-      'r',
-      'relowner',
-      `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind in ('r', 'v', 'm', 'f', 'p')`
-    ),
-    of(
-      'pg_class',
-      'sequence',
-      qualifiedName('n.nspname', 'x.relname'),
-      'relacl',
-      's',
-      'relowner',
-      `pg_class x join pg_namespace n on n.oid = x.relnamespace and x.relkind = 'S'`
-    ),
-    of('pg_proc', 'function', 'x.oid::regprocedure::text', 'proacl', 'f', 'proowner', 'pg_proc x'),
-    of('pg_type', 'type', 'format_type(x.oid, null)', 'typacl', 'T', 'typowner', 'pg_type x'),
-    of('pg_namespace', 'schema', 'quote_ident(x.nspname)', 'nspacl', 'n', 'nspowner', 'pg_namespace x'),
-    of('pg_language', 'language', 'quote_ident(x.lanname)', 'lanacl', 'l', 'lanowner', 'pg_language x'),
-    of(
-      'pg_foreign_data_wrapper',
-      'foreign data wrapper',
-      'quote_ident(x.fdwname)',
-      'fdwacl',
-      'F',
-      'fdwowner',
-      'pg_foreign_data_wrapper x'
-    ),
-    of(
-      'pg_foreign_server',
-      'foreign server',
-      'quote_ident(x.srvname)',
-      'srvacl',
-      'S',
-      'srvowner',
-      'pg_foreign_server x'
-    )
-  ].join('\nunion all')
-}
 
 /** Everything but relations. */
 export const objectQueries: readonly GuardQuery[] = [

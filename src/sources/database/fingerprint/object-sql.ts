@@ -6,6 +6,8 @@ export interface GuardVersion {
   readonly server: number
   /** The oldest of the servers whose fingerprints are compared: what only newer ones know is left out. */
   readonly oldest: number
+  /** Whether grants on objects of extensions are told that nobody has changed, too (`extensionGrants`). */
+  readonly untouched?: boolean
 }
 
 /**

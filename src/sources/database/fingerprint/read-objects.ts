@@ -26,10 +26,15 @@ interface Row {
  * on a source and a copy that pg_restore made of it. `oldestVersion`: `server_version_num` of the oldest server that takes part in
  * the comparison. The session's settings must be those of `beginReading`.
  */
-export async function readGuards(connection: Connection, oldestVersion = connection.versionNumber): Promise<Guard[]> {
+export async function readGuards(
+  connection: Connection,
+  oldestVersion = connection.versionNumber,
+  options: Pick<GuardVersion, 'untouched'> = {}
+): Promise<Guard[]> {
   const version: GuardVersion = {
     server: connection.versionNumber,
-    oldest: Math.min(oldestVersion, connection.versionNumber)
+    oldest: Math.min(oldestVersion, connection.versionNumber),
+    ...options
   }
   const rows = await connection.query<Row>(guardsSql(version))
   const needed = await readNeeds(connection)
@@ -80,7 +85,8 @@ order by kind collate "C", name collate "C", definition collate "C"`
 
 /**
  * Extensions that each object needs, directly or through others, by `class.object`. What fails to be made takes its dependants along: a
- * table with a column, default or check of an extension, the views on it, their rules, ... Bodies of functions are not looked into.
+ * table with a column, default or check of an extension, the views on it, their rules, ... Bodies of functions are not looked into. Members of an extension need it
+ * themselves, and so do grants on its schema that its own script made, which no dump holds.
  */
 async function readNeeds(connection: Connection): Promise<Map<string, string[]>> {
   const rows = await connection.query<{ c: number; o: number; extensions: string[] }>(`with recursive ${memberships},
@@ -93,9 +99,11 @@ async function readNeeds(connection: Connection): Promise<Map<string, string[]>>
   needs as (
     select classid, objid, extname from members where extname <> 'plpgsql'
     union select 'pg_extension'::regclass, oid, extname from pg_extension where extname <> 'plpgsql'
-    union select e.classid, e.objid, n.extname from needs n join edges e on e.refclassid = n.classid and e.refobjid = n.objid)
-select n.classid as c, n.objid as o, array_agg(n.extname::text order by n.extname collate "C") as extensions from needs n
-where not exists (select from members m where m.classid = n.classid and m.objid = n.objid)
-group by n.classid, n.objid`)
+    union select e.classid, e.objid, n.extname from needs n join edges e on e.refclassid = n.classid and e.refobjid = n.objid),
+  made as (
+    select i.classoid, i.objoid, e.extname from pg_init_privs i join pg_extension e on e.extnamespace = i.objoid
+    where i.classoid = 'pg_namespace'::regclass and i.privtype = 'e')
+select n.classid as c, n.objid as o, array_agg(n.extname::text order by n.extname collate "C") as extensions
+from (select * from needs union select * from made) n group by n.classid, n.objid`)
   return new Map(rows.map((row) => [`${row.c}.${row.o}`, row.extensions]))
 }

@@ -48,6 +48,32 @@ test('what needs a missing extension is not proven; the same without the need is
   expect(kinds).toEqual(['notProven', 'difference', 'difference'])
 })
 
+test('grants on what an extension made are found where the catalog of the copy holds them for those that it made itself', () => {
+  const source = [guard('grants on table', 'q.meta', 'app=SELECT,INSERT/app\npg_monitor=SELECT/app')]
+  const copy = (grants: string) => [
+    guard('grants on untouched table', 'q.meta', grants),
+    guard('grants on untouched function', 'q.send()', 'boss=EXECUTE/boss')
+  ]
+  expect(compareGuards(source, copy('boss=SELECT,INSERT/boss\npg_monitor=SELECT/boss'), options)).toEqual([])
+  expect(compareGuards(source, copy('boss=SELECT,INSERT/boss'), options).map(({ kind }) => kind)).toEqual([
+    'difference'
+  ])
+})
+
+test('default privileges that an extension gave to whoever created it are no difference; those of others are', () => {
+  const privileges = (role: string, schema: string, to: string) =>
+    guard(
+      'default privileges',
+      `for ${role} in schema ${schema} on tables`,
+      `${role}=SELECT/${role}\n${to}=SELECT/${role}`
+    )
+  const source = [privileges('app', 'q', 'pg_monitor')]
+  const kinds = (more: Guard) => compareGuards(source, [...source, more], options).map(({ subject }) => subject)
+  expect(kinds(privileges('boss', 'q', 'pg_monitor'))).toEqual([])
+  expect(kinds(privileges('boss', 'q', 'anon'))).toHaveLength(1)
+  expect(kinds(privileges('boss', 'other', 'pg_monitor'))).toHaveLength(1)
+})
+
 test('between majors a wording is not proven, a grant still is a difference', () => {
   const across = { ...options, sameMajor: false }
   const source = [guard('view', 'v', 'a'), guard('grants on view', 'v', 'a')]
