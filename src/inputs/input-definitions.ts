@@ -155,7 +155,7 @@ const declared = {
   token: {
     group: 'places',
     value: 'secret',
-    doc: 'Token for GitHub, with the permissions that the destination needs; see the README. A repository besides that of the run needs a token of its own, from a secret.'
+    doc: 'Token for GitHub, with the permissions that the destination needs (docs/places.md). A repository besides that of the run needs a token of its own, from a secret.'
   },
   folder: {
     group: 'places',

@@ -75,6 +75,6 @@ describe.each(pages)('%s', (page) => {
 })
 
 it('the headings are read as GitHub reads them', () => {
-  expect(anchorsOf('README.md')).toContain('restoring-without-this-action')
+  expect(anchorsOf('README.md')).toContain('set-up-in-ten-minutes')
   expect(anchorsOf('docs/errors.md')).toContain('sb104')
 })
