@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type CertificateOptions, type Certificates, makeCertificates } from './certificates.ts'
 import { serverUser, superuser, templateFor, temporaryFolder } from './cluster.ts'
+import { type OverlayOptions, programWithExtensions } from './overlay.ts'
 import { binDirOf, type Finished, type Major, type RunOptions, run, runOk } from './programs.ts'
 
 export interface PostgresOptions {
@@ -19,6 +20,8 @@ export interface PostgresOptions {
   readonly tls?: CertificateOptions & { readonly required?: boolean }
   /** Further lines of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
+  /** Extensions that this server has and no other: not the one of a proof, neither. */
+  readonly extensions?: OverlayOptions
 }
 
 /** How the server goes down: `smart` waits for clients, `fast` ends them, `immediate` is as good as a crash. */
@@ -74,9 +77,12 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   let server: ChildProcess | undefined
   let watchdog: ChildProcess | undefined
   let port = 0
+  let program = path.join(binDir, 'postgres')
 
   async function prepare(): Promise<void> {
     await runOk('cp', ['-a', '--reflink=auto', await templateFor(options.major, binDir, user), dataDir])
+    if (options.extensions !== undefined)
+      program = await programWithExtensions(options.major, binDir, options.extensions, user)
     if (options.tls !== undefined) certificates = await makeCertificates(folder, options.tls)
     const host = options.tls?.required ? 'hostssl' : 'host'
     const method = options.auth === 'scram' ? 'scram-sha-256' : 'trust'
@@ -126,7 +132,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 
   async function launch(): Promise<void> {
     const logged = openSync(logFile, 'a')
-    const child = spawn(path.join(binDir, 'postgres'), ['-D', dataDir, '-p', String(port)], {
+    const child = spawn(program, ['-D', dataDir, '-p', String(port)], {
       cwd: dataDir,
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       stdio: ['ignore', logged, logged],
