@@ -990,6 +990,67 @@ describe('the source storage', () => {
       { subject: 'Storage file files/größe.txt', detail: expect.stringContaining('Invalid key') }
     ])
   })
+
+  describe('with large files', () => {
+    const large = ['b.bin', 'd.bin']
+    const all = ['a.txt', 'b.bin', 'c.txt', 'd.bin', 'e.txt', 'f.txt']
+    const project = () => {
+      source.addBucket('files')
+      for (const name of all)
+        source.put('files', name, large.includes(name) ? randomBytes(13_000_000) : Buffer.from(`content of ${name}`))
+      return capture()
+    }
+    const arrived = () =>
+      all.filter((name) => target.get('files', name)?.bytes?.equals(source.get('files', name)?.bytes ?? Buffer.of()))
+    const patch = { method: 'PATCH', path: '/upload/resumable/' }
+
+    test('F69: they go over those that are there', async () => {
+      const backup = await project()
+      target.addBucket('files')
+      for (const name of all) target.put('files', name, Buffer.from('another'))
+      expect((await restore(backup)).counts).toMatchObject({ uploaded: 6, failed: 0 })
+      expect(arrived()).toEqual(all)
+    })
+
+    for (const status of [400, 410, 413])
+      test(`F69: one whose upload is refused with ${status} at any piece is named, and all others come`, async () => {
+        const backup = await project()
+        for (const skip of [0, 1, 2]) {
+          target.objects.clear()
+          target.faults.add({ ...patch, skip, status })
+          const named = differences(await restore(backup)).map(({ subject }) =>
+            subject.replace('Storage file files/', '')
+          )
+          expect(named).toHaveLength(1)
+          expect(large).toContain(named[0])
+          expect(arrived()).toEqual(all.filter((name) => name !== named[0]))
+        }
+      })
+
+    test('F61: a target that goes away at any one call ends the restore or is told with each file, and never hangs it', async () => {
+      const backup = await project()
+      await restore(backup)
+      const { length } = target.calls
+      expect(length).toBeGreaterThan(25)
+      for (let call = 0; call < length; call++) {
+        await target.stop()
+        target = await startStorage({ key: jwt })
+        target.faults.add({ status: 503, skip: call, times: 1e6 })
+        const told = await restore(backup).then(
+          (done) => differences(done).map(({ subject }) => subject),
+          (thrown: unknown) => (thrown instanceof UserError ? [thrown.code] : [])
+        )
+        expect({ call, told: told.length > 0 }).toEqual({ call, told: true })
+      }
+    })
+
+    test('a bucket that is not known everywhere just after it was made is asked for again', async () => {
+      const backup = await project()
+      target.faults.add({ method: 'POST', path: /\/upload\/resumable$/, status: 404, times: 2 })
+      target.faults.add({ method: 'POST', path: '/object/files/a.txt', status: 404 })
+      expect((await restore(backup)).counts).toMatchObject({ uploaded: 6, failed: 0 })
+    })
+  })
 })
 
 describe('the pool of packs', () => {

@@ -1,13 +1,8 @@
 import { z } from 'zod'
 import { UserError } from '../../errors.ts'
+import { beginUpload, type LargeUpload, sendToBucket, type UploadSettings, uploadPieces } from './resumable-upload.ts'
 import { listByFolders } from './storage-folders.ts'
-import {
-  isWell,
-  openStorageTransport,
-  type StorageTransport,
-  type StorageTransportOptions,
-  unwrapped
-} from './storage-transport.ts'
+import { openStorageTransport, type StorageTransportOptions, unwrapped } from './storage-transport.ts'
 
 const text = z
   .string()
@@ -117,17 +112,8 @@ export interface ObjectDownload {
   drop(): void
 }
 
-export interface UploadSettings {
-  readonly contentType: string | null
-  readonly cacheControl: string | null
-  readonly userMetadata: Readonly<Record<string, unknown>> | null
-}
-
 /** Longest answer about one object, in bytes: its user's metadata is in it. */
 const longestInfo = 16 * 1024 * 1024
-
-/** Larger files go up in pieces (6 MiB, the size that the resumable protocol of Supabase demands). */
-export const resumableFrom = 6 * 1024 * 1024
 
 /** The Storage API of one project. Errors: SB801 key, SB802 unreachable or failing (`mayPass`), SB803 unexpected answers, SB808 too large. */
 export interface SupabaseStorage {
@@ -152,14 +138,10 @@ export interface SupabaseStorage {
   download(bucket: string, key: string, from?: number): Promise<ObjectDownload | null>
   /** Stores a file, over one that is there. */
   upload(bucket: string, key: string, body: Uint8Array<ArrayBuffer>, settings: UploadSettings): Promise<void>
-  /** Stores a large file piece by piece; a piece that broke off is continued where the API says it ended. */
-  uploadPieces(
-    bucket: string,
-    key: string,
-    bytes: number,
-    pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
-    settings: UploadSettings
-  ): Promise<void>
+  /** Begins to store a large file, over one that is there. Nothing of it is sent yet. */
+  beginUpload(bucket: string, key: string, bytes: number, settings: UploadSettings): Promise<LargeUpload>
+  /** Stores it piece by piece; a piece that broke off is continued where the API says it ended. */
+  uploadPieces(upload: LargeUpload, pieces: AsyncIterable<Uint8Array<ArrayBuffer>>): Promise<void>
 }
 
 /** Whether an address can name the object: clients and proxies resolve `.` and `..` where they are a whole segment, as a bucket always is. */
@@ -329,7 +311,7 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       }
     },
     async upload(bucket, key, body, settings) {
-      const response = await transport.send({
+      const response = await sendToBucket(transport, bucket, {
         method: 'POST',
         path: `/object/${path(bucket, key)}`,
         headers: {
@@ -342,11 +324,10 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
         },
         body
       })
-      if (response === null) throw new UserError('SB805', `The target has no bucket ${bucket}.`)
       response.drop()
     },
-    uploadPieces: (bucket, key, bytes, pieces, settings) =>
-      uploadPieces(transport, bucket, key, bytes, pieces, settings)
+    beginUpload: (bucket, key, bytes, settings) => beginUpload(transport, bucket, key, bytes, settings),
+    uploadPieces: (upload, pieces) => uploadPieces(transport, upload, pieces)
   }
 }
 
@@ -366,89 +347,6 @@ function apiObject(key: string, { metadata, ...listed }: z.infer<typeof listedSh
     updatedAt: listed.updated_at,
     lastAccessedAt: listed.last_accessed_at
   }
-}
-
-const tus = { 'tus-resumable': '1.0.0' }
-
-/** The protocol TUS 1.0: create, then one PATCH a piece; after a break HEAD tells how far it came. */
-async function uploadPieces(
-  transport: StorageTransport,
-  bucket: string,
-  key: string,
-  bytes: number,
-  pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  settings: UploadSettings
-): Promise<void> {
-  const age = maxAge(settings.cacheControl ?? '')
-  const told: Record<string, string> = {
-    bucketName: bucket,
-    objectName: key,
-    contentType: settings.contentType ?? 'application/octet-stream',
-    ...(age === null ? {} : { cacheControl: age }),
-    ...(settings.userMetadata === null ? {} : { metadata: JSON.stringify(settings.userMetadata) })
-  }
-  const created = await transport.send({
-    method: 'POST',
-    path: '/upload/resumable',
-    headers: {
-      ...tus,
-      'upload-length': String(bytes),
-      'upload-metadata': Object.entries(told)
-        .map(([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`)
-        .join(','),
-      'x-upsert': 'true'
-    }
-  })
-  const location = created?.header('location')
-  created?.drop()
-  if (location === null || location === undefined)
-    throw new UserError('SB803', `${transport.base} gave no address for a large upload.`)
-  // Only the id is taken: the address that the API knows itself by may be one that is not reached from here.
-  const path = `/upload/resumable/${location.split('/').at(-1) ?? ''}`
-  let offset = 0
-  for await (const piece of pieces) {
-    const end = offset + piece.byteLength
-    for (let attempt = 0; offset < end; attempt++) {
-      if (attempt > transport.retries)
-        throw new UserError('SB805', `A large file stopped at ${offset} of ${bytes} bytes.`)
-      if (attempt > 0) {
-        await transport.pause(attempt - 1)
-        const state = await transport.send({ method: 'HEAD', path, headers: tus })
-        state?.drop()
-        const reached = Number(state?.header('upload-offset') ?? Number.NaN)
-        if (!(reached >= end - piece.byteLength && reached <= end))
-          throw new UserError('SB805', `A large upload was lost at ${offset} of ${bytes} bytes.`)
-        offset = reached
-        if (offset === end) break
-      }
-      const response = await transport
-        .send({
-          method: 'PATCH',
-          path,
-          headers: { ...tus, 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' },
-          body: piece.subarray(offset - (end - piece.byteLength)),
-          accept: [409, 423]
-        })
-        .catch((error: unknown) => {
-          if (error instanceof UserError && error.mayPass) return null
-          throw error
-        })
-      response?.drop()
-      if (response !== null && isWell(response)) offset = Number(response.header('upload-offset') ?? end)
-    }
-  }
-  if (offset !== bytes) throw new UserError('SB805', `A large upload ended at ${offset} of ${bytes} bytes.`)
-}
-
-/** What a resumable upload makes of a cache control: it knows `max-age` alone, and `no-cache` for everything else. */
-export function resumableCacheControl(cacheControl: string): string {
-  const age = maxAge(cacheControl)
-  return age === null ? 'no-cache' : `max-age=${age}`
-}
-
-/** The number of `max-age=3600`, which is what the resumable protocol takes. */
-function maxAge(cacheControl: string): string | null {
-  return /^(?:public, )?max-age=(\d+)$/.exec(cacheControl)?.[1] ?? null
 }
 
 function shaped<T>(shape: z.ZodType<T>, value: unknown, base: string): T {

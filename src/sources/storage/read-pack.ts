@@ -39,8 +39,26 @@ export async function* filesOfPack(name: string, pack: Readable): AsyncGenerator
   }
 }
 
+/**
+ * The bytes of a file. Whoever stops in the middle gets the rest read away: an entry that is left early is destroyed by its own iterator, and the
+ * archive would then wait for ever for somebody to read it.
+ */
 async function* chunksOf(file: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of file) if (chunk instanceof Uint8Array) yield chunk
+  const chunks = file[Symbol.asyncIterator]()
+  let ended = false
+  const next = async (): Promise<unknown> => {
+    const { done, value } = await chunks.next().catch((error: unknown) => {
+      ended = true
+      throw error
+    })
+    ended = done === true
+    return value
+  }
+  try {
+    for (let chunk = await next(); !ended; chunk = await next()) if (chunk instanceof Uint8Array) yield chunk
+  } finally {
+    while (!ended) await next()
+  }
 }
 
 /**

@@ -4,7 +4,8 @@ import type { OpenedBackup } from '../../archive/unpack.ts'
 import type { Glob } from '../../base/glob.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import type { Management } from '../../clients/supabase/management.ts'
-import { resumableCacheControl, resumableFrom, type SupabaseStorage } from '../../clients/supabase/storage.ts'
+import { resumableCacheControl, resumableFrom } from '../../clients/supabase/resumable-upload.ts'
+import type { SupabaseStorage } from '../../clients/supabase/storage.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
@@ -142,13 +143,16 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
     }
   } finally {
     const told = findings.length
-    await finishBuckets({ target, signal: context.signal, afterAbort: options.targetAfterAbort }, prepared, findings)
-    // After the limits of the buckets, which may not be higher than it.
-    findings.push(...((await limit?.putBack()) ?? []))
-    // Nobody gets the findings of a run that was cancelled.
-    if (context.signal.aborted)
-      for (const { subject, detail } of findings.slice(told)) context.log.warning(`${subject}: ${detail}`)
-    await divided?.remove()
+    try {
+      await finishBuckets({ target, signal: context.signal, afterAbort: options.targetAfterAbort }, prepared, findings)
+    } finally {
+      // After the limits of the buckets, which may not be higher than it.
+      findings.push(...((await limit?.putBack()) ?? []))
+      // Nobody gets the findings of a run that was cancelled.
+      if (context.signal.aborted)
+        for (const { subject, detail } of findings.slice(told)) context.log.warning(`${subject}: ${detail}`)
+      await divided?.remove()
+    }
   }
   if (tooLarge !== undefined) {
     const unknown = limit?.unknown ?? null
@@ -224,8 +228,7 @@ async function* uploads(
   failing: FailingInRow
 ): AsyncGenerator<() => Promise<Uploaded>> {
   const { target } = options
-  const upload = (work: (settings: Settings) => Promise<void>) => (settings: Settings) =>
-    raised ? untilTheLimitIsKnown(target, () => work(settings)) : work(settings)
+  const patiently = <T>(work: () => Promise<T>): Promise<T> => (raised ? untilTheLimitIsKnown(target, work) : work())
   for await (const file of filesOfPack(pack, options.backup.files.open(pack))) {
     const object = objects.get(file.entry)
     const record = records.get(file.entry)
@@ -246,31 +249,24 @@ async function* uploads(
         at += chunk.byteLength
       }
       yield () =>
-        bring(
-          object,
-          record,
-          target,
-          failing,
-          upload((settings) => target.upload(object.bucket, object.key, bytes, settings))
+        bring(object, record, target, failing, (settings) =>
+          patiently(() => target.upload(object.bucket, object.key, bytes, settings))
         )
     } else {
-      const outcome = await bring(
-        object,
-        record,
-        target,
-        failing,
-        upload((settings) => target.uploadPieces(object.bucket, object.key, file.size, pieces(file.bytes), settings))
-      )
+      const outcome = await bring(object, record, target, failing, async (settings) => {
+        const begun = await patiently(() => target.beginUpload(object.bucket, object.key, file.size, settings))
+        await target.uploadPieces(begun, pieces(file.bytes))
+      })
       yield () => Promise.resolve(outcome)
     }
   }
 }
 
-/** Repeats an upload that is refused as too large just after the limit was raised. It is refused before a byte of it was taken. */
-async function untilTheLimitIsKnown(target: SupabaseStorage, upload: () => Promise<void>): Promise<void> {
+/** Repeats what is refused as too large just after the limit was raised: a small file whole, of a large one the beginning, which takes no byte of it. */
+async function untilTheLimitIsKnown<T>(target: SupabaseStorage, begin: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await upload()
+      return await begin()
     } catch (thrown) {
       if (!(thrown instanceof UserError) || thrown.code !== 'SB808' || attempt >= target.retries) throw thrown
       await target.pause(attempt)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { StoredObject } from '../../archive/contents-storage.ts'
-import type { SupabaseStorage, UploadSettings } from '../../clients/supabase/storage.ts'
+import type { UploadSettings } from '../../clients/supabase/resumable-upload.ts'
+import type { SupabaseStorage } from '../../clients/supabase/storage.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { CheckedRecord } from './read-pack.ts'
 

@@ -332,6 +332,12 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     fault: Fault | undefined
   ): Promise<void> => {
     const tus = { 'tus-resumable': '1.0.0' }
+    /** The real server looks at each request whether a file that is there may be replaced (supabase/storage, src/http/routes/tus/index.ts). */
+    const isTaken = async (bucketName: string, objectName: string): Promise<boolean> => {
+      await syncObject(bucketName, objectName)
+      return objects.has(idOf(bucketName, objectName)) && incoming.headers['x-upsert'] !== 'true'
+    }
+    const taken = () => void response.writeHead(409, tus).end('The resource already exists')
     if (method === 'POST') {
       const told = Object.fromEntries(
         String(incoming.headers['upload-metadata'])
@@ -345,6 +351,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const length = Number(incoming.headers['upload-length'])
       const refused = refusedUpload(buckets.get(bucketName), objectName, length, contentType)
       if (refused !== null) return void response.writeHead(Number(refused[0]), tus).end(refused[2])
+      if (await isTaken(bucketName, objectName)) return taken()
       const fresh = randomUUID()
       uploads.set(fresh, {
         bucket: bucketName,
@@ -363,6 +370,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
     }
     const upload = uploads.get(id ?? '')
     if (upload === undefined) return void response.writeHead(404, tus).end('Not found')
+    if (await isTaken(upload.bucket, upload.key)) return taken()
     if (method === 'PATCH') {
       if (Number(incoming.headers['upload-offset']) !== upload.bytes.length)
         return void response.writeHead(409, tus).end('Conflict')
