@@ -597,14 +597,14 @@ const catalogue = {
     title: 'The target was not confirmed',
     cause: 'The input `confirm-target` does not name the target that the other inputs lead to.',
     remedy:
-      'Look at both: if the target is the right one, write its project ref, or `host/database`, into `confirm-target`.'
+      'Look at both: if the target is the right one, write the name that the message gives into `confirm-target`: its project ref, `host/database`, or the host of its API. The host of a shared pooler is no name: it belongs to every project of the region.'
   },
   SB702: {
     title: 'The target is the source of the backup',
     cause:
-      'Host, port and database of the target are those that the backup was made of, or it is the same Supabase project.',
+      'It is the same Supabase project. Where one of the two has no project ref: host, port and database, or the address of the API, are those that the backup was made of.',
     remedy:
-      'Restore into another project first. If this one is really meant, write `same:` before the ref or `host/database` in `confirm-target`.'
+      'Restore into another project first. If this one is really meant, write `same:` before its name in `confirm-target`.'
   },
   SB703: {
     title: 'The target is not empty',

@@ -144,9 +144,9 @@ async function restoreInto(
   log.info(`Backup ${manifest.id} of ${manifest.project}, ${formatAge(ageMs)} old`)
 
   const facts = options.include.sources.includes('database') ? contents.database : undefined
-  // Only what can be compared tells whether the target is the source: the facts of the database, whatever is restored.
-  if (options.confirmTarget !== undefined) assertMeant(options.confirmTarget, options.target, contents.database)
-  const toItself = isSource(options.target, contents.database)
+  // Whatever is restored: all parts tell where the backup was made.
+  if (options.confirmTarget !== undefined) assertMeant(options.confirmTarget, options.target, contents)
+  const toItself = isSource(options.target, contents)
   draft.restore['toItself'] = toItself
   if (options.include.sources.includes('database') && facts === undefined)
     throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)

@@ -41,7 +41,7 @@ export function assembleRestore(
   if (confirmTarget === undefined && !fields['dry-run']) {
     problems.add(
       'SB003',
-      'Input `confirm-target` is missing: it must name the target, by its project ref or as host/database.'
+      'Input `confirm-target` is missing: it must name the target, by its project ref, as host/database, or by the host of its API.'
     )
   }
   const { type, 'restore-mode': mode } = fields

@@ -330,7 +330,7 @@ const declared = {
   },
   'confirm-target': {
     group: 'restore',
-    doc: 'Must be typed to restore: the ref of the target, or `host/database`; `same:` before it to restore over the source itself. To delete: the id of the backup. Not needed with `dry-run: true`.'
+    doc: 'Must be typed to restore: the ref of the target, or `host/database` (not of a shared pooler), or the host of its API where it has no ref; `same:` before it to restore over the source itself. To delete: the id of the backup. Not needed with `dry-run: true`.'
   },
   'restore-mode': {
     group: 'restore',

@@ -32,7 +32,7 @@ export async function restore(inputs: RestoreInputs, ports: Ports, place: RunPla
     {
       project: inputs.project,
       choice: inputs.backup,
-      target: { ref: target.ref, database: target.database?.target },
+      target: { ref: target.ref, database: target.database?.target, api: target.storage?.url },
       confirmTarget: inputs.confirmTarget,
       mode: inputs.mode,
       safetyBackup: inputs.safetyBackup,

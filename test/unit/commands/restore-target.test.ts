@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import {
-  assertConfirmed,
-  assertMeant,
-  isSource,
-  namesOf,
+  assertMeant as assertMeantFor,
+  assertConfirmed as assertNamed,
+  type BackupOrigin,
+  isSource as isSourceOf,
+  namesOf as namesOfTarget,
   type RestoreTarget
 } from '../../../src/commands/restore-target.ts'
 import { UserError } from '../../../src/errors.ts'
@@ -13,6 +14,17 @@ const place = { host: 'db.example.com', port: 5432, database: 'postgres' }
 const facts = (source: Partial<{ host: string; port: number; database: string; ref: string | null }>) => ({
   source: { host: 'other.example.com', port: 5432, database: 'postgres', user: 'postgres', ref: null, ...source }
 })
+type Source = ReturnType<typeof facts>
+/** What a backup says of where it was made; nothing else of its contents is looked at. */
+const contentsOf = (database?: Source, others: BackupOrigin = {}): BackupOrigin => ({ database, ...others })
+type Named = Omit<RestoreTarget, 'api'> & { api?: string }
+const whole = (target: Named): RestoreTarget => ({ api: undefined, ...target })
+const namesOf = (target: Named) => namesOfTarget(whole(target))
+const assertConfirmed = (typed: string, target: Named) => assertNamed(typed, whole(target))
+const assertMeant = (typed: string, target: Named, source: Source | undefined, others?: BackupOrigin) =>
+  assertMeantFor(typed, whole(target), contentsOf(source, others))
+const isSource = (target: Named, source: Source | undefined, others?: BackupOrigin) =>
+  isSourceOf(whole(target), contentsOf(source, others))
 
 function codeOf(work: () => void): string {
   try {
@@ -53,7 +65,7 @@ describe('T15: confirm-target', () => {
     expect(codeOf(() => assertMeant(`same:${ref}`, target, facts({ ref })))).toBe('accepted')
     expect(codeOf(() => assertMeant(ref, target, facts({})))).toBe('accepted')
     expect(codeOf(() => assertMeant(`same:${ref}`, target, undefined))).toBe('SB701')
-    const remedyOf = (one: RestoreTarget, source: Parameters<typeof facts>[0]) => {
+    const remedyOf = (one: Named, source: Parameters<typeof facts>[0]) => {
       try {
         assertMeant('x', one, facts(source))
       } catch (error) {
@@ -77,5 +89,44 @@ describe('T15: confirm-target', () => {
     expect(isSource({ ref, database: place }, facts({ ref }))).toBe(true)
     expect(isSource({ ref: undefined, database: undefined }, facts({ ref: null }))).toBe(false)
     expect(isSource(target, undefined)).toBe(false)
+  })
+
+  test('of a shared pooler is the ref alone: its host and database are those of every project of the region', () => {
+    const other = 'tsrqponmlkjihgfedcba'
+    const shared = { host: 'aws-0-eu-central-1.pooler.supabase.com', port: 5432, database: 'postgres' }
+    const source = facts({ ...shared, ref })
+    const target = { ref: other, database: shared }
+    expect(namesOf(target)).toEqual([other])
+    for (const typed of [`${shared.host}/postgres`, `same:${shared.host}/postgres`])
+      expect(codeOf(() => assertConfirmed(typed, target))).toBe('SB701')
+    expect(isSource(target, source)).toBe(false)
+    expect(codeOf(() => assertMeant(other, target, source))).toBe('accepted')
+    expect(codeOf(() => assertMeant(`same:${other}`, target, source))).toBe('SB701')
+    expect(codeOf(() => assertMeant(ref, { ref, database: shared }, source))).toBe('SB702')
+    expect(codeOf(() => assertMeant(`same:${ref}`, { ref, database: shared }, source))).toBe('accepted')
+  })
+
+  test('goes by two known refs alone, whatever the addresses are', () => {
+    const other = 'tsrqponmlkjihgfedcba'
+    expect(isSource({ ref: other, database: place }, facts({ host: 'db.example.com', ref }))).toBe(false)
+    expect(isSource({ ref, database: place }, facts({ ref }))).toBe(true)
+    // Of a backup without a database the other parts say where it was made.
+    expect(isSource({ ref, database: undefined }, undefined, { functions: { project: ref } })).toBe(true)
+    expect(isSource({ ref, database: undefined }, undefined, { storage: { url: 'https://a.example', ref } })).toBe(true)
+    expect(isSource({ ref: other, database: undefined }, undefined, { config: { project: ref } })).toBe(false)
+  })
+
+  test('is the host of the API where the target has no ref', () => {
+    const target = { ref: undefined, database: undefined, api: 'https://api.example.com' }
+    expect(namesOf(target)).toEqual(['api.example.com'])
+    expect(namesOf({ ...target, api: 'http://api.example.com:8000/shop/' })).toEqual(['api.example.com:8000/shop'])
+    expect(namesOf({ ...target, ref })).toEqual([ref])
+    expect(codeOf(() => assertConfirmed('api.example.com', target))).toBe('accepted')
+    expect(codeOf(() => assertConfirmed('API.example.com', target))).toBe('accepted')
+    const here = { storage: { url: 'https://api.example.com', ref: null } }
+    expect(codeOf(() => assertMeant('api.example.com', target, undefined, here))).toBe('SB702')
+    expect(codeOf(() => assertMeant('same:api.example.com', target, undefined, here))).toBe('accepted')
+    const there = { storage: { url: 'https://other.example.com', ref: null } }
+    expect(codeOf(() => assertMeant('api.example.com', target, undefined, there))).toBe('accepted')
   })
 })
