@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { memberSchema, memberSequenceSchema } from './contents-members.ts'
 
 /** A non-negative integer of any size as decimal digits: row counts and hash sums may pass 2^53. */
 const digits = z.string().regex(/^-?\d+$/)
@@ -48,6 +49,25 @@ export const tableSchema = z.object({
   partitionOf: z.string().optional()
 })
 export type TableFacts = z.infer<typeof tableSchema>
+
+/** A table of an extension whose rows no dump holds. They lie in `extension-rows.tar`, in the folder `entry`, where there are any. */
+const memberTableSchema = tableSchema.extend({
+  /** As in `objects`. */
+  subject: z.string(),
+  extension: z.string(),
+  entry: z.string().regex(/^\d{4,}$/),
+  /** Columns that are copied, in their order: generated ones are left out. */
+  copied: z.array(z.string())
+})
+export type MemberTable = z.infer<typeof memberTableSchema>
+
+/** What belongs to extensions, and no dump holds: their objects as the source has them, rows of their tables, states of their sequences. */
+const membersSchema = z.object({
+  objects: z.array(memberSchema),
+  tables: z.array(memberTableSchema),
+  sequences: z.array(memberSequenceSchema)
+})
+export type MemberFacts = z.infer<typeof membersSchema>
 
 export const roleSchema = z.object({
   name: z.string(),
@@ -162,6 +182,8 @@ export const databaseFactsSchema = z.object({
   /** Count, and a sum over a hash of each page and each length; without `method` it is `record`. */
   largeObjects: z.object({ count: digits, hash: digits.nullable(), method: z.enum(['mixed', 'record']).optional() }),
   sequences: z.array(sequenceSchema),
+  /** Absent in backups that were narrowed, and in those of before it was taken. */
+  members: membersSchema.optional(),
   /** Fingerprint of what guards and shapes the data. Absent where `type` or a selection makes it meaningless. */
   guards: z.array(guardSchema),
   /** Which version of the fingerprint's queries it was taken with (`fingerprintVersion`); absent in backups of before there were several. */

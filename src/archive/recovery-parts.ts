@@ -23,7 +23,7 @@ Compare the row counts with those in \`contents.json\` before you let anybody in
 jq -r '.database.tables[] | [.schema, .name, .rows] | @tsv' contents.json
 \`\`\`
 `
-}${plain.has('vault.json') ? vaultSection() : ''}`.trimEnd()
+}${plain.has('extension-rows.tar') ? memberSection() : ''}${plain.has('vault.json') ? vaultSection() : ''}`.trimEnd()
 }
 
 function ownServer(): string {
@@ -105,6 +105,33 @@ grep 'error:' errors.txt || echo 'no errors'
 
 Errors about what is not part of the backup are to be expected: \`schema ... already exists\`, a type, function, table or role that \`does not
 exist\`. What depends on it is missing afterwards; the rows of a table come back wherever its columns' types are there.`
+}
+
+function memberSection(): string {
+  return `
+\`extension-rows.tar\` holds rows of tables that belong to extensions, queues of pgmq for example: no archive of \`pg_dump\` has them. \`URL\` is the target's
+connection string. The extensions must be there, and where a table is not, it is made first with the statements that \`contents.json\` has for it. For each extension, here \`pgmq\`:
+
+\`\`\`sh
+jq -r '.database.members.objects[] | select(.extension == "pgmq") | .subject as $s | .parts[] | select(.step != "column") | [$s, .step, .sql] | @json' contents.json
+\`\`\`
+
+Read them, and run those of objects that the target lacks, in the order sequence, table, constraint, membership, index, row security, policy, grants. Then the rows:
+
+\`\`\`sh
+mkdir extension-rows
+tar -xf extension-rows.tar -C extension-rows
+for table in extension-rows/*/; do
+  cat "$table"rows-* | psql --no-psqlrc --dbname="$URL" --command="$(cat "$table"copy.sql)" || echo "not taken: $(cat "$table"copy.sql)"
+done
+\`\`\`
+
+A table that has some of the rows already takes none of them: empty it first, or insert them from a table of your own. At last set the sequences:
+
+\`\`\`sh
+jq -r '.database.members.sequences[] | [.schema, .name, .value, .called] | @tsv' contents.json
+\`\`\`
+`
 }
 
 function vaultSection(): string {

@@ -11,6 +11,7 @@ import { backupRows } from '../history/history-rows.ts'
 import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
 import type { Included } from '../inputs/commands.ts'
 import type { Result } from '../result.ts'
+import { memberRowsFile } from '../sources/database/members/rows-archive.ts'
 import type { RestoreMode } from '../sources/database/restore/plan/types.ts'
 import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
 import type { Finding } from '../sources/source.ts'
@@ -289,7 +290,12 @@ async function openDatabasePart(
   facts: DatabaseFacts,
   ports: RestorePorts
 ): Promise<DatabaseRestore> {
-  const names = ['database.dump', ...(facts.vault === undefined ? [] : ['vault.json'])]
+  const holdsRows = facts.members?.tables.some(({ rows }) => rows !== null && rows !== '0') === true
+  const names = [
+    'database.dump',
+    ...(holdsRows ? [memberRowsFile] : []),
+    ...(facts.vault === undefined ? [] : ['vault.json'])
+  ]
   const needed = backup.manifest.files
     .filter((file) => names.some((name) => file.name.startsWith(name)))
     .reduce((sum, file) => sum + file.bytes, 0)

@@ -45,6 +45,8 @@ export interface Connection {
    * throws, the server voids the COPY, and that error is thrown here. Other errors are those of `query`.
    */
   copyIn(sql: string, rows: AsyncIterable<Uint8Array>): Promise<number>
+  /** Runs a `COPY ... TO STDOUT` and gives what the server sends. Whoever stops before the end lets the rest pass by. Errors are those of `query`. */
+  copyOut(sql: string): AsyncIterable<Uint8Array>
   /** Fires (once) when the connection broke by itself. */
   readonly broken: AbortSignal
   /** Closes; a statement that still runs is cancelled at the server. Never throws. */

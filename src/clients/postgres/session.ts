@@ -4,6 +4,7 @@ import { asError, cancelled, UserError } from '../../errors.ts'
 import { type CancelKey, cancelMs, sendCancel } from './cancel-statement.ts'
 import type { Connection, ConnectionTarget } from './connection.ts'
 import { copyIn } from './copy-in.ts'
+import { copyOut } from './copy-out.ts'
 import type { guardMessages } from './message-guard.ts'
 import { serverErrorOf, statementError } from './server-error.ts'
 import { type EstablishedTls, type Resolve, systemResolve } from './socket.ts'
@@ -179,6 +180,19 @@ export function openSession(
     }
   }
 
+  async function* rowsOut(sql: string): AsyncGenerator<Uint8Array> {
+    const copy = copyOut(sql)
+    const finished = inTurn(() => answered(() => client.query(copy).done))
+    // It is awaited below; until then its rejection ends the rows.
+    finished.catch(() => undefined)
+    try {
+      yield* copy.chunks
+    } finally {
+      copy.discard()
+    }
+    await finished
+  }
+
   async function close(): Promise<void> {
     if (closing) return
     closing = true
@@ -206,6 +220,7 @@ export function openSession(
       broken: broken.signal,
       query: (sql, parameters = []) => rowsOf(sql, parameters),
       stream,
+      copyOut: rowsOut,
       copyIn: (sql, rows) => inTurn(() => answered(() => client.query(copyIn(sql, rows)).done)),
       close
     }

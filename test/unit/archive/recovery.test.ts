@@ -119,6 +119,11 @@ describe('RESTORE.md', () => {
     expect(text(['database.dump.zst.age'])).not.toContain('vault.json')
   })
 
+  test('says how rows of extensions come back where there are some', () => {
+    expect(text(['database.dump.zst.age', 'extension-rows.tar.zst.age'])).toContain('tar -xf extension-rows.tar')
+    expect(text(['database.dump.zst.age'])).not.toContain('extension-rows')
+  })
+
   test('never sends a dump through psql', () => {
     expect(text(['database.dump.zst.age'])).not.toMatch(/^psql /m)
   })

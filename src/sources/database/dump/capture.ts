@@ -13,6 +13,8 @@ import { rolesSql } from '../catalog/roles-sql.ts'
 import type { Selection } from '../catalog/selection.ts'
 import { readSequenceStates } from '../catalog/sequences.ts'
 import { fingerprintVersion } from '../fingerprint/read-objects.ts'
+import type { CapturedMembers } from '../members/capture-members.ts'
+import { memberRowsFile, packRows } from '../members/rows-archive.ts'
 import { captureFault } from './capture-fault.ts'
 import { type Measured, measure } from './collect-facts.ts'
 import { type RunningDump, startDump } from './dump.ts'
@@ -98,6 +100,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       await options.inSnapshot?.(snapshot.control)
       const captured = assemble(taken, sequences, inventory, snapshot, attempts)
       await addText(add, 'roles.sql', rolesSql(captured.facts, { supabase: isSupabase(captured.facts) }))
+      await addRows(add, snapshot, taken.measured.members)
       if (taken.measured.vault !== null)
         await addText(add, 'vault.json', `${JSON.stringify(taken.measured.vault, null, 2)}\n`)
       return captured
@@ -220,7 +223,11 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     const { server } = inventory
     const { measured } = taken
     const { control } = snapshot
-    const warnings = [...taken.warnings]
+    const { unreadable } = measured.members
+    const warnings = [
+      ...unreadable.map((name) => `The rows of ${name} are not in the backup: the role may not read them.`),
+      ...taken.warnings
+    ]
     const facts: DatabaseFacts = {
       source: { host: target.host, port: target.port, database: target.database, user: target.user, ref: options.ref },
       server: { version: control.version, versionNumber: control.versionNumber },
@@ -247,6 +254,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       visibleRows: measured.visibleRows,
       platformVersions: measured.platformVersions,
       ...(measured.auth === undefined ? {} : { auth: measured.auth }),
+      ...(measured.members.facts === null ? {} : { members: measured.members.facts }),
       ...(measured.vault === null ? {} : { vault: { secrets: measured.vault.secrets.length } }),
       attempts,
       notCaptured: measured.notCaptured,
@@ -254,7 +262,10 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     }
     const rows = measured.tables.reduce((sum, table) => sum + (table.kind === 'm' ? 0n : BigInt(table.rows ?? '0')), 0n)
     return {
-      status: 'captured',
+      status: unreadable.length > 0 ? 'partial' : 'captured',
+      ...(unreadable.length === 0
+        ? {}
+        : { reason: `rows of ${unreadable.length} tables of extensions may not be read` }),
       facts,
       counts: {
         tables: measured.tables.length,
@@ -302,6 +313,12 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     // Every capture closes what it opened.
     close: () => Promise.resolve()
   }
+}
+
+/** Rows of tables that belong to extensions, in the dump's snapshot; no file where there are none. */
+async function addRows(add: AddFile, snapshot: Snapshot, { facts }: CapturedMembers): Promise<void> {
+  const tables = (facts?.tables ?? []).filter(({ rows }) => rows !== null && rows !== '0')
+  if (tables.length > 0) await add(memberRowsFile, { bytes: packRows(snapshot.control, tables) })
 }
 
 async function addText(add: AddFile, name: string, text: string): Promise<void> {

@@ -13,6 +13,8 @@ import { readExtensions, readMemberships, readRoles } from '../catalog/roles.ts'
 import type { Selection } from '../catalog/selection.ts'
 import type { CatalogTable } from '../catalog/tables.ts'
 import { readGuards } from '../fingerprint/read-objects.ts'
+import { type CapturedMembers, captureMembers } from '../members/capture-members.ts'
+import { holdsMembers } from '../members/member-tables.ts'
 import {
   type HashedTable,
   hashMethod,
@@ -55,6 +57,7 @@ export interface Measured
   > {
   readonly auth: Record<string, number> | undefined
   readonly vault: VaultFile | null
+  readonly members: CapturedMembers
 }
 
 /** Takes counts, hashes, fingerprint and the rest, in the snapshot that the connection is in. What is short comes first. */
@@ -67,7 +70,18 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const memberships = await readMemberships(connection)
   const extensions = await readExtensions(connection)
   const platform = await readPlatform(connection, catalog)
-  const notCaptured = await readNotCaptured(connection, { vault: options.vault, standby: inventory.server.standby })
+  const notCaptured = await readNotCaptured(connection, {
+    vault: options.vault,
+    standby: inventory.server.standby,
+    members: holdsMembers(selection)
+  })
+  const members = await captureMembers({
+    connection,
+    selection,
+    method: hashMethod(connection.versionNumber),
+    hashLimitBytes: options.hashLimitBytes
+  })
+  notCaptured.push(...members.notCaptured)
   const vault = options.vault ? await readVault(connection) : null
   const sealed = vault?.secrets.filter(({ value }) => value === null) ?? []
   notCaptured.push(...sealed.map(sealedSecret))
@@ -103,6 +117,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     auth: platform.auth,
     notCaptured,
     vault,
+    members,
     warnings
   }
 }

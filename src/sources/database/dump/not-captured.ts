@@ -2,13 +2,19 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { memberships, userSchemas } from '../catalog/catalog.ts'
 import { quoteLiteral } from '../catalog/quote.ts'
+import { leftAlone } from '../members/member-parts.ts'
 
 type NotCaptured = DatabaseFacts['notCaptured'][number]
 
 /** What a dump of this database does not hold, from the catalog, in one round trip. */
 export async function readNotCaptured(
   connection: Connection,
-  options: { readonly vault: boolean; readonly standby: boolean }
+  options: {
+    readonly vault: boolean
+    readonly standby: boolean
+    /** Whether what belongs to extensions is taken apart from the dump. */
+    readonly members: boolean
+  }
 ): Promise<NotCaptured[]> {
   const unlogged = options.standby
     ? `union all select 'rows of the unlogged table ' || c.oid::regclass::text, 'a replica cannot read them'
@@ -37,7 +43,7 @@ order by 1`)
   const vault = await connection.query<{ there: boolean }>(`select to_regclass('vault.secrets') is not null as there`)
   return [
     ...rows,
-    ...(await readOfMembers(connection)),
+    ...(await readOfMembers(connection, options.members)),
     ...(roles[0]?.login === '0'
       ? []
       : [{ what: 'passwords of roles', reason: 'they are never read; set them again after a restore' }]),
@@ -60,7 +66,8 @@ const passing = ['pg_net']
  * triggers and indexes that somebody added. A trigger is the extension's where its function is; the others where they were made in one transaction with the
  * table. Of tables that pg_upgrade made that cannot be told, which shows in the indexes of their keys: nothing is said of their indexes and policies.
  */
-async function readOfMembers(connection: Connection): Promise<NotCaptured[]> {
+async function readOfMembers(connection: Connection, apart: boolean): Promise<NotCaptured[]> {
+  const names = (list: readonly string[]) => `array[${list.map(quoteLiteral).join(', ')}]`
   const rows = await connection.query<{
     name: string
     extension: string
@@ -85,7 +92,7 @@ join members m on m.classid = 'pg_class'::regclass and m.objid = c.oid join pg_e
 join pg_attribute a on a.attrelid = c.oid and a.attnum = 1,
 lateral (select not exists (select from pg_index x join pg_constraint k on k.conindid = x.indexrelid and k.conrelid = c.oid and k.contype in ('p', 'u')
   where x.indrelid = c.oid and x.xmin <> a.xmin) as apart) told
-where c.relkind in ('r', 'p') and ${userSchemas} and e.extname <> all (array[${passing.map(quoteLiteral).join(', ')}])
+where c.relkind in ('r', 'p') and ${userSchemas} and e.extname <> all (${names(passing)})${apart ? ` and e.extname = any (${names(leftAlone)})` : ''}
 order by c.oid::regclass::text`)
   const readable = rows.filter((row) => row.readable)
   const held =

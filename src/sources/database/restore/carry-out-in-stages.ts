@@ -30,6 +30,7 @@ import {
 } from './definitions/default-privileges.ts'
 import { restoreRoles } from './definitions/restore-roles.ts'
 import { borrowRoles } from './definitions/temporary-memberships.ts'
+import { memberRestore } from './extension-members.ts'
 import type { RowsPlan } from './plan/types.ts'
 import { buildIndexes, largeIndexes } from './rows/build-indexes.ts'
 import { emptyTables, holdTriggers, type Loaded, together } from './rows/load-table-data.ts'
@@ -102,7 +103,10 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const runner = await runnerOf(options, stages)
   await runner.run(passes.first)
   await still(true)
+  const members = memberRestore(options)
+  await members.make()
   await runner.run(passes.before.filter((entry) => !belongsToLast(entry, plan.platform)))
+  await members.make()
   await stages.next()
 
   const ofPlatform = plan.rows.filter((rows) => rows.way !== 'copy')
@@ -157,6 +161,7 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
     await checkPlatform(connection, ofPlatform, loaded)
   }
   const rows = together(loaded)
+  const ofExtensions = await members.fill()
   const last = await runnerOf(options)
   await last.run([...passes.before, ...passes.after].filter(isLast))
   await last.run([...passes.grants, ...passes.last].filter(isLast))
@@ -182,13 +187,16 @@ export async function carryOutInStages(options: StagedOptions): Promise<Database
   const checked = assertEqual(await checkAfter(checkOfAll))
   const findingOf = (id: number) => runner.findingOf(id) ?? last.findingOf(id)
   findings.push(...notToldAgain(refused, checked, { refused: both.refused, findingOf }, toc), ...checked)
+  const membersChecked = await members.check()
+  findings.push(...membersChecked.findings)
   for (const statement of borrowed) await connection.query(statement)
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
+  const tablesOfAll = [...rows.tables, ...ofExtensions.tables]
   return {
-    tables: rows.tables,
-    rows: rows.tables.reduce((sum, table) => sum + table.rows, 0),
+    tables: tablesOfAll,
+    rows: tablesOfAll.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: null,
-    left: [...plan.left, ...rows.left, ...unequal],
+    left: [...plan.left, ...rows.left, ...unequal, ...membersChecked.left],
     findings: rolesFirst(findings, both.missingRoles)
   }
 }

@@ -30,6 +30,7 @@ import {
 import { resetGrants } from './definitions/reset-acls.ts'
 import { restoreRoles } from './definitions/restore-roles.ts'
 import { borrowRoles } from './definitions/temporary-memberships.ts'
+import { memberRestore } from './extension-members.ts'
 import type { Chosen } from './plan/select-entries.ts'
 import type { RestoreMode, RestorePlan, RowsPlan } from './plan/types.ts'
 import { bringReturning } from './replace/recreate-dependents.ts'
@@ -110,7 +111,10 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   await still(false)
   await runner.run(passes.first)
   await still(true)
+  const members = memberRestore(options)
+  await members.make()
   await runner.run(passes.before)
+  await members.make()
 
   const side = mode === 'side-schema' ? sideSchemaName(context.clock.now(), (name) => target.schemas.has(name)) : null
   if (side !== null) await connection.query(`create schema ${quoteIdentifier(side)}`)
@@ -121,6 +125,7 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const rows = plan.rows.filter(({ entry }) => !emptied.refused.has(entry.id))
   const largeObjects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   const brought = await load({ ...options, plan: { ...plan, rows } }, side, largeObjects, findings, { keptObjects })
+  const ofExtensions = await members.fill()
   const loaded = together([emptied, brought])
   findings.push(...loaded.findings, ...(await keepPrivate(connection, hidden)))
   if (mode === 'replace') findings.push(...(await advanceOthers(connection, plan)))
@@ -144,7 +149,8 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   const checked = await check(options, loaded, runner, compared)
   const beyond = tellsBeyond(given) ? await tellBeyondBackup(connection, facts, target) : []
   const sameAgain = new Set(beyond.map(({ subject }) => subject))
-  findings.push(...notToldAgain(refused, checked.findings, runner, toc), ...beyond)
+  const membersChecked = await members.check()
+  findings.push(...membersChecked.findings, ...notToldAgain(refused, checked.findings, runner, toc), ...beyond)
   findings.push(
     ...checked.findings.filter(({ subject }) => !sameAgain.has(subject.replace(/^(?:owner of|comment) /, '')))
   )
@@ -159,11 +165,12 @@ export async function carryOut(given: CarryOutOptions): Promise<DatabaseRestored
   for (const statement of borrowed) await connection.query(statement)
   // What event triggers of the platform would have said after each definition.
   if (plan.platform.size > 0) await connection.query(`select pg_catalog.pg_notify('pgrst', 'reload schema')`)
+  const tables = [...loaded.tables, ...ofExtensions.tables]
   return {
-    tables: loaded.tables,
-    rows: loaded.tables.reduce((sum, table) => sum + table.rows, 0),
+    tables,
+    rows: tables.reduce((sum, table) => sum + table.rows, 0),
     sideSchema: side,
-    left: [...plan.left, ...loaded.left, ...checked.unequal],
+    left: [...plan.left, ...loaded.left, ...checked.unequal, ...membersChecked.left],
     findings: rolesFirst(findings, runner.missingRoles)
   }
 }

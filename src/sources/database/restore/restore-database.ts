@@ -29,6 +29,7 @@ import {
   isOfPlatform
 } from './check/verify-restored.ts'
 import { toldForPeople } from './explain-failure.ts'
+import { foretellMembers } from './extension-members.ts'
 import { planRestore } from './plan/plan.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './plan/select-entries.ts'
 import type { RestoreMode, RestorePlan } from './plan/types.ts'
@@ -297,12 +298,13 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         await assertColumns(connection, plan.rows, (rows) => unequal.has(readable(rows.facts)))
         if (compare && replaced !== null) refused.unshift(...(await foretellRefused(connection, facts, replaced, plan)))
         const brought = plan.rows.filter(({ way }) => way !== 'jobs')
+        const members = foretellMembers({ facts, mode, chosen, target })
         return {
           user: target.user,
           version: target.version,
           objects: plan.entries.length,
-          tables: brought.length,
-          rows: brought.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), 0),
+          tables: brought.length + members.tables,
+          rows: brought.reduce((sum, rows) => sum + Number(rows.facts.rows ?? '0'), members.rows),
           inStages: prepared.inStages,
           dropped: replaced === null ? [] : await describeDropped(connection, replaced.roots, toc),
           givenBack: [...(replaced?.givenBack ?? []), ...plan.returning]
@@ -311,6 +313,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           refused,
           findings: [
             ...plan.findings,
+            ...members.findings,
             ...(await foretellKeyless(
               connection,
               plan.rows.filter(

@@ -144,6 +144,9 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     if (state === '42501' && !holdsRows.test(entry.kind)) return message
     if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
     if (entry.kind === 'ACL' && missingRoleOf(error) !== null) return message
+    // What it is about belongs to an extension, and the target's has it not.
+    if (entry.kind === 'ACL' && undefinedObject.has(state) && !entry.needs.some((id) => options.entries.has(id)))
+      return message
     if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
     return null
   }

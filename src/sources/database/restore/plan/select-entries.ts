@@ -19,6 +19,10 @@ export interface Chosen {
   /** Of those the ones whose rows are meant, too. */
   readonly withRows: ReadonlySet<string>
   hasSchema(name: string): boolean
+  /** Whether a table or sequence of an extension is meant, which is no entry of the archive. */
+  hasMember(object: { readonly schema: string; readonly name: string }): boolean
+  /** Whether the rows of such a table are meant. */
+  hasRowsOf(table: { readonly schema: string; readonly name: string }): boolean
   /** Entries of the table of contents: what was chosen, what belongs to it, and what it needs. */
   readonly entries: ReadonlySet<number>
   /** Of those the ones that are only needed: made where they are missing, never replaced. */
@@ -97,6 +101,7 @@ export function ofType(facts: DatabaseFacts, type: RestoreType): DatabaseFacts {
       ...(table.kind === 'm' ? { populated: false } : {})
     })),
     sequences: [],
+    ...(rest.members === undefined ? {} : { members: { ...rest.members, sequences: [] } }),
     largeObjects: { count: '0', hash: '0' },
     visibleRows: [],
     guards: withoutContent(facts.guards)
@@ -130,12 +135,14 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
   const unmatched = [
     ...schemas.filter(
       (pattern) =>
-        !toc.entries.some((entry) => matchesSchema(pattern, entry.kind === 'SCHEMA' ? entry.tag : entry.schema))
+        !toc.entries.some((entry) => matchesSchema(pattern, entry.kind === 'SCHEMA' ? entry.tag : entry.schema)) &&
+        !facts.members?.tables.some((table) => matchesSchema(pattern, table.schema))
     ),
     ...wanted.filter(
       (pattern) =>
-        !facts.tables.some((table) => matchesTable(pattern, table.schema, table.name)) &&
-        !toc.entries.some((entry) => holdsRows.has(entry.kind) && matchesTable(pattern, entry.schema, entry.tag))
+        ![...facts.tables, ...(facts.members?.tables ?? [])].some((table) =>
+          matchesTable(pattern, table.schema, table.name)
+        ) && !toc.entries.some((entry) => holdsRows.has(entry.kind) && matchesTable(pattern, entry.schema, entry.tag))
     )
   ]
   if (unmatched.length > 0)
@@ -150,7 +157,14 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
     [...tables].filter(([, table]) => content && !reached(noRows, table.schema, table.name)).map(([name]) => name)
   )
   const whole = [schemas, without, wanted, unwanted].every((list) => list.length === 0)
-  const base = { whole, tables, withRows, hasSchema }
+  const base = {
+    whole,
+    tables,
+    withRows,
+    hasSchema,
+    hasMember: ({ schema, name }: { readonly schema: string; readonly name: string }) => hasTable(schema, name),
+    hasRowsOf: ({ schema, name }: { readonly schema: string; readonly name: string }) => !reached(noRows, schema, name)
+  }
   const isMeant = (entry: TocEntry) =>
     content ||
     !(contentKinds.has(entry.kind) || (/^(?:ACL|COMMENT)$/.test(entry.kind) && /^LARGE OBJECTS? /.test(entry.tag)))
