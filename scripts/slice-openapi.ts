@@ -24,6 +24,7 @@ const operations = [
   'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}',
   'DELETE /repos/{owner}/{repo}/actions/artifacts/{artifact_id}',
   'GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}',
+  'GET /repos/{owner}/{repo}/actions/runs/{run_id}',
   'GET /repos/{owner}/{repo}/actions/workflows',
   'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}',
   'GET /repos/{owner}/{repo}/contents/{path}',

@@ -876,6 +876,12 @@ const catalogue = {
     remedy:
       'Put the recipient back into `recipients`. If it was taken out on purpose, name it (or its fingerprint) once in `accept-recipients`.'
   },
+  SB909: {
+    title: 'The newest backup is not one to rely on',
+    cause:
+      'It is incomplete, was not proven, holds far less than the ones before, lacks files, or it is not certain that the backup workflow wrote it. Taking it, or an older one, without asking could bring back the very damage that is to be undone.',
+    remedy: 'Write the id of the backup that is meant as `backup`; the message names both.'
+  },
   SB920: {
     title: 'The check found something wrong',
     cause:

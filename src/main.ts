@@ -92,6 +92,7 @@ async function main(): Promise<number> {
     }
     result = await Promise.race([runCommand(inputs, { context, environment, kept: folder.kept, startedAt }), abandoned])
     clearTimeout(timer)
+    for (const warning of result.warnings) log.warning(warning)
     if (inputs.warnings.length > 0) result = { ...result, warnings: [...inputs.warnings, ...result.warnings] }
   } catch (thrown) {
     const known = thrown instanceof UserError ? thrown : fullDisk(thrown)

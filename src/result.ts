@@ -27,8 +27,10 @@ export const backupRowSchema = z.object({
   url: z.string().nullable(),
   pinned: z.boolean(),
   expiresAt: z.iso.datetime().nullable(),
-  /** Why a backup is `unreadable`, with the version to install. */
+  /** Why a backup is `unreadable` (with the version to install), `damaged`, or not certain to be of the backup workflow. */
   note: z.string().optional(),
+  /** Why this copy is not relied on; absent where it is. */
+  doubt: z.string().optional(),
   /** Dated more than an hour in the future. */
   future: z.boolean().optional()
 })

@@ -16,6 +16,8 @@ export interface RunnerEnvironment {
   readonly workflowRef: string | undefined
   /** File name of the workflow, taken from `workflowRef`: `backup.yml`. */
   readonly workflowFile: string | undefined
+  /** Its path in the repository: `.github/workflows/backup.yml`. */
+  readonly workflowPath: string | undefined
   readonly eventName: string | undefined
   readonly eventPath: string | undefined
   readonly sha: string | undefined
@@ -78,6 +80,7 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     job: given(variables.job),
     workflow: given(variables.workflow),
     workflowRef,
+    workflowPath: workflowRef === undefined ? undefined : /^[^/]+\/[^/]+\/([^@]{1,300}\.ya?ml)@/.exec(workflowRef)?.[1],
     workflowFile: workflowRef === undefined ? undefined : /\/([\w.-]{1,200}\.ya?ml)@/.exec(workflowRef)?.[1],
     eventName: given(variables.eventName),
     eventPath: given(variables.eventPath),

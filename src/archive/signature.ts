@@ -73,24 +73,32 @@ export function checkSignature(manifest: Manifest, trusted: readonly VerifyKey[]
   return { kind: valid ? 'valid' : 'invalid', key: signature.key }
 }
 
-/**
- * Throws UserError SB510 unless the manifest is signed by one of the trusted keys. `id` is the backup that was asked for: a manifest with a valid
- * signature that names another one was put in its place.
- */
-export function requireSignature(manifest: Manifest, id: string, trusted: readonly VerifyKey[]): void {
+/** Why a manifest is not signed by one of the trusted keys, in words; undefined when it is, or where none is demanded. `id` is the backup that was asked for. */
+export function whyUnsigned(manifest: Manifest, id: string, trusted: readonly VerifyKey[]): string | undefined {
+  if (trusted.length === 0) return undefined
   const state = checkSignature(manifest, trusted)
   const wanted = trusted.map((each) => each.fingerprint).join(', ')
   switch (state.kind) {
     case 'unsigned':
-      throw new UserError('SB510', `The backup ${id} is not signed; a signature of ${wanted} is demanded.`)
+      return `it is not signed; a signature of ${wanted} is demanded`
     case 'otherKey':
-      throw new UserError('SB510', `The backup ${id} is signed by the key ${state.key}; trusted is ${wanted}.`)
+      return `it is signed by the key ${state.key}; trusted is ${wanted}`
     case 'invalid':
-      throw new UserError('SB510', `The manifest of the backup ${id} was changed after ${state.key} signed it.`)
+      return `its manifest was changed after ${state.key} signed it`
     case 'valid':
-      if (manifest.id === id) return
-      throw new UserError('SB507', `In the place of the backup ${id} lies the signed manifest of ${manifest.id}.`)
+      return manifest.id === id ? undefined : `in its place lies the signed manifest of ${manifest.id}`
   }
+}
+
+/**
+ * Throws UserError SB510 unless the manifest is signed by one of the trusted keys, SB507 for a manifest with a valid signature that names another
+ * backup: it was put in its place.
+ */
+export function requireSignature(manifest: Manifest, id: string, trusted: readonly VerifyKey[]): void {
+  const why = whyUnsigned(manifest, id, trusted)
+  if (why === undefined) return
+  const isMixed = checkSignature(manifest, trusted).kind === 'valid'
+  throw new UserError(isMixed ? 'SB507' : 'SB510', `The backup ${id} is not the one that was signed: ${why}.`)
 }
 
 /** `fp:` and the first 16 hexadecimal digits of the SHA-256 of the 32 bytes of the public key. */

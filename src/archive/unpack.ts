@@ -20,6 +20,8 @@ export interface OpenBackupOptions {
    * What it throws comes through, SB404 of a place as SB506.
    */
   readonly fetch: (file: StoredFile) => Readable
+  /** Other copies of the backup that hold this very file: asked one after the other where the first is damaged or missing. */
+  readonly spare?: (file: StoredFile) => readonly SpareFile[]
   /** Folder for the fetched files; made (mode 0700) where it is not there. */
   readonly dir: string
   /** Null: only `checkStored` works on encrypted files. */
@@ -27,6 +29,13 @@ export interface OpenBackupOptions {
   readonly compression: Compression
   readonly signal: AbortSignal
   readonly onProgress?: (storedBytes: number) => void
+}
+
+/** The same stored file in another copy of the backup. */
+export interface SpareFile {
+  open(): Readable
+  /** Told when it is about to stand in. */
+  using(instead: UserError): void
 }
 
 /**
@@ -69,12 +78,25 @@ export function openBackup(options: OpenBackupOptions): OpenedBackup {
     return file
   }
   const fetchOne = async (file: StoredFile): Promise<void> => {
-    signal.throwIfAborted()
+    const path = join(dir, file.name)
+    let failure: Error
     try {
-      await store(file, options.fetch(file), join(dir, file.name), options)
+      signal.throwIfAborted()
+      return await store(file, options.fetch(file), path, options)
     } catch (error) {
-      throw signal.aborted ? cancelled(signal) : missing(manifest, file, error)
+      failure = signal.aborted ? cancelled(signal) : missing(manifest, file, error)
     }
+    for (const spare of options.spare?.(file) ?? []) {
+      if (signal.aborted || !(failure instanceof UserError)) break
+      spare.using(failure)
+      try {
+        return await store(file, spare.open(), path, options)
+      } catch (error) {
+        // The first failure is the one that is told: it is of the copy that was chosen.
+        if (!(error instanceof UserError)) throw signal.aborted ? cancelled(signal) : error
+      }
+    }
+    throw failure
   }
   const fetchOnce = (file: StoredFile): Promise<void> => {
     const known = here.get(file.name)

@@ -28,9 +28,15 @@ export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
   // An annotation may have lines of its own: @actions/core sends a line break as %0A.
   const annotation = (text: string): string => shorten(text.split(/\r?\n/).map(line).join('\n'), longestAnnotation)
 
+  /** Told once: what a command warned of at once comes again at the end, with all that stands in its result. */
+  const warned = new Set<string>()
   return {
     info: (message) => core.info(line(message)),
-    warning: (message) => core.warning(annotation(message)),
+    warning: (message) => {
+      if (warned.has(message)) return
+      warned.add(message)
+      core.warning(annotation(message))
+    },
     debug: (message) => {
       for (const part of message.split(/\r?\n/)) core.debug(line(part))
     },

@@ -208,7 +208,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const after: HistoryEntry[] = []
     for (const destination of reachable.destinations) {
       try {
-        after.push(...(await readHistory(destination, clock.now(), options.project)))
+        after.push(...(await readHistory(destination, clock.now(), options.project, ports.trusted)))
       } catch (thrown) {
         if (!(thrown instanceof UserError)) throw thrown
         warnings.push(`The history of ${destination.place} could not be read after publishing: ${thrown.message}`)
@@ -264,7 +264,7 @@ async function readHistories(ports: BackupPorts, project: string, stored: Destin
   let firstError: UserError | undefined
   for (const destination of ports.destinations) {
     try {
-      entries.push(...(await readHistory(destination, ports.context.clock.now(), project)))
+      entries.push(...(await readHistory(destination, ports.context.clock.now(), project, ports.trusted)))
       const removed = await destination.clean(new Date(ports.context.clock.now().getTime() - leftoverAgeMs))
       for (const what of removed) ports.context.log.info(`Removed what an earlier run left unfinished: ${what}`)
       destinations.push(destination)

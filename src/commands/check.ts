@@ -4,15 +4,10 @@ import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { checkRoom, type Room, takenBytes } from '../history/capacity.ts'
 import type { HistoryEntry } from '../history/entries.ts'
-import {
-  type Alarm,
-  checkProject,
-  checkSchedules,
-  newestVerified,
-  type ScheduledWorkflow
-} from '../history/freshness.ts'
+import { type Alarm, checkProject, checkSchedules, type ScheduledWorkflow } from '../history/freshness.ts'
 import { backupRows } from '../history/history-rows.ts'
 import { withoutBareTargets } from '../history/select.ts'
+import { newestTrustworthy } from '../history/trust.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
 import { formatBytes } from '../text/format.ts'
@@ -125,7 +120,7 @@ function verdict(
 /** How far the newest backups are proven: the weakest of all projects. */
 function levelOf(projects: readonly string[], entries: readonly HistoryEntry[], now: Date): Result['verified'] {
   const order: readonly Result['verified'][] = ['none', 'checksum', 'read', 'restore']
-  const levels = projects.map((project) => newestVerified(ofProject(entries, project), now)?.verified ?? 'none')
+  const levels = projects.map((project) => newestTrustworthy(ofProject(entries, project), now)?.verified ?? 'none')
   return order.find((level) => levels.includes(level)) ?? 'none'
 }
 
@@ -181,7 +176,7 @@ async function writeBadges(
   warnings: readonly string[],
   now: Date
 ): Promise<void> {
-  const newest = new Map(projects.map((project) => [project, newestVerified(ofProject(entries, project), now)]))
+  const newest = new Map(projects.map((project) => [project, newestTrustworthy(ofProject(entries, project), now)]))
   const all = [...newest.values()]
   const oldest = all.includes(undefined)
     ? undefined

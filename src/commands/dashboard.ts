@@ -85,7 +85,12 @@ async function listPlaces(options: DashboardOptions, ports: DashboardPorts): Pro
     const { name, place } = destination
     const inputs = options.inputsOf(name)
     try {
-      places.push({ name, place, inputs, entries: await readHistory(destination, ports.context.clock.now()) })
+      places.push({
+        name,
+        place,
+        inputs,
+        entries: await readHistory(destination, ports.context.clock.now(), undefined, ports.trusted)
+      })
     } catch (thrown) {
       if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
       failure ??= thrown

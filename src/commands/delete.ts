@@ -2,7 +2,7 @@ import type { Destination, DestinationName } from '../destinations/destination.t
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/history-rows.ts'
-import { type BackupChoice, entriesMeant, selectBackup } from '../history/select.ts'
+import { type BackupChoice, entriesMeant, selectToVerify } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
@@ -87,7 +87,7 @@ function messagesOf(failures: readonly UserError[]): string {
 /** The copies of the backup that is meant. One whose manifest nobody can read is found by its id alone: it, too, must go. */
 function meant(entries: readonly HistoryEntry[], options: DeleteOptions, now: Date): readonly HistoryEntry[] {
   const { choice } = options
-  if (choice.kind !== 'id') return selectBackup(entriesMeant(entries, choice), choice, now)
+  if (choice.kind !== 'id') return selectToVerify(entriesMeant(entries, choice), choice, now)
   const found = entries.filter((entry) => entry.ref.id === choice.id)
   if (found.length === 0) throw new UserError('SB901', `There is no backup ${choice.id}.`)
   return found

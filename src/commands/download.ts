@@ -7,11 +7,11 @@ import { renderManifest } from '../archive/manifest.ts'
 import { splitStoredName } from '../archive/stored-names.ts'
 import { UserError } from '../errors.ts'
 import { backupRows } from '../history/history-rows.ts'
-import { type BackupChoice, entriesMeant, selectBackup } from '../history/select.ts'
+import { type BackupChoice, entriesMeant, passedOver, selectBackup } from '../history/select.ts'
 import type { Result } from '../result.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
-import { readAll } from './list.ts'
+import { readReachable } from './list.ts'
 import type { Ports } from './ports.ts'
 
 export interface DownloadOptions extends Omit<FetchOptions, 'dir'> {
@@ -30,14 +30,16 @@ export async function runDownload(options: DownloadOptions, ports: Ports): Promi
   const { clock } = context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const entries = await readAll(ports, options.project)
-  const copies = selectBackup(entriesMeant(entries, options.choice), options.choice, clock.now())
   const warnings: string[] = []
+  const entries = await readReachable(ports, options.project, warnings)
+  const meant = entriesMeant(entries, options.choice)
+  const copies = selectBackup(meant, options.choice, clock.now())
+  warnings.push(...passedOver(meant, options.choice, copies, clock.now()))
   let path: string | undefined
   for (const [index, copy] of copies.entries()) {
     const dir = join(context.temp, `fetched-${index}`)
     try {
-      const backup = openEntry(copy, ports, { ...options, dir })
+      const backup = openEntry(copy, ports, { ...options, dir }, copies)
       path = await leaveFiles(backup, options, join(context.temp, 'download'))
       break
     } catch (thrown) {

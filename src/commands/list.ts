@@ -65,10 +65,35 @@ function dateOf(moment: Moment | undefined, now: Date): Date | undefined {
 }
 
 /** The histories of all destinations; the first that cannot be read fails the whole. */
-export async function readAll({ destinations, context }: Ports, project?: string): Promise<HistoryEntry[]> {
+export async function readAll({ destinations, context, trusted }: Ports, project?: string): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = []
   for (const destination of destinations)
-    entries.push(...(await readHistory(destination, context.clock.now(), project)))
+    entries.push(...(await readHistory(destination, context.clock.now(), project, trusted)))
+  return entries
+}
+
+/** The histories of the places that answer. Those that do not are told in `warnings`; when none does, the first error is thrown. */
+export async function readReachable(
+  ports: Ports,
+  project: string | undefined,
+  warnings: string[]
+): Promise<HistoryEntry[]> {
+  const { context, destinations, trusted } = ports
+  const entries: HistoryEntry[] = []
+  const errors: UserError[] = []
+  for (const destination of destinations) {
+    try {
+      entries.push(...(await readHistory(destination, context.clock.now(), project, trusted)))
+    } catch (thrown) {
+      if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
+      errors.push(thrown)
+      warnings.push(
+        `${destination.place} could not be read, so what lies there is not known: ${thrown.code}: ${thrown.message}`
+      )
+    }
+  }
+  const [first] = errors
+  if (first !== undefined && errors.length === destinations.length) throw first
   return entries
 }
 

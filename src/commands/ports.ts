@@ -1,5 +1,6 @@
 import type { Files } from '../archive/files.ts'
 import type { Manifest, Verification } from '../archive/manifest.ts'
+import type { VerifyKey } from '../archive/signature.ts'
 import type { Context } from '../context.ts'
 import type { Destination } from '../destinations/destination.ts'
 import type { Finding } from '../sources/source.ts'
@@ -10,6 +11,8 @@ export interface Ports {
   /** Name and version of this program, for manifests: `supabase-backup 1.2.3`. */
   readonly tool: string
   readonly destinations: readonly Destination[]
+  /** Keys of which one must have signed a manifest that is relied on; none: signatures are not looked at. */
+  readonly trusted?: readonly VerifyKey[]
 }
 
 /** What was proven, and what was found on the way. A `difference` among the findings means that the proof failed. */

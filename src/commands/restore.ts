@@ -8,7 +8,7 @@ import type { SourceName } from '../archive/parts.ts'
 import { UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/history-rows.ts'
-import { type BackupChoice, selectBackup, soleProject } from '../history/select.ts'
+import { type BackupChoice, entriesMeant, passedOver, selectBackup } from '../history/select.ts'
 import type { Included } from '../inputs/commands.ts'
 import type { Result } from '../result.ts'
 import { memberRowsFile } from '../sources/database/members/rows-archive.ts'
@@ -19,7 +19,7 @@ import { rowsWithoutFiles } from '../sources/storage/files-left-out.ts'
 import { formatAge, formatBytes } from '../text/format.ts'
 import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
-import { readAll } from './list.ts'
+import { readAll, readReachable } from './list.ts'
 import type { Ports } from './ports.ts'
 import { assertConfirmed, assertMeant, isSource, namesOf, type RestoreTarget } from './restore-target.ts'
 import { notesOfLeftOut } from './skipped-parts.ts'
@@ -261,18 +261,17 @@ async function openBackup(
 ): Promise<{ backup: FetchableBackup; contents: Contents }> {
   const { context } = ports
   // An id is found whatever project it is of: a safety backup lies under the label of its own target.
-  const all = await readAll(ports, options.choice.kind === 'id' ? undefined : options.project)
+  const all = await readReachable(ports, options.choice.kind === 'id' ? undefined : options.project, draft.warnings)
   draft.entries = all
-  // A safety backup is restored by its id only: it is what was there before somebody restored, not the newest good state.
-  const entries = options.choice.kind === 'id' ? all : all.filter((entry) => entry.manifest?.kind !== 'safety')
-  if (options.choice.kind !== 'id') soleProject(entries)
+  const entries = entriesMeant(all, options.choice)
   const copies = selectBackup(entries, options.choice, context.clock.now())
+  draft.warnings.push(...passedOver(entries, options.choice, copies, context.clock.now()))
   draft.entries = all.filter((entry) => entry.ref.project === copies[0]?.ref.project)
   let failure: unknown
   for (const copy of copies) {
     try {
       await rm(dir, { recursive: true, force: true })
-      const backup = openEntry(copy, ports, { ...options, dir })
+      const backup = openEntry(copy, ports, { ...options, dir }, copies)
       const contents = await backup.opened.contents()
       draft.url = copy.url ?? null
       return { backup, contents }

@@ -5,6 +5,7 @@ import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
 import { changesByName } from '../history/schema-changes-by-name.ts'
+import { isAuthentic } from '../history/trust.ts'
 import type { Log } from '../log.ts'
 
 /** Opens contents.json of an earlier backup where the keys of this run do; undefined where they cannot. */
@@ -20,7 +21,13 @@ export interface Diary {
 export function backupBefore(entries: readonly HistoryEntry[], type: Manifest['type']): HistoryEntry | undefined {
   return entries
     .toSorted(newestFirst)
-    .find(({ manifest }) => manifest?.shape !== undefined && manifest.type === type && manifest.kind !== 'safety')
+    .find(
+      (entry) =>
+        isAuthentic(entry) &&
+        entry.manifest?.shape !== undefined &&
+        entry.manifest.type === type &&
+        entry.manifest.kind !== 'safety'
+    )
 }
 
 /**

@@ -1,6 +1,7 @@
 import { isHeard } from '../archive/canary.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
-import { entriesMeant, isFromTheFuture, selectBackup } from '../history/select.ts'
+import { entriesMeant, selectToVerify } from '../history/select.ts'
+import { isFromTheFuture } from '../history/trust.ts'
 import type { VerifyOptions } from './verify-stored-copy.ts'
 
 /** The backups meant, each with its copies in all destinations. */
@@ -18,9 +19,7 @@ export function choose(
   if (heard.length > 0) return [...Map.groupBy(heard, (entry) => `${entry.ref.project}/${entry.ref.id}`).values()]
   const meant = entriesMeant(entries, choice)
   if (choice.kind === 'latest' && meant.every((entry) => entry.manifest === null)) return []
-  // Also one that failed before: it may have been the machine, and then a new verification clears it.
-  const again = meant.map((entry) => ({ ...entry, damaged: false }))
-  return [selectBackup(again, choice, now)]
+  return [selectToVerify(meant, choice, now)]
 }
 
 /** Backups whose manifest is damaged and that the choice should have reached: passing them over would look like success. */

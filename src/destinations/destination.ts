@@ -63,12 +63,22 @@ export interface NotRead {
   readonly notRead: string
 }
 
+/** A file as a listing shows it: what the place does not tell without a download is left out. */
+export interface ListedFile {
+  readonly bytes?: number
+  readonly sha256?: string
+}
+
 /** One committed backup as a listing shows it. */
 export interface ListedBackup extends BackupRef {
   /** The manifest's bytes as stored; `NotRead` for what is no plain file or larger than `largestSmallFile`. */
   readonly manifest: Uint8Array | NotRead
   /** Records beside it, oldest first. */
   readonly records: readonly RecordFile[]
+  /** What else lies there of the backup, by stored name: whether its files are there is told by this, without fetching them. */
+  readonly files: ReadonlyMap<string, ListedFile>
+  /** Why the place cannot say that a run that may write backups wrote this one; left out where it can, or where it tells nothing of writers. */
+  readonly unvouched?: string
   /** Page where a person finds the backup, where there is one. */
   readonly url?: string
   /** When the place will forget it, where the place says so. */

@@ -1,7 +1,7 @@
 import type { Manifest, Part } from '../archive/manifest.ts'
 import { formatBytes, formatCount, formatDuration } from '../text/format.ts'
-import { type HistoryEntry, newestFirst } from './entries.ts'
-import { isFromTheFuture } from './select.ts'
+import type { HistoryEntry } from './entries.ts'
+import { byBackup, doubtOfCopies, isAuthentic } from './trust.ts'
 
 // Alarms by comparison: a new backup against the median of the recent good ones, by the numbers in the plain manifests
 // alone. A backup with an alarm is kept and marked as anomalous, and freezes pruning until somebody has looked at it.
@@ -28,22 +28,20 @@ const leastLeapBytes = 1_000_000
 const leastLeapMs = 5 * 60 * 1000
 
 /**
- * The recent good backups of one project and one `type`, newest first: complete, not damaged, no safety copies, each once. Where an
- * anomaly was acknowledged, that state is the new normal, and nothing before it is compared with any more.
+ * The recent backups to rely on of one project and one `type`, newest first, each once. Where backups are made without a proof, those that lack nothing else
+ * stand in: an alarm by numbers is worth more than none. Where an anomaly was acknowledged, that state is the new normal, and nothing before it is compared
+ * with any more.
  */
 export function baselineOf(entries: readonly HistoryEntry[], type: Manifest['type'], now: Date): Manifest[] {
-  const seen = new Set<string>()
+  const same = byBackup(entries.filter(({ manifest }) => manifest?.type === type))
+  const proven = same.filter((copies) => doubtOfCopies(copies, now) === null)
+  const used = proven.length > 0 ? proven : same.filter((copies) => doubtOfCopies(copies, now)?.kind === 'unverified')
   const found: Manifest[] = []
-  for (const entry of entries.toSorted(newestFirst)) {
-    const { manifest } = entry
-    if (manifest === null || seen.has(manifest.id) || isFromTheFuture(entry, now)) continue
-    seen.add(manifest.id)
-    if (manifest.kind === 'safety' || manifest.type !== type || entry.damaged) continue
-    const acknowledged =
-      manifest.status === 'anomalous' && entries.some((one) => one.ref.id === manifest.id && one.acknowledged)
-    if (manifest.status !== 'complete' && !acknowledged) continue
+  for (const copies of used) {
+    const manifest = copies.find((copy) => copy.manifest !== null && isAuthentic(copy))?.manifest
+    if (manifest === undefined || manifest === null) continue
     found.push(manifest)
-    if (acknowledged || found.length === mostCompared) break
+    if (manifest.status === 'anomalous' || found.length === mostCompared) break
   }
   return found
 }

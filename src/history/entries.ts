@@ -1,7 +1,15 @@
 import { timeOfBackupId } from '../archive/backup-id.ts'
 import { type Manifest, parseManifest, type VerificationLevel, verificationLevels } from '../archive/manifest.ts'
+import { type VerifyKey, whyUnsigned } from '../archive/signature.ts'
 import { parseVerificationRecord, type VerificationRecord } from '../archive/verification-record.ts'
-import type { BackupRef, Destination, DestinationName, ListedBackup } from '../destinations/destination.ts'
+import type {
+  BackupRef,
+  Destination,
+  DestinationName,
+  ListedBackup,
+  ListedFile,
+  Pool
+} from '../destinations/destination.ts'
 
 /** Name of the marker that keeps a backup whatever the retention rules say. */
 export const keepMarker = 'keep'
@@ -28,6 +36,12 @@ export interface HistoryEntry {
   readonly pinned: boolean
   /** Whether somebody has said that the change which made it anomalous was intended. */
   readonly acknowledged: boolean
+  /** Why it is not certain that a run that may write backups wrote this one; left out where it is. */
+  readonly unvouched?: string
+  /** Why the signature is not the one that was asked for; left out where it is, or where none was asked for. */
+  readonly unsigned?: string
+  /** What the listing lacks of its files; left out where they are all there. */
+  readonly hollow?: string
   readonly url?: string
   readonly expiresAt?: Date
 }
@@ -35,14 +49,62 @@ export interface HistoryEntry {
 /** What is dated further ahead than this, in ms, was made by a clock that was wrong. */
 export const futureToleranceMs = 60 * 60 * 1000
 
-/** Reads what a destination lists, at the time `now`. A listing that fails throws: the history is never taken for empty by mistake. */
-export async function readHistory(destination: Destination, now: Date, project?: string): Promise<HistoryEntry[]> {
+/**
+ * Reads what a destination lists, at the time `now`. A listing that fails throws: the history is never taken for empty by mistake.
+ *
+ * @param trusted keys of which one must have signed a manifest; empty: not looked at.
+ */
+export async function readHistory(
+  destination: Destination,
+  now: Date,
+  project?: string,
+  trusted: readonly VerifyKey[] = []
+): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = []
+  const pools = new Map<string, ReadonlyMap<string, ListedFile>>()
   for await (const listed of destination.list(project)) {
     const entry = entryOf(listed, destination.name, now)
-    if (entry !== null) entries.push(entry)
+    if (entry === null) continue
+    const hollow = await whatIsMissing(entry, listed.files, destination.pool, pools)
+    const unsigned = entry.manifest === null ? undefined : whyUnsigned(entry.manifest, entry.ref.id, trusted)
+    entries.push({
+      ...entry,
+      ...(hollow === undefined ? {} : { hollow }),
+      ...(unsigned === undefined ? {} : { unsigned })
+    })
   }
   return entries.sort(newestFirst)
+}
+
+/** What of a backup does not lie where its manifest says, by the listing alone: nothing is downloaded for it. */
+async function whatIsMissing(
+  { manifest, changed, ref }: HistoryEntry,
+  listed: ReadonlyMap<string, ListedFile>,
+  pool: Pool | undefined,
+  pools: Map<string, ReadonlyMap<string, ListedFile>>
+): Promise<string | undefined> {
+  // A changed manifest says nothing that is worth a look at the pool.
+  if (manifest === null || changed) return undefined
+  const own = lacking(manifest.files, listed)
+  if (own !== undefined || manifest.shared.length === 0) return own
+  if (pool === undefined) return `it needs shared files, and its place keeps none`
+  let pooled = pools.get(ref.project)
+  if (pooled === undefined) {
+    pooled = new Map((await pool.list(ref.project)).map((file) => [file.name, file]))
+    pools.set(ref.project, pooled)
+  }
+  return lacking(manifest.shared, pooled)
+}
+
+function lacking(files: Manifest['files'], listed: ReadonlyMap<string, ListedFile>): string | undefined {
+  for (const { name, bytes, sha256 } of files.flatMap((file) => file.volumes ?? [file])) {
+    const found = listed.get(name)
+    if (found === undefined) return `its file ${name} is not there`
+    if (found.bytes !== undefined && found.bytes !== bytes)
+      return `its file ${name} has ${found.bytes} bytes instead of ${bytes}`
+    if (found.sha256 !== undefined && found.sha256 !== sha256) return `its file ${name} is not the one that was stored`
+  }
+  return undefined
 }
 
 /** Newest first; two of one second in the order of their ids. */
@@ -82,6 +144,7 @@ export function entryOf(listed: ListedBackup, destination: DestinationName, now:
     ...(mixed === undefined ? proof : { verified: 'none' as const, verifiedAt: null, damaged: false }),
     pinned: listed.records.some((record) => record.name === keepMarker),
     acknowledged: listed.records.some((record) => record.name === acknowledgedMarker),
+    ...(listed.unvouched === undefined ? {} : { unvouched: listed.unvouched }),
     ...(listed.url === undefined ? {} : { url: listed.url }),
     ...(listed.expiresAt === undefined ? {} : { expiresAt: listed.expiresAt })
   }

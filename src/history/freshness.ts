@@ -2,7 +2,7 @@ import { storedCanary } from '../archive/canary.ts'
 import { formatAge, formatTime, plural } from '../text/format.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
 import { isKeyShown } from './recipients.ts'
-import { isFromTheFuture } from './select.ts'
+import { byBackup, type Doubt, doubtOf, doubtOfCopies, madeHere, newestTrustworthy } from './trust.ts'
 import { scheduledTimes, type WorkflowPlan } from './workflow-schedule.ts'
 
 /** Something that the owner of the backups should know now. Texts hold labels and times, nothing from inside a project. */
@@ -16,6 +16,7 @@ export interface Alarm {
     | 'recipients-changed'
     | 'anomalous'
     | 'damaged'
+    | 'unvouched'
     | 'room'
   readonly detail: string
   /** The label of the project; left out for what concerns all. */
@@ -52,21 +53,6 @@ const lateMs = 2 * hour
 const longestLookBackMs = 40 * day
 const mostTimes = 500
 
-/** Backups that count for a check: readable, not damaged, no alarm open about them, not dated in the future, no safety copy. */
-export function newestVerified(entries: readonly HistoryEntry[], now: Date): HistoryEntry | undefined {
-  return real(entries, now).find((entry) => entry.verified !== 'none' && !entry.damaged && !isOpenAnomaly(entry))
-}
-
-function real(entries: readonly HistoryEntry[], now: Date): HistoryEntry[] {
-  return entries
-    .filter((entry) => entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now))
-    .toSorted(newestFirst)
-}
-
-function isOpenAnomaly(entry: HistoryEntry): boolean {
-  return entry.manifest?.status === 'anomalous' && !entry.acknowledged
-}
-
 /** Looks at the backups of ONE project in all its places. */
 export function checkProject(
   project: string,
@@ -74,19 +60,34 @@ export function checkProject(
   rules: FreshnessRules,
   now: Date
 ): Freshness {
-  const all = real(entries, now)
-  const good = newestVerified(entries, now)
+  const all = madeHere(entries, now)
+  const good = newestTrustworthy(entries, now)
   const alarms: Alarm[] = []
   const warnings: string[] = []
   const alarm = (kind: Alarm['kind'], detail: string): void => void alarms.push({ kind, detail, project })
-  const newest = all[0]
+  /** What speaks against a backup that is newer than the newest to rely on. */
+  const tellOfNewer = (id: string, { kind, words }: Doubt): void => {
+    const of = `Backup ${id} of ${project}`
+    if (kind === 'anomalous') alarm('anomalous', `${of} is anomalous and not acknowledged.`)
+    else if (kind === 'damaged') alarm('damaged', `The latest verification of backup ${id} of ${project} failed.`)
+    else if (kind === 'unvouched' || kind === 'unsigned') alarm('unvouched', `${of} is not counted: ${words}.`)
+    else if (kind === 'hollow' || kind === 'changed' || kind === 'unreadable')
+      alarm('damaged', `${of} cannot be used: ${words}.`)
+    else if (good !== undefined && (kind === 'incomplete' || kind === 'unverified'))
+      warnings.push(`${of} is newer than the newest to rely on: ${words}.`)
+  }
 
   if (good === undefined) {
-    const there =
-      newest === undefined
-        ? 'no backup that can be read'
-        : `${plural(all.length, 'backup')}, the newest of ${formatTime(newest.createdAt)}`
-    alarm('not-verified', `${project} has no verified backup: there is ${there}.`)
+    const [first] = all
+    const doubt = first === undefined ? null : doubtOf(first, now)
+    alarm(
+      'not-verified',
+      first === undefined
+        ? `${project} has no verified backup: there is no backup that can be read.`
+        : doubt === null || doubt.kind === 'unverified'
+          ? `${project} has no verified backup: there is ${plural(all.length, 'backup')}, the newest of ${formatTime(first.createdAt)}.`
+          : `${project} has no backup to rely on: there is ${plural(all.length, 'backup')}, the newest of ${formatTime(first.createdAt)}: ${doubt.words}.`
+    )
   } else {
     const age = now.getTime() - good.createdAt.getTime()
     if (age > rules.maxAgeMs) {
@@ -95,8 +96,6 @@ export function checkProject(
         `The newest verified backup of ${project} is ${formatAge(age)} old (${formatTime(good.createdAt)}); allowed are ${formatAge(rules.maxAgeMs)}.`
       )
     }
-    if (good.manifest?.status === 'partial')
-      warnings.push(`The newest verified backup of ${project}, ${good.ref.id}, is partial.`)
     const expires = expiryOf(good, entries)
     // Where backups are kept for a few days only, every one of them expires soon: then half of that time counts.
     if (
@@ -109,11 +108,11 @@ export function checkProject(
       )
     }
   }
-  for (const entry of all.filter((one, index) => all.findIndex((other) => other.ref.id === one.ref.id) === index)) {
-    if (good !== undefined && newestFirst(entry, good) >= 0) break
-    if (isOpenAnomaly(entry))
-      alarm('anomalous', `Backup ${entry.ref.id} of ${project} is anomalous and not acknowledged.`)
-    else if (entry.damaged) alarm('damaged', `The latest verification of backup ${entry.ref.id} of ${project} failed.`)
+  for (const copies of byBackup(entries)) {
+    const [entry] = copies
+    if (entry === undefined || (good !== undefined && newestFirst(entry, good) >= 0)) break
+    const doubt = doubtOfCopies(copies, now)
+    if (doubt !== null) tellOfNewer(entry.ref.id, doubt)
   }
   const encrypted = all.find((entry) => entry.manifest !== null)?.manifest
   if (rules.recipients.length > 0 && encrypted !== undefined && encrypted !== null) {
@@ -189,7 +188,7 @@ export function checkSchedules(
     // Where several could be meant, the one that asks least is taken: no alarm by mistake.
     const found = (own.length > 0 ? own : open).toSorted((a, b) => a.due.getTime() - b.due.getTime())[0]
     if (found === undefined) continue
-    const made = real(
+    const made = madeHere(
       entries.filter((entry) => entry.ref.project === project),
       now
     )

@@ -1,6 +1,6 @@
 import type { BackupRow } from '../result.ts'
 import { type HistoryEntry, newestFirst } from './entries.ts'
-import { isFromTheFuture } from './select.ts'
+import { doubtOf, isAuthentic, isFromTheFuture } from './trust.ts'
 
 /** The history as the output `backups` shows it, newest first. */
 export function backupRows(entries: readonly HistoryEntry[], now: Date): BackupRow[] {
@@ -10,15 +10,18 @@ export function backupRows(entries: readonly HistoryEntry[], now: Date): BackupR
 function backupRow(entry: HistoryEntry, now: Date): BackupRow {
   const { manifest } = entry
   const latest = entry.records.at(-1)
+  const doubt = doubtOf(entry, now)
+  // What a stranger may have written proves nothing of itself, and what is not there was proven in vain.
+  const counted = isAuthentic(entry) && doubt?.kind !== 'hollow'
   return {
     id: entry.ref.id,
     project: entry.ref.project,
     createdAt: entry.createdAt.toISOString(),
     type: manifest?.type ?? null,
     kind: manifest?.kind ?? null,
-    status: manifest === null ? 'unreadable' : entry.damaged ? 'damaged' : manifest.status,
-    verified: entry.verified,
-    verifiedAt: entry.verifiedAt?.toISOString() ?? null,
+    status: statusOf(entry),
+    verified: counted ? entry.verified : 'none',
+    verifiedAt: counted ? (entry.verifiedAt?.toISOString() ?? null) : null,
     ...(latest === undefined
       ? {}
       : {
@@ -32,7 +35,25 @@ function backupRow(entry: HistoryEntry, now: Date): BackupRow {
     url: entry.url ?? null,
     pinned: entry.pinned,
     expiresAt: entry.expiresAt?.toISOString() ?? null,
-    ...(entry.unreadable === undefined ? {} : { note: entry.unreadable }),
+    ...noteOf(entry),
+    ...(doubt === null ? {} : { doubt: doubt.words }),
     ...(isFromTheFuture(entry, now) ? { future: true } : {})
   }
+}
+
+/** How a copy stands in one word: `unreadable` is what no command opens, `damaged` what lacks something of itself. */
+export function statusOf(entry: HistoryEntry): BackupRow['status'] {
+  if (entry.manifest === null || entry.changed) return 'unreadable'
+  return entry.damaged || entry.hollow !== undefined ? 'damaged' : entry.manifest.status
+}
+
+/** What a person should know of a copy that is no good, in words. */
+export function noteOf(entry: HistoryEntry): { note?: string } {
+  const note =
+    entry.unreadable ??
+    (entry.changed ? 'its manifest was changed after it was written' : undefined) ??
+    entry.unvouched ??
+    entry.unsigned ??
+    entry.hollow
+  return note === undefined ? {} : { note }
 }

@@ -1,6 +1,6 @@
 import type { Manifest } from '../archive/manifest.ts'
 import { type HistoryEntry, newestFirst, rank } from './entries.ts'
-import { isFromTheFuture } from './select.ts'
+import { isAuthentic, isFromTheFuture } from './trust.ts'
 
 /** What the keys of a new backup are beside those of the newest one before it. Fingerprints, as manifests have them. */
 export interface RecipientChange {
@@ -15,16 +15,14 @@ export interface RecipientChange {
 
 /**
  * Compares with the newest earlier backup of the project, in whichever place it lies. Safety backups are left out, since the job that restores makes
- * them for keys of its own, and so are manifests that were changed. Undefined where there is nothing to compare with.
+ * them for keys of its own, and so is what a stranger may have written. Undefined where there is nothing to compare with.
  */
 export function recipientChange(
   entries: readonly HistoryEntry[],
   encryption: Manifest['encryption'],
   now: Date
 ): RecipientChange | undefined {
-  const made = entries
-    .filter((entry) => entry.manifest !== null && entry.manifest.kind !== 'safety' && !entry.changed)
-    .toSorted(newestFirst)
+  const made = entries.filter((entry) => isAuthentic(entry) && entry.manifest?.kind !== 'safety').toSorted(newestFirst)
   const before = (made.find((entry) => !isFromTheFuture(entry, now)) ?? made[0])?.manifest
   if (before === undefined || before === null) return undefined
   return {
@@ -53,8 +51,9 @@ export function isAccepted(change: RecipientChange, left: readonly string[], nam
  */
 export function shownRecipients(entries: readonly HistoryEntry[]): ReadonlySet<string> {
   const shown = new Set<string>()
-  for (const { manifest, records, changed } of entries) {
-    if (manifest === null || changed) continue
+  for (const entry of entries) {
+    const { manifest, records } = entry
+    if (manifest === null || !isAuthentic(entry)) continue
     for (const { outcome, verification, openedBy, canary } of records) {
       if (outcome !== 'passed' || (rank(verification.level) < rank('read') && canary !== true)) continue
       // Neither records of earlier versions nor the word of a canary say which of the keys it was.

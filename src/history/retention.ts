@@ -1,12 +1,11 @@
 import type { Manifest } from '../archive/manifest.ts'
 import { type HistoryEntry, newestFirst, rank } from './entries.ts'
-import { isFromTheFuture } from './select.ts'
+import { type DoubtKind, doubtOf, isAuthentic, isFromTheFuture, isTrustworthy } from './trust.ts'
 
 // What retention keeps and removes: a pure function of the backups of one project in one place, the rules and the time.
 //
-// A backup *counts* towards the rules when it is complete, was verified (any level, and its latest verification did not
-// fail), is no safety copy, is not dated in the future, and is not anomalous unless acknowledged. One that does not count
-// can never take the place of one that does. It stays while it is newer than the newest one that counts, and as long as
+// A backup *counts* towards the rules when it is one to rely on (trust.ts). One that does not count can never take the
+// place of one that does. It stays while it is newer than the newest one that counts, and as long as
 // the rules would have kept it if it did count; so what is half good is not lost early, and does not pile up either.
 // A manifest that this version cannot read is never removed: what it holds is not known.
 
@@ -36,26 +35,7 @@ export const safetyMs = 7 * 24 * 60 * 60 * 1000
 
 /** Whether a backup fills places of the rules. */
 export function counts(entry: HistoryEntry, now: Date): boolean {
-  return whyNotCounted(entry, now) === null
-}
-
-function isVerified(entry: HistoryEntry): boolean {
-  return entry.manifest !== null && !entry.changed && !entry.damaged && rank(entry.verified) > 0
-}
-
-/** Why a backup counts for nothing, in a few words; null when it counts. */
-function whyNotCounted(entry: HistoryEntry, now: Date): string | null {
-  const { manifest } = entry
-  if (manifest === null) return 'it cannot be read'
-  // A changed manifest says of itself whatever somebody wrote into it: it neither counts nor protects.
-  if (entry.changed) return 'its manifest was changed after it was written'
-  if (entry.damaged) return 'its latest verification failed'
-  if (manifest.kind === 'safety') return 'it is a safety copy'
-  if (isFromTheFuture(entry, now)) return 'it is dated in the future'
-  if (manifest.status === 'anomalous' && !entry.acknowledged) return 'it is anomalous'
-  if (manifest.status === 'partial') return 'it is partial'
-  if (manifest.parts.some((part) => part.status === 'partial' || part.status === 'impossible')) return 'it is partial'
-  return isVerified(entry) ? null : 'it was not verified'
+  return isTrustworthy(entry, now)
 }
 
 /**
@@ -83,7 +63,7 @@ export function planRetention(entries: readonly HistoryEntry[], rules: Retention
   }
   const protecting = protections(all, newestCounted, now)
   const judged = all.map((entry): Judged => {
-    const missing = whyNotCounted(entry, now)
+    const missing = doubtOf(entry, now)?.words ?? null
     const protectedBy = protecting(entry)
     const reasons = [...protectedBy, ...(byRules.get(entry) ?? []), ...besides(entry, missing)]
     return { entry, missing, isFree: protectedBy.length === 0, reasons }
@@ -113,13 +93,19 @@ function mayBeSecond(entry: HistoryEntry, now: Date): boolean {
   )
 }
 
+/** Doubts of a backup that is whole as far as it goes, and of an honest writer; undefined: none. */
+const holdsWhatItSays: ReadonlySet<DoubtKind | undefined> = new Set([undefined, 'anomalous', 'incomplete', 'safety'])
+
 /** What is kept whatever the rules say, even over `keep-max-bytes`: why, for each backup. */
 function protections(
   all: readonly HistoryEntry[],
   newestCounted: HistoryEntry | undefined,
   now: Date
 ): (entry: HistoryEntry) => readonly string[] {
-  const newestVerified = all.find((entry) => isVerified(entry) && !isFromTheFuture(entry, now))
+  const newestVerified = all.find(
+    (entry) =>
+      rank(entry.verified) > 0 && !isFromTheFuture(entry, now) && holdsWhatItSays.has(doubtOf(entry, now)?.kind)
+  )
   return (entry) => {
     const age = now.getTime() - entry.createdAt.getTime()
     const because: string[] = []
@@ -249,11 +235,16 @@ function oldestOver(maxBytes: number, all: readonly Judged[], may: (one: Judged)
 export function unacknowledged(entries: readonly HistoryEntry[]): HistoryEntry[] {
   const until = Math.max(
     Number.NEGATIVE_INFINITY,
-    ...entries.filter((entry) => entry.acknowledged).map((entry) => entry.createdAt.getTime())
+    ...entries.filter((entry) => entry.acknowledged && isAuthentic(entry)).map((entry) => entry.createdAt.getTime())
   )
   const seen = new Set<string>()
   return entries.toSorted(newestFirst).filter((entry) => {
-    if (entry.manifest?.status !== 'anomalous' || entry.createdAt.getTime() <= until || seen.has(entry.ref.id))
+    if (
+      entry.manifest?.status !== 'anomalous' ||
+      !isAuthentic(entry) ||
+      entry.createdAt.getTime() <= until ||
+      seen.has(entry.ref.id)
+    )
       return false
     seen.add(entry.ref.id)
     return true

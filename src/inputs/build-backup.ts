@@ -107,6 +107,7 @@ export function assembleBackup(
     verify: fields.verify,
     verifyDatabase,
     checkSql: fields['check-sql'],
+    verifyKey: fields['verify-key'],
     keep: keepRulesOf(fields),
     shrinkLimit: fields['shrink-limit'],
     acceptRecipients: fields['accept-recipients'],

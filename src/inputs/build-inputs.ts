@@ -162,6 +162,7 @@ function assembleList(fields: FieldsOf<'list'>, common: CommonInputs, problems: 
     command: 'list',
     ...common,
     project: labelToRead(fields),
+    verifyKey: fields['verify-key'],
     pin: fields.pin,
     unpin: fields.unpin,
     filter: {
@@ -207,6 +208,7 @@ function assemblePrune(fields: FieldsOf<'prune'>, common: CommonInputs, problems
     command: 'prune',
     ...common,
     project: labelToRead(fields),
+    verifyKey: fields['verify-key'],
     keep,
     dryRun: fields['dry-run'],
     acknowledge: fields.acknowledge
@@ -242,6 +244,7 @@ function assembleCheck(fields: FieldsOf<'check'>, common: CommonInputs): CheckIn
     command: 'check',
     ...common,
     project: labelToRead(fields),
+    verifyKey: fields['verify-key'],
     maxAgeMs: fields['max-age'],
     projects: fields.projects,
     recipients: fields.recipients

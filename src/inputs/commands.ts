@@ -65,12 +65,16 @@ export interface Sealing {
   readonly signingKey: SigningKey | undefined
 }
 
+/** Whom to believe. */
+export interface Trust {
+  /** Ed25519 public key that a manifest must be signed with to be relied on. */
+  readonly verifyKey: VerifyKey | undefined
+}
+
 /** What opens stored backups. */
-export interface Opening {
+export interface Opening extends Trust {
   readonly identities: readonly string[]
   readonly passphrase: string | undefined
-  /** Ed25519 public key that the manifest must be signed with. */
-  readonly verifyKey: VerifyKey | undefined
 }
 
 /** The user's own statements for the restored copy; each must return true. A file is read when they are needed. */
@@ -128,7 +132,7 @@ export interface ReadingInputs extends CommonInputs {
   readonly project: string | undefined
 }
 
-export interface BackupInputs extends CommonInputs, Sealing {
+export interface BackupInputs extends CommonInputs, Sealing, Trust {
   readonly command: 'backup'
   /** Label under which the backup is kept. */
   readonly project: string
@@ -195,7 +199,7 @@ export interface RestoreInputs extends ReadingInputs, Opening, Sealing {
   readonly dryRun: boolean
 }
 
-export interface ListInputs extends ReadingInputs {
+export interface ListInputs extends ReadingInputs, Trust {
   readonly command: 'list'
   readonly pin: string | undefined
   readonly unpin: string | undefined
@@ -215,7 +219,7 @@ export interface DownloadInputs extends ReadingInputs, Opening {
   readonly backup: BackupChoice
 }
 
-export interface PruneInputs extends ReadingInputs {
+export interface PruneInputs extends ReadingInputs, Trust {
   readonly command: 'prune'
   readonly keep: KeepRules
   readonly dryRun: boolean
@@ -230,7 +234,7 @@ export interface DeleteInputs extends ReadingInputs {
   readonly dryRun: boolean
 }
 
-export interface CheckInputs extends ReadingInputs {
+export interface CheckInputs extends ReadingInputs, Trust {
   readonly command: 'check'
   readonly maxAgeMs: number
   /** Path of the YAML file of projects, each of which should have backups. */

@@ -213,10 +213,13 @@ const sealing = {
   'signing-key': optional('signing-key', parseSigningKey)
 }
 
+/** Whose signature a stored backup must have to be relied on. */
+const trust = { 'verify-key': optional('verify-key', parseVerifyKey) }
+
 const opening = {
   identity: list('identity', parseIdentities),
   passphrase: optional('passphrase', parsePassphrase),
-  'verify-key': optional('verify-key', parseVerifyKey)
+  ...trust
 }
 
 const proof = {
@@ -253,6 +256,7 @@ const backup = z.object({
   ...sealing,
   ...proof,
   ...keep,
+  ...trust,
   ...dashboard,
   passphrase: optional('passphrase', parseNewPassphrase),
   type: optional('type', oneOf(backupTypes)).transform((type) => type ?? 'full'),
@@ -294,6 +298,7 @@ const restore = z.object({
 const listing = z.object({
   command: z.literal('list'),
   ...common,
+  ...trust,
   ...dashboard,
   pin: optional('pin', parseBackupId),
   unpin: optional('unpin', parseBackupId),
@@ -309,7 +314,7 @@ const listing = z.object({
 
 const download = z.object({ command: z.literal('download'), ...common, ...opening, ...choice })
 
-const prune = z.object({ command: z.literal('prune'), ...common, ...keep, ...dryRun })
+const prune = z.object({ command: z.literal('prune'), ...common, ...keep, ...trust, ...dryRun })
 
 const deletion = z.object({
   command: z.literal('delete'),
@@ -322,6 +327,7 @@ const deletion = z.object({
 const check = z.object({
   command: z.literal('check'),
   ...common,
+  ...trust,
   'max-age': defaulted('max-age', parseDuration),
   recipients: list('recipients', parseRecipients),
   ...projects

@@ -47,6 +47,7 @@ export function openDestinations(
         service: () => connectArtifactService(process.env),
         serverUrl: environment.serverUrl,
         runId: environment.runId ?? '',
+        ...(environment.workflowPath === undefined ? {} : { workflowPath: environment.workflowPath }),
         context,
         ...(inputs.retentionDays === undefined ? {} : { retentionDays: inputs.retentionDays })
       }),

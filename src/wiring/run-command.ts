@@ -12,6 +12,7 @@ import { check } from './check.ts'
 import { withDashboard } from './dashboard.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
+import { trustedKeys } from './packer-encryption.ts'
 import { restore } from './restore.ts'
 import type { RunPlace } from './run-context.ts'
 import { verify } from './verify.ts'
@@ -22,7 +23,12 @@ export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Resul
   let destinations: readonly Destination[] = []
   try {
     if (inputs.command !== 'plan') destinations = openDestinations(inputs, environment, context)
-    const ports: Ports = { context, tool, destinations }
+    const ports: Ports = {
+      context,
+      tool,
+      destinations,
+      trusted: 'verifyKey' in inputs ? trustedKeys(inputs.verifyKey) : []
+    }
     return await dispatch(inputs, ports, place)
   } finally {
     for (const destination of destinations) await destination.close()

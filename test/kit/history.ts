@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { makeBackupId } from '../../src/archive/backup-id.ts'
-import { type Manifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
-import type { BackupRef, Destination, Volume } from '../../src/destinations/destination.ts'
+import { type Manifest, parseManifest, renderManifest, withDigest } from '../../src/archive/manifest.ts'
+import type { BackupRef, Destination, ListedFile, Volume } from '../../src/destinations/destination.ts'
 import { type GithubState, type RepositoryState, seedArtifact } from './github/state.ts'
 
 export const day = 24 * 60 * 60 * 1000
@@ -54,6 +54,17 @@ export function earlierBackup(
     })
   )
   return { ref: { project, id }, manifest, file, createdAt }
+}
+
+/** What a place lists of a backup that is whole there. */
+export function filesIn(manifest: Uint8Array): Map<string, ListedFile> {
+  const parsed = parseManifest(manifest)
+  if (parsed.kind !== 'ok') return new Map()
+  return new Map(
+    parsed.manifest.files
+      .flatMap((file) => file.volumes ?? [file])
+      .map(({ name, bytes, sha256 }) => [name, { bytes, sha256 }])
+  )
 }
 
 /** Puts a backup into a place through its own driver. */

@@ -91,6 +91,7 @@ export function sampleEntry(sample: SampleBackup): HistoryEntry {
       project,
       id,
       manifest,
+      files: new Map(),
       records: [
         ...records,
         ...(sample.pinned === true ? [{ name: keepMarker, content: Buffer.from('') }] : []),

@@ -17,7 +17,8 @@ const artifactSchema = z.object({
     .object({
       id: z.number().optional(),
       repository_id: z.number().nullish(),
-      head_repository_id: z.number().nullish()
+      head_repository_id: z.number().nullish(),
+      head_branch: z.string().nullish()
     })
     .nullish()
 })
@@ -37,6 +38,10 @@ export interface Artifact {
   readonly runId: number | undefined
   /** Uploaded by a run of code from another repository: a pull request of a fork. */
   readonly foreign: boolean
+  /** Branch of its run, where GitHub tells it. */
+  readonly branch: string | undefined
+  /** GitHub knows the run, but not (any more) of which repository its code was: that of a fork that was deleted, maybe. */
+  readonly ofNobody: boolean
 }
 
 /** One page of the listing of all artifacts. */
@@ -69,7 +74,9 @@ function toArtifact(one: z.infer<typeof artifactSchema>): Artifact {
     expiresAt: one.expires_at === null ? undefined : new Date(one.expires_at),
     sha256: /^sha256:([0-9a-f]{64})$/.exec(one.digest ?? '')?.[1],
     runId: one.workflow_run?.id,
-    foreign: isForeign(one.workflow_run?.repository_id, one.workflow_run?.head_repository_id)
+    foreign: isForeign(one.workflow_run?.repository_id, one.workflow_run?.head_repository_id),
+    branch: one.workflow_run?.head_branch ?? undefined,
+    ofNobody: typeof one.workflow_run?.repository_id === 'number' && one.workflow_run.head_repository_id === null
   }
 }
 

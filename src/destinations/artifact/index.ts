@@ -15,8 +15,9 @@ import {
 } from '../destination.ts'
 import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName, tooLargeToRead } from '../names.ts'
 import { memoryVolume, sha256Hex } from '../release/assets.ts'
-import { type ArtifactGroup, cleanArtifacts, fileOf, groupArtifacts } from './listing.ts'
+import { type ArtifactGroup, type BoundBackup, bound, cleanArtifacts, groupArtifacts } from './listing.ts'
 import { artifactName } from './names.ts'
+import { runOrigins } from './origin.ts'
 import { type Index, indexesOf, indexName, labelOfIndex, readIndex, renderIndex } from './remembered-index.ts'
 import { listBySnapshot, mostRemembered, type Snapshot } from './snapshot.ts'
 import { artifactUpload } from './upload.ts'
@@ -36,6 +37,8 @@ export interface ArtifactOptions {
   /** GITHUB_SERVER_URL and GITHUB_RUN_ID, for the address of the run. */
   readonly serverUrl: string
   readonly runId: string
+  /** Path of the workflow file of this run: `.github/workflows/backup.yml`. Its runs may write backups on any branch. */
+  readonly workflowPath?: string
   /** Days that an artifact is kept; the repository's setting when left out. */
   readonly retentionDays?: number
   /** Keeps manifests across runs; without it they are kept for this run. */
@@ -70,6 +73,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   const { github, repository, context } = options
   const artifacts = githubArtifacts(github, repository)
   const cache = options.cache ?? memoryCache()
+  const origins = runOrigins({ github, repository, workflowPath: options.workflowPath, runId: Number(options.runId) })
   let groups: Promise<Map<string, ArtifactGroup>> | undefined
   let service: ArtifactService | undefined
   let indexes: readonly Artifact[] = []
@@ -97,6 +101,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
       },
       async (page) => {
         for (const index of indexesOf(page)) {
+          if ((await origins.doubtOf(index)) !== undefined) continue
           const snapshot = (await indexOf(index))?.snapshot
           if (snapshot !== undefined) return snapshot
         }
@@ -127,9 +132,11 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   }
 
   async function refresh(): Promise<Map<string, ArtifactGroup>> {
-    const fresh = listAll().then((all) => {
+    const fresh = listAll().then(async (all) => {
       listing = { at: context.clock.now(), artifacts: all }
-      indexes = indexesOf(all)
+      const vouched: Artifact[] = []
+      for (const index of indexesOf(all)) if ((await origins.doubtOf(index)) === undefined) vouched.push(index)
+      indexes = vouched
       return groupArtifacts(all)
     })
     groups = fresh
@@ -140,16 +147,16 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   }
 
   /** The artifacts of a committed backup: from the last listing of this run, else from a new one. */
-  async function committed(backup: BackupRef): Promise<ArtifactGroup | undefined> {
+  async function committed(backup: BackupRef): Promise<BoundBackup | undefined> {
     assertRef(backup)
     const key = `${backup.project}.${backup.id}`
     const isCommitted = (group: ArtifactGroup | undefined): boolean => group?.files.has(manifestName) === true
     const known = (await groups)?.get(key)
     const group = isCommitted(known) ? known : (await refresh()).get(key)
-    return isCommitted(group) ? group : undefined
+    return group === undefined ? undefined : await bound(group, origins)
   }
 
-  async function mustExist(backup: BackupRef): Promise<ArtifactGroup> {
+  async function mustExist(backup: BackupRef): Promise<BoundBackup> {
     const group = await committed(backup)
     if (group !== undefined) return group
     throw new UserError(
@@ -167,21 +174,22 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     return content
   }
 
-  async function toListed(group: ArtifactGroup): Promise<ListedBackup | undefined> {
-    const manifest = fileOf(group, manifestName)
-    if (manifest === undefined) return undefined
+  async function toListed({ backup, manifest, files, unvouched }: BoundBackup): Promise<ListedBackup | undefined> {
     try {
       const records: RecordFile[] = []
-      for (const name of [...group.files.keys()].filter(isRecordName).sort()) {
-        const record = fileOf(group, name)
-        if (record === undefined) continue
+      for (const [name, record] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        if (!isRecordName(name)) continue
         records.push({ name, content: tooLargeToRead(record.bytes) === null ? await read(record) : new Uint8Array() })
       }
       const run = manifest.runId === undefined ? '' : `/actions/runs/${manifest.runId}/artifacts/${manifest.id}`
       return {
-        ...group.backup,
+        ...backup,
         manifest: tooLargeToRead(manifest.bytes) ?? (await read(manifest)),
         records,
+        files: new Map(
+          [...files].map(([name, { bytes, sha256 }]) => [name, { bytes, ...(sha256 === undefined ? {} : { sha256 }) }])
+        ),
+        ...(unvouched === undefined ? {} : { unvouched }),
         url: `${options.serverUrl}/${repository}${run}`,
         ...(manifest.expiresAt === undefined ? {} : { expiresAt: manifest.expiresAt })
       }
@@ -193,17 +201,17 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   }
 
   /** Manifest and records of some backups, as far as GitHub states their digests. */
-  function smallFiles(some: readonly ArtifactGroup[]): string[] {
-    return some.flatMap((group) =>
-      [...group.files.keys()]
-        .filter((name) => name === manifestName || isRecordName(name))
-        .map((name) => fileOf(group, name)?.sha256)
+  function smallFiles(some: readonly BoundBackup[]): string[] {
+    return some.flatMap(({ files }) =>
+      [...files]
+        .filter(([name]) => name === manifestName || isRecordName(name))
+        .map(([, { sha256 }]) => sha256)
         .filter((sha256) => sha256 !== undefined)
     )
   }
 
   /** Reads the newest index of each project where that saves downloads. */
-  async function readIndexes(wanted: readonly ArtifactGroup[]): Promise<void> {
+  async function readIndexes(wanted: readonly BoundBackup[]): Promise<void> {
     for (const project of new Set(wanted.map((group) => group.backup.project))) {
       const files = smallFiles(wanted.filter((group) => group.backup.project === project))
       const missing = []
@@ -244,9 +252,12 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
   }
 
   async function* list(project?: string): AsyncGenerator<ListedBackup> {
-    const wanted = [...(await refresh()).values()].filter(
-      ({ backup, files }) => files.has(manifestName) && (project === undefined || backup.project === project)
-    )
+    const wanted: BoundBackup[] = []
+    for (const group of (await refresh()).values()) {
+      if (project !== undefined && group.backup.project !== project) continue
+      const backup = await bound(group, origins)
+      if (backup !== undefined) wanted.push(backup)
+    }
     await readIndexes(wanted)
     for (let start = 0; start < wanted.length; start += downloadsAtOnce) {
       const some = await Promise.all(wanted.slice(start, start + downloadsAtOnce).map(toListed))
@@ -275,8 +286,9 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
 
   async function annotate(backup: BackupRef, name: string, content: Uint8Array | null): Promise<void> {
     assertRecordName(name)
-    await refresh()
-    const old = (await mustExist(backup)).files.get(name) ?? []
+    const group = (await refresh()).get(`${backup.project}.${backup.id}`)
+    await mustExist(backup)
+    const old = group?.files.get(name) ?? []
     groups = undefined
     const body = content === null ? undefined : memoryVolume(content)
     if (body !== undefined && old[0]?.sha256 === body.sha256) return
@@ -324,7 +336,10 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
       assertRef(backup)
       const name = artifactName(backup, manifestName)
       const body = memoryVolume(manifest)
-      const others = (await artifacts.list(name)).filter((one) => !one.expired)
+      // One of this name that another run uploaded is no backup of ours, and must not hold up this one.
+      const others = (await artifacts.list(name)).filter(
+        (one) => !one.expired && (one.runId === undefined || String(one.runId) === options.runId)
+      )
       if (others.length > 0) throw new UserError('SB415', `There is an artifact ${name} already.`)
       const stored = await upload().store(name, body)
       await cache.set(body.sha256, manifest)
@@ -335,7 +350,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     },
     list,
     async get(backup, name): Promise<Body> {
-      const artifact = fileOf(await mustExist(backup), name) ?? fileOf(await mustExistFresh(backup), name)
+      const artifact = (await mustExist(backup)).files.get(name) ?? (await mustExistFresh(backup)).files.get(name)
       if (artifact === undefined) throw new UserError('SB404', `The backup ${backup.id} has no file ${name}.`)
       return {
         bytes: artifact.bytes,
@@ -354,7 +369,7 @@ export function openArtifactDestination(options: ArtifactOptions): Destination {
     }
   }
 
-  async function mustExistFresh(backup: BackupRef): Promise<ArtifactGroup> {
+  async function mustExistFresh(backup: BackupRef): Promise<BoundBackup> {
     await refresh()
     return await mustExist(backup)
   }

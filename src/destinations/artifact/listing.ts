@@ -1,19 +1,23 @@
 import { timeOfBackupId } from '../../archive/backup-id.ts'
 import type { Artifact, Artifacts } from '../../clients/github/artifacts.ts'
 import type { BackupRef } from '../destination.ts'
-import { manifestName } from '../names.ts'
+import { isRecordName, manifestName } from '../names.ts'
 import { parseArtifactName } from './names.ts'
+import type { Origins } from './origin.ts'
 
 /** The artifacts of one backup by the file that each holds. */
 export interface ArtifactGroup {
   readonly backup: BackupRef
-  /** Newest first: the first of a name counts, others are remains of a record that was written again. */
+  /** Everything of this name, whoever uploaded it, newest first. */
   readonly files: ReadonlyMap<string, readonly Artifact[]>
 }
 
-/** The newest artifact that holds this file. */
-export function fileOf(group: ArtifactGroup, name: string): Artifact | undefined {
-  return group.files.get(name)?.[0]
+/** A committed backup: the artifacts of the one run that wrote its manifest, and the records that runs which may write any left since. */
+export interface BoundBackup {
+  readonly backup: BackupRef
+  readonly manifest: Artifact
+  readonly files: ReadonlyMap<string, Artifact>
+  readonly unvouched?: string
 }
 
 /** Artifacts of ours that have not expired, by backup. What a pull request of a fork uploaded is none of ours, whatever its name. */
@@ -31,6 +35,39 @@ export function groupArtifacts(all: readonly Artifact[]): Map<string, ArtifactGr
     group.files.set(parsed.file, same)
   }
   return groups
+}
+
+/**
+ * What belongs together of a group; undefined where there is no manifest. The oldest manifest of a run that may write backups counts, and with it the files
+ * of that very run: what another run uploads later under the same name changes nothing.
+ */
+export async function bound(group: ArtifactGroup, origins: Origins): Promise<BoundBackup | undefined> {
+  const manifests = (group.files.get(manifestName) ?? []).toReversed()
+  let [manifest] = manifests
+  if (manifest === undefined) return undefined
+  let unvouched = await origins.doubtOf(manifest)
+  for (const other of manifests.slice(1)) {
+    if (unvouched === undefined) break
+    if ((await origins.doubtOf(other)) !== undefined) continue
+    manifest = other
+    unvouched = undefined
+  }
+  const files = new Map<string, Artifact>()
+  for (const [name, artifacts] of group.files) {
+    const found = isRecordName(name)
+      ? await newestVouched(artifacts, origins)
+      : name === manifestName
+        ? manifest
+        : artifacts.find((one) => one.runId === manifest?.runId)
+    if (found !== undefined) files.set(name, found)
+  }
+  return { backup: group.backup, manifest, files, ...(unvouched === undefined ? {} : { unvouched }) }
+}
+
+/** Records are written by other runs, and may be written again: the newest of a run that may write backups counts. */
+async function newestVouched(artifacts: readonly Artifact[], origins: Origins): Promise<Artifact | undefined> {
+  for (const one of artifacts) if ((await origins.doubtOf(one)) === undefined) return one
+  return undefined
 }
 
 /** Removes artifacts of backups without a manifest that nothing was added to since `olderThan`. */

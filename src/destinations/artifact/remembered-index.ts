@@ -50,11 +50,17 @@ const rowSchema = z.tuple([
   z.int().nullable(),
   z.string().nullable(),
   z.int().nullable(),
+  z.boolean(),
+  z.string().nullable(),
   z.boolean()
 ])
 const indexSchema = z.object({
   files: z.array(z.string()),
-  listed: z.object({ at: z.int(), artifacts: z.array(rowSchema) }).optional()
+  // Rows of earlier versions say less: what they remember is read anew.
+  listed: z
+    .object({ at: z.int(), artifacts: z.array(rowSchema) })
+    .optional()
+    .catch(undefined)
 })
 /** Earlier indexes are a list of copies alone. */
 const storedSchema = z.union([indexSchema, z.array(z.string()).transform((files) => ({ files, listed: undefined }))])
@@ -81,7 +87,7 @@ export async function readIndex(bytes: Uint8Array): Promise<Index | null> {
 }
 
 function toRow(one: Artifact): z.infer<typeof rowSchema> {
-  const { id, name, bytes, expired, createdAt, expiresAt, sha256, runId, foreign } = one
+  const { id, name, bytes, expired, createdAt, expiresAt, sha256, runId, foreign, branch, ofNobody } = one
   return [
     id,
     name,
@@ -91,12 +97,14 @@ function toRow(one: Artifact): z.infer<typeof rowSchema> {
     expiresAt?.getTime() ?? null,
     sha256 ?? null,
     runId ?? null,
-    foreign
+    foreign,
+    branch ?? null,
+    ofNobody
   ]
 }
 
 function fromRow(row: z.infer<typeof rowSchema>): Artifact {
-  const [id, name, bytes, expired, createdAt, expiresAt, sha256, runId, foreign] = row
+  const [id, name, bytes, expired, createdAt, expiresAt, sha256, runId, foreign, branch, ofNobody] = row
   return {
     id,
     name,
@@ -106,6 +114,8 @@ function fromRow(row: z.infer<typeof rowSchema>): Artifact {
     expiresAt: expiresAt === null ? undefined : new Date(expiresAt),
     sha256: sha256 ?? undefined,
     runId: runId ?? undefined,
-    foreign
+    foreign,
+    branch: branch ?? undefined,
+    ofNobody
   }
 }

@@ -4,7 +4,7 @@ import { isBackupId } from '../../archive/backup-id.ts'
 import { freeBytesIn } from '../../clients/process/run-folder.ts'
 import type { Context } from '../../context.ts'
 import { cancelled, UserError } from '../../errors.ts'
-import type { BackupRef, Destination, ListedBackup, RecordFile } from '../destination.ts'
+import type { BackupRef, Destination, ListedBackup, ListedFile, RecordFile } from '../destination.ts'
 import { assertPartName, assertRecordName, assertRef, isLabel, isRecordName, manifestName, poolName } from '../names.ts'
 import {
   bodyOf,
@@ -99,12 +99,15 @@ export function folderDestination(options: FolderOptions, context: Context): Des
     const manifest = await readSmall(join(path, manifestName))
     if (manifest === null) return null
     const records: RecordFile[] = []
-    const names = (await guarded(path, () => readdir(path))).filter(isRecordName).sort()
-    for (const name of names) {
+    const files = new Map<string, ListedFile>()
+    for (const name of (await guarded(path, () => readdir(path))).sort()) {
+      const found = await look(join(path, name))
+      if (found?.isFile() === true) files.set(name, { bytes: found.size })
+      if (!isRecordName(name)) continue
       const content = await readSmall(join(path, name))
       if (content !== null) records.push({ name, content: 'notRead' in content ? new Uint8Array() : content })
     }
-    return { project, id, manifest, records }
+    return { project, id, manifest, records, files }
   }
 
   return {

@@ -3,7 +3,7 @@ import type { Github } from '../../clients/github/index.ts'
 import { type Asset, githubReleases, type Release, repositoryVisibility } from '../../clients/github/releases.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
-import type { BackupRef, Body, Destination, ListedBackup, RecordFile, Volume } from '../destination.ts'
+import type { BackupRef, Body, Destination, ListedBackup, ListedFile, RecordFile, Volume } from '../destination.ts'
 import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName, tooLargeToRead } from '../names.ts'
 import { assetStore, memoryVolume, sha256Hex } from './assets.ts'
 import { readReleaseBody, renderDraftBody, renderReleaseBody } from './body.ts'
@@ -153,6 +153,14 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     return records
   }
 
+  function filesOf({ assets: all }: Release): ReadonlyMap<string, ListedFile> {
+    return new Map(
+      all
+        .filter((asset) => asset.whole)
+        .map(({ name, bytes, sha256 }) => [name, { bytes, ...(sha256 === undefined ? {} : { sha256 }) }])
+    )
+  }
+
   async function toListed(release: Release, backup: BackupRef): Promise<ListedBackup | undefined> {
     const whole = { ...release, assets: await allAssets(release) }
     const manifestAsset = whole.assets.find(isManifest)
@@ -160,7 +168,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     const copies = readReleaseBody(release.body)
     try {
       const manifest = tooLargeToRead(manifestAsset.bytes) ?? (await contentOf(manifestAsset, copies))
-      return { ...backup, manifest, records: await recordsOf(whole, copies), url: release.url }
+      return { ...backup, manifest, records: await recordsOf(whole, copies), files: filesOf(whole), url: release.url }
     } catch (thrown) {
       // Deleted between the listing and the download.
       if (hasStatus(thrown, 404) && (await releases.get(release.id)) === undefined) return undefined

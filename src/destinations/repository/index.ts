@@ -232,12 +232,13 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
           if (content === undefined) throw new Error(`git did not give the object ${oid}`)
           return content
         }
-        for (const { project: label, id, manifest, records } of some) {
+        for (const { project: label, id, manifest, records, names } of some) {
           yield {
             project: label,
             id,
             manifest: tooLargeToRead(sizeOf(manifest)) ?? contentOf(manifest),
             records: records.map((record) => ({ name: record.name, content: contentOf(record.oid) })),
+            files: new Map(names.map((name) => [name, {}])),
             url: pageOf({ project: label, id })
           }
         }

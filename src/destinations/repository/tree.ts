@@ -64,23 +64,26 @@ export interface FoundBackup {
   readonly id: string
   readonly manifest: string
   readonly records: readonly { readonly name: string; readonly oid: string }[]
+  /** Names of all files beside the manifest: a tree of git tells no lengths. */
+  readonly names: readonly string[]
 }
 
 /** The committed backups in the tree of one project, in the order of their ids. */
 export async function backupsIn(git: Git, projectTree: string): Promise<readonly FoundBackup[]> {
   // Looked at first without depth: a folder of others may have a label's name and be large.
   if (!(await git.readTree(projectTree)).some((entry) => entry.type === 'tree' && isBackupId(entry.name))) return []
-  const found = new Map<string, { manifest?: string; records: { name: string; oid: string }[] }>()
+  const found = new Map<string, { manifest?: string; records: { name: string; oid: string }[]; names: string[] }>()
   for (const entry of await git.readTree(projectTree, true)) {
     const [id = '', name = '', ...deeper] = entry.name.split('/')
     if (deeper.length > 0 || !isBackupId(id) || !isStoredFile(entry)) continue
-    const backup = found.get(id) ?? { records: [] }
+    const backup = found.get(id) ?? { records: [], names: [] }
     found.set(id, backup)
     if (name === manifestName) backup.manifest = entry.oid
     else if (isRecordName(name)) backup.records.push({ name, oid: entry.oid })
+    else backup.names.push(name)
   }
-  return [...found].flatMap(([id, { manifest, records }]) =>
-    manifest === undefined ? [] : [{ id, manifest, records: records.sort((a, b) => (a.name < b.name ? -1 : 1)) }]
+  return [...found].flatMap(([id, { manifest, records, names }]) =>
+    manifest === undefined ? [] : [{ id, manifest, records: records.sort((a, b) => (a.name < b.name ? -1 : 1)), names }]
   )
 }
 

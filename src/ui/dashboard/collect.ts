@@ -1,7 +1,8 @@
 import { type HistoryEntry, newestFirst } from '../../history/entries.ts'
 import { checkProject, type ScheduledWorkflow } from '../../history/freshness.ts'
+import { noteOf, statusOf } from '../../history/history-rows.ts'
 import { changesBetween } from '../../history/schema-changes.ts'
-import { isFromTheFuture } from '../../history/select.ts'
+import { doubtOfCopies, isFromTheFuture, isTrustworthy, madeHere } from '../../history/trust.ts'
 import { nextTimes, scheduledTimes } from '../../history/workflow-schedule.ts'
 import type { DashboardBackup, DashboardData, DashboardPlace, DashboardProject, DashboardProof } from './data.ts'
 
@@ -95,10 +96,9 @@ function dueAt(
   next: Date | undefined,
   now: Date
 ): Date | undefined {
-  const made = entries
-    .filter((entry) => entry.manifest !== null && entry.manifest.kind !== 'safety' && !isFromTheFuture(entry, now))
-    .toSorted(newestFirst)
-    .filter((entry, index, all) => all.findIndex((other) => other.ref.id === entry.ref.id) === index)
+  const made = madeHere(entries, now).filter(
+    (entry, index, all) => all.findIndex((other) => other.ref.id === entry.ref.id) === index
+  )
   const newest = made[0]
   if (newest === undefined) return undefined
   if (next !== undefined) {
@@ -149,7 +149,10 @@ function backupsOf(entries: readonly HistoryEntry[], now: Date): DashboardBackup
     const [first] = copies
     if (first === undefined) return []
     // What can be read of it, wherever: one copy that is damaged or of a newer version does not hide the others.
-    const best = copies.find((copy) => copy.manifest !== null && !copy.damaged) ?? first
+    const best =
+      copies.find((copy) => isTrustworthy(copy, now)) ??
+      copies.find((copy) => copy.manifest !== null && !copy.damaged) ??
+      first
     const shape = best.manifest?.shape
     const before = byId
       .slice(index + 1)
@@ -204,15 +207,10 @@ function backupOf(
     })),
     pinned: copies.some((copy) => copy.pinned),
     changes,
-    ...(entry.unreadable === undefined ? {} : { note: entry.unreadable }),
-    ...(entry.changed ? { note: 'its manifest is not as it was written: it is listed, but not opened' } : {}),
+    ...noteOf(entry),
+    doubt: doubtOfCopies(copies, now)?.words ?? null,
     future: isFromTheFuture(entry, now)
   }
-}
-
-function statusOf(entry: HistoryEntry): DashboardBackup['status'] {
-  if (entry.manifest === null || entry.changed) return 'unreadable'
-  return entry.damaged ? 'damaged' : entry.manifest.status
 }
 
 /** All proofs, oldest first: that of the backup itself, then those made later, in whichever place. */

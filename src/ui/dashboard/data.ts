@@ -101,6 +101,8 @@ export interface DashboardBackup {
   readonly changes: readonly string[]
   /** Why it is unreadable. */
   readonly note?: string
+  /** Why it is not relied on; null where it is. */
+  readonly doubt: string | null
   /** Dated in the future by a clock that was wrong. */
   readonly future: boolean
 }

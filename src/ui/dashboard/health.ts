@@ -68,6 +68,11 @@ export function newestReal(backups: readonly DashboardBackup[]): DashboardBackup
   return backups.find((backup) => backup.kind !== 'safety' && !backup.future && backup.status !== 'unreadable')
 }
 
+/** The newest backup to rely on: what a person should bring back. */
+export function newestGood(backups: readonly DashboardBackup[]): DashboardBackup | undefined {
+  return backups.find((backup) => backup.doubt === null)
+}
+
 /** All together in one sentence. */
 export function verdictOf(states: readonly HealthState[]): { readonly state: HealthState; readonly text: string } {
   const count = (state: HealthState) => states.filter((one) => one === state).length

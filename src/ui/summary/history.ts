@@ -56,7 +56,10 @@ export function history(result: Result, place: SummaryPlace): string {
 function backupsOf(rows: readonly BackupRow[]): Backup[] {
   return [...Map.groupBy(rows, (row) => `${row.project}/${row.id}`).values()].flatMap((copies) => {
     // The best copy speaks for the backup: one that is damaged in one place is told in the column of places.
-    const row = copies.find((one) => one.status !== 'damaged' && one.status !== 'unreadable') ?? copies[0]
+    const row =
+      copies.find((one) => one.doubt === undefined) ??
+      copies.find((one) => one.status !== 'damaged' && one.status !== 'unreadable') ??
+      copies[0]
     return row === undefined ? [] : [{ row, copies }]
   })
 }

@@ -36,7 +36,7 @@ function row(label: string, result: Result, place: SummaryPlace): string[] {
   const good = own.filter(isGood).toSorted(newestFirst)[0]
   const alarmed = (result.alarms ?? []).some((alarm) => alarm.project === label)
   const onlySafety = own.length > 0 && own.every((one) => one.kind === 'safety')
-  const latestIsBad = newest !== undefined && newest.status !== 'complete'
+  const latestIsBad = newest !== undefined && newest.status !== 'complete' && !isGood(newest)
   return [
     inertCode(label),
     alarmed
@@ -55,9 +55,9 @@ function row(label: string, result: Result, place: SummaryPlace): string[] {
   ]
 }
 
-/** Complete, verified and not from the future: what can be counted on. */
+/** What can be counted on: nothing speaks against it. */
 export function isGood(row: BackupRow): boolean {
-  return row.status === 'complete' && row.verified !== 'none' && row.kind !== 'safety' && row.future !== true
+  return row.doubt === undefined
 }
 
 function newestFirst(a: BackupRow, b: BackupRow): number {

@@ -4,6 +4,7 @@ import { inert, inertCode } from '../../text/escape.ts'
 import { formatAge } from '../../text/format.ts'
 import { joined, link, list, prose, section } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
+import { isGood } from './projects.ts'
 import { levelSentences } from './words.ts'
 
 /** What went wrong, why, what to do, and what there still is: the first thing that a person needs of a red run. */
@@ -45,9 +46,7 @@ function errorLink(code: string, place: SummaryPlace): string {
 function stillThere(result: Result, place: SummaryPlace): string {
   if (result.command !== 'backup' || result.status !== 'failed') return ''
   const nothingNew = 'Nothing of this run was published.'
-  const good = result.backups
-    .filter((row) => row.status === 'complete' && row.verified !== 'none' && row.future !== true)
-    .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0]
+  const good = result.backups.filter(isGood).toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0]
   if (good === undefined) return result.backups.length === 0 ? '' : `${nothingNew} No earlier backup is verified.`
   const age = formatAge(place.now.getTime() - Date.parse(good.createdAt))
   return `**What you still have:** ${nothingNew} The newest verified backup is ${age} old: ${inertCode(good.id)}, ${levelSentences[good.verified]}.`

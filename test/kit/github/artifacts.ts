@@ -21,8 +21,9 @@ function artifactBody(call: Call, artifact: StoredArtifact): Record<string, unkn
     workflow_run: {
       id: artifact.runId,
       repository_id: 1,
-      head_repository_id: artifact.fromFork === true ? 2 : 1,
-      head_branch: 'main',
+      // The description knows no null here; GitHub answers so all the same where the fork is gone.
+      head_repository_id: artifact.fromFork === 'gone' ? null : artifact.fromFork === true ? 2 : 1,
+      head_branch: artifact.run?.branch ?? call.repository.defaultBranch,
       head_sha: 'a'.repeat(40)
     }
   })
@@ -33,6 +34,17 @@ function find(call: Call): StoredArtifact | undefined {
 }
 
 const base = '/repos/{owner}/{repo}/actions/artifacts'
+
+function runBody(call: Call, { runId, run }: StoredArtifact): Record<string, unknown> {
+  return complete('workflow-run', {
+    id: runId,
+    path: run?.path ?? '.github/workflows/backup.yml',
+    event: run?.event ?? 'schedule',
+    head_branch: run?.branch ?? call.repository.defaultBranch,
+    head_commit: null,
+    pull_requests: null
+  })
+}
 
 export function artifactHandlers(sign: SignDownload): Handlers {
   return {
@@ -47,6 +59,10 @@ export function artifactHandlers(sign: SignDownload): Handlers {
         headers,
         body: { total_count: shown.length, artifacts: items.map((one) => artifactBody(call, one)) }
       }
+    },
+    'GET /repos/{owner}/{repo}/actions/runs/{run_id}': (call) => {
+      const found = call.repository.artifacts.find((one) => one.runId === Number(call.params['run_id']))
+      return found === undefined ? notFound : { status: 200, body: runBody(call, found) }
     },
     [`GET ${base}/{artifact_id}`]: (call) => {
       const found = find(call)

@@ -16,6 +16,9 @@ const slice: Slice = JSON.parse(readFileSync(new URL('openapi-slice.json', impor
 // The schema names only `uploaded` and `open`; the prose of the same description tells of `starter`.
 const assetState = Object(slice.schemas['release-asset']?.['properties'])['state']
 assetState.enum = ['uploaded', 'open', 'starter']
+// No null stands here either; where a fork is gone, GitHub has no id to give.
+const artifactRun = Object(slice.schemas['artifact']?.['properties'])['workflow_run'].anyOf[0].properties
+artifactRun.head_repository_id = { type: ['integer', 'null'] }
 
 const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true })
 ajv.addSchema({ $id: 'slice', schemas: slice.schemas })

@@ -37,8 +37,17 @@ export interface StoredArtifact {
   /** Content of a seeded artifact; others lie in the blob server under `blob`. */
   readonly content?: Buffer
   readonly blob?: string
-  /** Uploaded by a run for a pull request of a fork. */
-  readonly fromFork?: boolean
+  /** Uploaded by a run for a pull request of a fork; `gone`: of one that was deleted since. */
+  readonly fromFork?: boolean | 'gone'
+  /** The run that uploaded it; of the workflow backup.yml on the default branch where nothing is said. */
+  readonly run?: RunFacts
+}
+
+/** What GitHub tells of a workflow run. */
+export interface RunFacts {
+  readonly branch: string
+  readonly path: string
+  readonly event: string
 }
 
 export interface IssueComment {
@@ -158,7 +167,8 @@ export interface SeededArtifact {
   readonly createdAt?: Date
   readonly expiresAt?: Date
   readonly runId?: number
-  readonly fromFork?: boolean
+  readonly fromFork?: boolean | 'gone'
+  readonly run?: RunFacts
 }
 
 const day = 24 * 60 * 60 * 1000
@@ -178,6 +188,7 @@ export function seedArtifact(state: GithubState, repository: RepositoryState, se
     runId: seeded.runId ?? 1,
     finalized: true,
     fromFork: seeded.fromFork ?? false,
+    ...(seeded.run === undefined ? {} : { run: seeded.run }),
     content
   }
   repository.artifacts.push(artifact)

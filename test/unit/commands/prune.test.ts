@@ -4,7 +4,7 @@ import type { Context } from '../../../src/context.ts'
 import type { Destination, ListedBackup, Pool, PooledFile } from '../../../src/destinations/destination.ts'
 import { UserError } from '../../../src/errors.ts'
 import type { RetentionRules } from '../../../src/history/retention.ts'
-import { day, earlierBackup, type SeededBackup } from '../../kit/history.ts'
+import { day, earlierBackup, filesIn, type SeededBackup } from '../../kit/history.ts'
 
 const rules: RetentionRules = {
   last: 1,
@@ -40,7 +40,7 @@ function place(
   rest: Partial<Pick<Destination, 'name' | 'list' | 'serverTime'>> = {}
 ) {
   const stored = new Map<string, ListedBackup>(
-    backups.map(({ ref, manifest }) => [ref.id, { ...ref, manifest, records: [] }])
+    backups.map(({ ref, manifest }) => [ref.id, { ...ref, manifest, records: [], files: filesIn(manifest) }])
   )
   const pooled = new Map<string, PooledFile>()
   const done: string[] = []

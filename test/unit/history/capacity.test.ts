@@ -12,7 +12,7 @@ function entry(destination: DestinationName, ageDays: number, bytes: number, pro
     files: [file('database.dump', bytes)],
     shared: shared === 0 ? [] : [file('objects-1.tar', shared)]
   })
-  const made = entryOf({ ...ref, manifest, records: [] }, destination, new Date())
+  const made = entryOf({ ...ref, manifest, records: [], files: new Map() }, destination, new Date())
   if (made === null) throw new Error('no backup')
   return made
 }

@@ -13,6 +13,7 @@ const listed = (facts: Partial<ListedBackup> = {}): ListedBackup => ({
   id: manifest.id,
   manifest: renderManifest(manifest),
   records: [],
+  files: new Map(),
   ...facts
 })
 const record = (at: string | null, facts: Partial<VerificationRecord> = {}, name = 'verification-1.json') => ({

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Manifest } from '../../../src/archive/manifest.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
-import { checkProject, checkSchedules, newestVerified, type ScheduledWorkflow } from '../../../src/history/freshness.ts'
+import { checkProject, checkSchedules, type ScheduledWorkflow } from '../../../src/history/freshness.ts'
+import { newestTrustworthy } from '../../../src/history/trust.ts'
 import { nextTimes, readWorkflow, scheduledTimes } from '../../../src/history/workflow-schedule.ts'
 import { badgeOf } from '../../../src/ui/badge.ts'
 import { exampleManifest } from '../archive/manifests.ts'
@@ -137,7 +138,14 @@ describe('the backups of a project', () => {
     expect(kinds([anomalous, { ...anomalous, destination: 'release' }, backup({ hours: 20 })])).toEqual(['anomalous'])
     expect(kinds([backup({ hours: 1, status: 'anomalous', acknowledged: true }), backup({ hours: 40 })])).toEqual([])
     expect(kinds([backup({ hours: 1 }), backup({ hours: 2, status: 'anomalous' })])).toEqual([])
-    expect(checkProject('shop', [backup({ hours: 1, status: 'partial' })], rules, now).warnings).toHaveLength(1)
+    // A partial one is no backup to rely on: beside a good one that is told, alone it is an alarm.
+    const partial = backup({ hours: 1, status: 'partial' })
+    expect(kinds([partial])).toEqual(['not-verified'])
+    expect(checkProject('shop', [partial, backup({ hours: 20 })], rules, now).warnings).toHaveLength(1)
+    const of = (facts: Partial<HistoryEntry>) => kinds([{ ...backup({ hours: 1 }), ...facts }, backup({ hours: 20 })])
+    expect(of({ hollow: 'its file a is not there' })).toEqual(['damaged'])
+    expect(of({ changed: true })).toEqual(['damaged'])
+    expect(of({ unvouched: 'a stranger wrote it' })).toEqual(['unvouched'])
   })
 
   const words = (entries: readonly HistoryEntry[], more = {}) => {
@@ -157,14 +165,21 @@ describe('the backups of a project', () => {
       `shop: The newest verified backup of shop, ${expiring.ref.id}, expires at 2026-11-27 12:00 UTC.`
     ])
     const partial = backup({ hours: 1, status: 'partial' })
-    expect(words([partial])).toEqual([`The newest verified backup of shop, ${partial.ref.id}, is partial.`])
+    expect(words([partial])).toEqual([
+      'shop: shop has no backup to rely on: there is 1 backup, the newest of 2026-11-22 11:00 UTC: it is partial.'
+    ])
     const [odd, damaged] = [backup({ hours: 1, status: 'anomalous' }), backup({ hours: 2, damaged: true })]
     expect(words([odd, damaged, backup({ hours: 3 })])).toEqual([
       `shop: Backup ${odd.ref.id} of shop is anomalous and not acknowledged.`,
       `shop: The latest verification of backup ${damaged.ref.id} of shop failed.`
     ])
     const unreadable = { ...backup({ hours: 1 }), manifest: null }
-    expect(words([unreadable, backup({ hours: 3 })])).toEqual(['1 backup of shop cannot be read by this version.'])
+    const noted = '1 backup of shop cannot be read by this version.'
+    expect(words([unreadable, backup({ hours: 3 })])).toEqual([
+      `shop: Backup ${unreadable.ref.id} of shop cannot be used: it cannot be read (its manifest is damaged).`,
+      noted
+    ])
+    expect(words([backup({ hours: 1 }), { ...backup({ hours: 3 }), manifest: null }])).toEqual([noted])
   })
 
   test('the allowed age itself is allowed', () => {
@@ -468,7 +483,7 @@ describe('schedules', () => {
 })
 
 test('the badge says age, proof and whether all is well', () => {
-  const newest = newestVerified([backup({ hours: 5 })], now)
+  const newest = newestTrustworthy([backup({ hours: 5 })], now)
   expect(badgeOf('backup', { newest, alarms: 0, warnings: 0 }, now)).toEqual({
     schemaVersion: 1,
     label: 'backup',

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
 import { counts, planRetention, type RetentionRules, safetyMs, youngMs } from '../../../src/history/retention.ts'
-import { isFromTheFuture } from '../../../src/history/select.ts'
+import { isFromTheFuture } from '../../../src/history/trust.ts'
 import { day, entry, hour, now } from './histories.ts'
 
 const runs = 100_000

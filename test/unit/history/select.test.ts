@@ -3,10 +3,19 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { isBackupId, makeBackupId, timeOfBackupId } from '../../../src/archive/backup-id.ts'
 import { version } from '../../../src/base/version.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
-import { isFromTheFuture, selectBackup, soleProject, withoutBareTargets } from '../../../src/history/select.ts'
+import {
+  passedOver,
+  selectBackup,
+  selectToVerify,
+  soleProject,
+  withoutBareTargets
+} from '../../../src/history/select.ts'
+import { isFromTheFuture } from '../../../src/history/trust.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
-const manifest = {} as NonNullable<HistoryEntry['manifest']>
+const manifest = { status: 'complete', kind: 'scheduled', parts: [] } as unknown as NonNullable<
+  HistoryEntry['manifest']
+>
 
 function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
   const createdAt = new Date(time)
@@ -16,7 +25,7 @@ function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
     createdAt,
     manifest,
     records: [],
-    verified: 'none',
+    verified: 'restore',
     verifiedAt: null,
     changed: false,
     damaged: false,
@@ -28,18 +37,74 @@ function entry(time: string, rest: Partial<HistoryEntry> = {}): HistoryEntry {
 
 const chosen = (entries: readonly HistoryEntry[], choice: Parameters<typeof selectBackup>[1]) =>
   selectBackup(entries, choice, now)[0]?.createdAt.toISOString()
+const latest = { kind: 'latest' } as const
+const [monday, tuesday, wednesday] = ['2026-11-16', '2026-11-17', '2026-11-18'].map((date) => `${date}T00:00:00Z`) as [
+  string,
+  string,
+  string
+]
 
-test('latest is the newest that can be used, never one of the future while there is another', () => {
-  const entries = [
-    entry('2026-11-20T00:00:00Z'),
-    entry('2026-11-21T00:00:00Z'),
-    entry('2026-11-21T12:00:00Z', { damaged: true }),
-    entry('2026-11-22T00:00:00Z', { manifest: null, unreadable: 'newer' }),
-    entry('2027-01-01T00:00:00Z')
-  ]
-  expect(chosen(entries, { kind: 'latest' })).toBe('2026-11-21T00:00:00.000Z')
-  expect(chosen([entry('2027-01-01T00:00:00Z')], { kind: 'latest' })).toBe('2027-01-01T00:00:00.000Z')
-  expect(() => chosen([], { kind: 'latest' })).toThrow('There is no backup at all')
+test('latest is the newest to rely on, whatever safety copies are newer, and never one of the future while there is another', () => {
+  const safety = entry(wednesday, { manifest: { ...manifest, kind: 'safety' } })
+  expect(chosen([entry(monday), entry(tuesday), safety, entry('2027-01-01T00:00:00Z')], latest)).toBe(
+    '2026-11-17T00:00:00.000Z'
+  )
+  expect(chosen([entry('2027-01-01T00:00:00Z')], latest)).toBe('2027-01-01T00:00:00.000Z')
+  expect(() => chosen([], latest)).toThrow('There is no backup at all')
+  expect(() => chosen([safety], latest)).toThrow('No backup that can be used was found')
+})
+
+const doubts: readonly (readonly [string, Partial<HistoryEntry>])[] = [
+  ['it is anomalous', { manifest: { ...manifest, status: 'anomalous' } }],
+  ['it is partial', { manifest: { ...manifest, status: 'partial' } }],
+  ['it was not verified', { verified: 'none' }],
+  ['its latest verification failed', { damaged: true, verified: 'none' }],
+  ['its manifest was changed after it was written', { changed: true }],
+  ['its file database.dump is not there', { hollow: 'its file database.dump is not there' }],
+  ['a stranger wrote it', { unvouched: 'a stranger wrote it' }],
+  ['it is not signed', { unsigned: 'it is not signed' }],
+  ['it cannot be read (install 9.0.0)', { manifest: null, unreadable: 'install 9.0.0' }]
+]
+
+test.each(doubts)('latest stops at a newer backup of which it holds that %s, and names both', (words, facts) => {
+  const [good, doubted] = [entry(monday), entry(tuesday, facts)]
+  expect(() => chosen([good, doubted], latest)).toThrow(
+    expect.objectContaining({
+      code: 'SB909',
+      message: expect.stringContaining(`${doubted.ref.id}, and it is not one to rely on: ${words}.`),
+      remedy: `Write \`backup: ${good.ref.id}\` for the one to rely on, or \`backup: ${doubted.ref.id}\` for the newest.`
+    })
+  )
+  // An older one is passed by, and a time says itself that an older one is meant.
+  expect(chosen([doubted, entry(wednesday)], latest)).toBe('2026-11-18T00:00:00.000Z')
+  const at = { kind: 'at', time: new Date(wednesday) } as const
+  const copies = selectBackup([good, doubted], at, now)
+  expect(copies).toEqual([good])
+  expect(passedOver([good, doubted], at, copies, now)).toEqual([
+    `Backup ${doubted.ref.id} is newer than ${good.ref.id} and was passed over: ${words}.`
+  ])
+  expect(() => chosen([doubted], latest)).toThrow(
+    `No backup here is one to rely on. Of the newest, ${doubted.ref.id}: ${words}.`
+  )
+})
+
+test('an acknowledged anomaly is relied on, and a backup is as good as its best copy', () => {
+  const anomalous = { manifest: { ...manifest, status: 'anomalous' as const } }
+  expect(chosen([entry(monday), entry(tuesday, { ...anomalous, acknowledged: true })], latest)).toBe(
+    '2026-11-17T00:00:00.000Z'
+  )
+  const hollow = entry(tuesday, { hollow: 'its file database.dump is not there' })
+  const whole = entry(tuesday, { destination: 'release' })
+  expect(selectBackup([hollow, entry(monday), whole], latest, now)).toEqual([whole, hollow])
+  expect(selectBackup([hollow, whole], { kind: 'id', id: whole.ref.id }, now)).toEqual([whole, hollow])
+})
+
+test('what is verified is the newest that the workflow made: proven or not, but no safety copy and none of a stranger', () => {
+  const unproven = entry(tuesday, { verified: 'none', damaged: true })
+  const safety = entry(wednesday, { manifest: { ...manifest, kind: 'safety' } })
+  const planted = entry('2026-11-19T00:00:00Z', { unvouched: 'a stranger wrote it' })
+  expect(selectToVerify([entry(monday), unproven, safety, planted], latest, now)).toEqual([unproven])
+  expect(() => selectToVerify([safety], latest, now)).toThrow('No backup that can be used was found')
 })
 
 test('a time takes the newest at or before it', () => {
@@ -72,7 +137,9 @@ test('what cannot be had is told with what is there', () => {
     `There is no backup made at or before 2026-11-01T00:00:00.000Z. ${newest}`
   )
   const damaged = three.map((one) => ({ ...one, damaged: true }))
-  expect(select({ kind: 'latest' }, damaged)).toThrow(`No backup that can be used was found. ${newest}`)
+  expect(select({ kind: 'latest' }, damaged)).toThrow(
+    'No backup here is one to rely on. Of the newest, 20261121T000000Z-aaaaaaaa: its latest verification failed.'
+  )
   expect(select({ kind: 'latest' }, [])).toThrow('No backup that can be used was found. There is no backup at all.')
 })
 

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatDuration, plural } from '../../../text/format.ts'
 import { daysOf, describe, momentsOf } from '../activity.ts'
 import type { DashboardBackup, DashboardData, DashboardProject } from '../data.ts'
-import { type Health, healthOf, healthOrder, newestReal, verdictOf } from '../health.ts'
+import { type Health, healthOf, healthOrder, newestGood, newestReal, verdictOf } from '../health.ts'
 import { recoveryTimes } from '../series.ts'
 import { healthBadge, proofBadge } from './badges.ts'
 import { type Child, h, nothing, prose, sign } from './dom.ts'
@@ -68,6 +68,7 @@ function card(
 ): HTMLElement {
   const { now } = scene
   const newest = newestReal(backups)
+  const good = newestGood(backups)
   const recovery = backups.flatMap(recoveryTimes)[0]?.value
   const next = project.nextRuns?.find((run) => Date.parse(run) > now.getTime())
   const id = `project-${project.label}`
@@ -116,16 +117,16 @@ function card(
         backups.length === 1 ? 'Its backup' : `All ${plural(backups.length, 'backup')}`,
         h('span', { class: 'sr' }, ` of ${project.label}`)
       ),
-      newest === undefined
+      good === undefined
         ? undefined
         : h(
             'button',
             {
               type: 'button',
               class: 'link',
-              click: () => scene.go({ open: `${newest.project}/${newest.id}` })
+              click: () => scene.go({ open: `${good.project}/${good.id}` })
             },
-            'Restore the newest',
+            good.id === newest?.id ? 'Restore the newest' : 'Restore the last good one',
             h('span', { class: 'sr' }, ` of ${project.label}`)
           )
     )

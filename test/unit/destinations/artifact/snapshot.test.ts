@@ -17,7 +17,9 @@ function artifact(id: number, createdAt: number): Artifact {
     expiresAt: new Date(createdAt + 90 * day),
     sha256: undefined,
     runId: id % 7,
-    foreign: false
+    foreign: false,
+    branch: 'main',
+    ofNobody: false
   }
 }
 

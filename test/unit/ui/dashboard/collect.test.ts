@@ -95,7 +95,7 @@ describe('what the dashboard shows', () => {
     const data = collect([{ entries: [newer, changed] }])
     expect(data.backups.map((backup) => backup.status)).toEqual(['unreadable', 'unreadable'])
     expect(data.backups[0]?.note).toContain('install 9.0.0')
-    expect(data.backups[1]?.note).toContain('not as it was written')
+    expect(data.backups[1]?.note).toContain('changed after it was written')
   })
 
   test('a place that could not be listed is named', () => {
@@ -161,7 +161,7 @@ describe('health', () => {
     ['no verified backup', { facts: { verification: unproven }, records: [] }, 'bad'],
     ['anomalous, not acknowledged, alone', { facts: { status: 'anomalous' } }, 'bad'],
     ['anomalous, acknowledged', { facts: { status: 'anomalous' }, acknowledged: true }, 'good'],
-    ['partial', { facts: { status: 'partial' } }, 'attention']
+    ['partial', { facts: { status: 'partial' } }, 'bad']
   ])('%s', (_, more, state) => {
     expect(health(collect([{ entries: [sample(hour, 1, more)] }], sampleWorkflows)).state).toBe(state)
   })
