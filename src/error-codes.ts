@@ -200,6 +200,19 @@ const catalogue = {
     cause: 'The server asks for one.',
     remedy: 'Put the password into the connection string, or into the secret that it comes from.'
   },
+  SB125: {
+    title: 'The pooler shuts the project out',
+    cause:
+      'Supabase has banned the project from its pooler, for example because a quota was passed or it was reported.',
+    remedy: 'Look at the project and its notices in the dashboard, and ask the support of Supabase.'
+  },
+  SB126: {
+    title: 'The pooler failed',
+    cause:
+      'The pooler in front of the database answered with an error of its own: it lost its connection, or did not reach the database. Such errors pass; this one did not pass in time.',
+    remedy:
+      'Run again in some minutes, with a larger `retries` where it comes often. status.supabase.com tells of outages; the direct connection, where this machine has IPv6, goes past the pooler.'
+  },
   // SB2xx: dumping
   SB201: {
     title: 'The dump failed',

@@ -4,18 +4,13 @@ import { isSupabaseHost } from '../../base/supabase-host.ts'
 import type { ErrorCode } from '../../error-codes.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { ConnectionTarget } from './connection.ts'
+import { type ConnectionRule, poolerRule } from './pooler-errors.ts'
 import { type ServerError, serverErrorOf } from './server-error.ts'
 
-type Place = Pick<ConnectionTarget, 'host' | 'port' | 'user' | 'database'>
-
-interface Rule {
-  readonly code: ErrorCode
-  readonly says: string
-  readonly mayPass?: boolean
-}
+type Place = Pick<ConnectionTarget, 'host' | 'port' | 'user' | 'database'> & Partial<Pick<ConnectionTarget, 'password'>>
 
 /** SQLSTATEs with one meaning while connecting. Source: PostgreSQL, appendix A. */
-const bySqlState: Readonly<Record<string, Rule>> = {
+const bySqlState: Readonly<Record<string, ConnectionRule>> = {
   '28P01': { code: 'SB104', says: 'refused the password' },
   '3D000': { code: 'SB117', says: 'has no such database' },
   '53300': { code: 'SB115', says: 'has no connection left', mayPass: true },
@@ -27,32 +22,27 @@ const bySqlState: Readonly<Record<string, Rule>> = {
 }
 
 /**
- * What servers and poolers write while connecting, the first that fits. Supavisor gives most of its errors the SQLSTATE XX000, so the
- * text decides; where both speak, a wrong password must win, for it must not be repeated. Source: supabase/supavisor, lib/supavisor/errors.
+ * What servers and poolers write while connecting, the first that fits, where it is none of Supavisor's coded errors: PostgreSQL, PgBouncer, and Supavisor
+ * before it had codes. Where text and SQLSTATE speak, a wrong password must win, for it must not be repeated.
  */
-const byMessage: readonly (readonly [RegExp, Rule])[] = [
+const byMessage: readonly (readonly [RegExp, ConnectionRule])[] = [
+  [/too many authentication failures/i, { code: 'SB114', says: 'blocks this address after too many wrong passwords' }],
+  [/Wrong password|(?:password|SASL) authentication failed/i, { code: 'SB104', says: 'refused the password' }],
+  [/Tenant or user not found/i, { code: 'SB105', says: 'does not know the project or the user' }],
+  [/not in tenant allow_list/i, { code: 'SB106', says: 'does not take connections from this address' }],
+  [/SSL connection is required|connection is insecure|no encryption$/i, { code: 'SB107', says: 'demands TLS' }],
+  [/no tenant identifier|Invalid format for user/i, { code: 'SB111', says: 'finds no project in the user name' }],
   [
-    /ECIRCUITBREAKER|too many authentication failures/i,
-    { code: 'SB114', says: 'blocks this address after too many wrong passwords' }
-  ],
-  [/EWRONGPASSWORD|Wrong password|password authentication failed/i, { code: 'SB104', says: 'refused the password' }],
-  [
-    /ENOTFOUND|Tenant or user not found|tenant\/user \S+ not found/i,
-    { code: 'SB105', says: 'does not know the project or the user' }
-  ],
-  [/EADDRNOTALLOWED|not in tenant allow_list/i, { code: 'SB106', says: 'does not take connections from this address' }],
-  [
-    /ESSLREQUIRED|SSL connection is required|connection is insecure|no encryption$/i,
-    { code: 'SB107', says: 'demands TLS' }
-  ],
-  [/no tenant identifier/i, { code: 'SB111', says: 'finds no project in the user name' }],
-  [
-    /EMAXCONN|max clients reached|too many (?:clients|connections)|remaining connection slots/i,
+    /max clients reached|too many (?:clients|connections)|remaining connection slots|no more connections allowed/i,
     { code: 'SB115', says: 'has no connection left', mayPass: true }
   ],
   [/unable to check ?out connection/i, { code: 'SB115', says: 'has no connection left in its pool', mayPass: true }],
+  [
+    /cannot connect to server|server_login_retry|query_wait_timeout|server conn crashed|server login failed: connect/i,
+    { code: 'SB126', says: 'has a pooler that does not reach it for now', mayPass: true }
+  ],
   [/prepared statement ".*" already exists/i, { code: 'SB110', says: 'is a pooler in transaction mode' }],
-  [/role ".*" does not exist/i, { code: 'SB118', says: 'has no such role' }],
+  [/role ".*" does not exist|no such user/i, { code: 'SB118', says: 'has no such role' }],
   [/role ".*" is not permitted to log in/i, { code: 'SB119', says: 'does not let this role log in' }],
   [/database ".*" does not exist/i, { code: 'SB117', says: 'has no such database' }],
   [/no pg_hba\.conf entry|pg_hba\.conf rejects/i, { code: 'SB119', says: 'does not let this user in from here' }],
@@ -63,7 +53,7 @@ const byMessage: readonly (readonly [RegExp, Rule])[] = [
 ]
 
 /** Errors of certificates by Node's codes (those of OpenSSL). */
-const byCertificate: Readonly<Record<string, Rule>> = {
+const byCertificate: Readonly<Record<string, ConnectionRule>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: { code: 'SB109', says: 'shows a self-signed certificate' },
   SELF_SIGNED_CERT_IN_CHAIN: { code: 'SB109', says: 'shows a certificate of an unknown authority' },
   UNABLE_TO_GET_ISSUER_CERT: { code: 'SB109', says: 'shows a certificate of an unknown authority' },
@@ -80,7 +70,7 @@ const byCertificate: Readonly<Record<string, Rule>> = {
 }
 
 /** Errors of sockets and name servers by errno. */
-const byErrno: Readonly<Record<string, Rule>> = {
+const byErrno: Readonly<Record<string, ConnectionRule>> = {
   ECONNREFUSED: { code: 'SB101', says: 'refuses the connection: nothing listens there', mayPass: true },
   ETIMEDOUT: { code: 'SB101', says: 'does not answer', mayPass: true },
   EHOSTUNREACH: { code: 'SB101', says: 'cannot be reached from this machine', mayPass: true },
@@ -106,7 +96,7 @@ export function connectionError(place: Place, thrown: unknown): UserError {
     return new UserError(rule.code, `${where} ${rule.says}: ${server.message}`, {
       cause: server,
       mayPass: rule.mayPass === true,
-      ...remedyFor(rule.code, place)
+      ...(rule.remedy === undefined ? remedyFor(rule.code, place) : { remedy: rule.remedy })
     })
   }
   const error = asError(thrown)
@@ -129,12 +119,17 @@ export function connectionError(place: Place, thrown: unknown): UserError {
     return new UserError('SB120', `${where} ended the connection.`, { cause: error, mayPass: true })
   }
   if (/^SASL|password must be a/i.test(error.message)) {
-    return new UserError('SB104', `${where} could not be logged in to: ${error.message}`, { cause: error })
+    return new UserError('SB104', `${where} could not be logged in to: ${error.message}`, {
+      cause: error,
+      ...remedyFor('SB104', place)
+    })
   }
   return new UserError('SB121', `${where} could not be connected to: ${error.message}`, { cause: error })
 }
 
-function ruleOfServer(error: ServerError): Rule {
+function ruleOfServer(error: ServerError): ConnectionRule {
+  const pooler = poolerRule(error.message)
+  if (pooler !== undefined) return pooler
   const text = byMessage.find(([pattern]) => pattern.test(error.message))?.[1]
   const state = bySqlState[error.sqlState]
   if (text?.code === 'SB104' || text?.code === 'SB114') return text
@@ -151,7 +146,18 @@ function remedyFor(code: ErrorCode, place: Place): { readonly remedy?: string } 
   if (code === 'SB119' && place.host.startsWith('/')) {
     return { remedy: 'Allow the user to connect over the socket, and let the user of this job use it.' }
   }
+  if (code === 'SB104' && isPlaceholder(place.password ?? '')) {
+    return {
+      remedy:
+        'The password in the connection string stands in brackets or quotes, as in a template: write the password itself there, without them.'
+    }
+  }
   return {}
+}
+
+/** `[YOUR-PASSWORD]`, `[secret]`, `"secret"`, `<secret>`: what belongs to the dashboard's template is kept. */
+function isPlaceholder(password: string): boolean {
+  return /^(?:\[.*\]|<.*>|".*"|'.*')$/s.test(password)
 }
 
 /** The error for a host that has only IPv6 addresses, none of which can be reached from here. */

@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCodes } from '../../error-codes.ts'
 import { UserError } from '../../errors.ts'
+import { poolerRule } from './pooler-errors.ts'
 
 /** Most characters of a server's message that are kept; what it quotes may be as long as a value. */
 const longestMessage = 2000
@@ -76,15 +77,20 @@ export function statementError(error: ServerError): UserError {
   return new UserError(code, `The database answered: ${error.message}${about} [${error.sqlState}]`, {
     cause: error,
     remedy,
-    mayPass: passing.has(error.sqlState) || error.sqlState.startsWith('08')
+    mayPass: passing.has(error.sqlState) || error.sqlState.startsWith('08') || isLostByPooler(error)
   })
 }
 
 function codeOfStatement(error: ServerError): ErrorCode {
   if (error.sqlState === '42501') return 'SB122'
-  if (/^57P0[125]$/.test(error.sqlState) || error.sqlState.startsWith('08')) return 'SB120'
+  if (/^57P0[125]$/.test(error.sqlState) || error.sqlState.startsWith('08') || isLostByPooler(error)) return 'SB120'
   if (error.sqlState === '42P05') return 'SB110'
   return 'SB123'
+}
+
+/** Whether the pooler in between lost the server: it gives its own errors the SQLSTATE of PostgreSQL's internal ones. */
+function isLostByPooler(error: ServerError): boolean {
+  return error.sqlState === 'XX000' && poolerRule(error.message)?.mayPass === true
 }
 
 /** What to grant, where the message says what it is about: `permission denied for table notes`. */

@@ -1,3 +1,4 @@
+import { poolerRule } from '../../../clients/postgres/pooler-errors.ts'
 import type { ChildExit } from '../../../clients/process/child-process.ts'
 import type { ErrorCode } from '../../../error-codes.ts'
 import { UserError } from '../../../errors.ts'
@@ -85,6 +86,12 @@ export function dumpError(exit: Pick<ChildExit, 'code' | 'signal'>, stderr: stri
     return new UserError('SB208', `pg_dump was killed (${signal})${signal === 'SIGKILL' ? ': likely memory' : ''}.`)
   }
   const words = relevant(stderr)
+  const pooler = poolerRule(words)
+  if (pooler !== undefined)
+    return new UserError(pooler.code, `The server ${pooler.says}: ${words}`, {
+      mayPass: pooler.mayPass === true,
+      ...(pooler.remedy === undefined ? {} : { remedy: pooler.remedy })
+    })
   const rule = rules.find(({ pattern }) => pattern.test(words))
   if (rule === undefined)
     return new UserError('SB201', `pg_dump ended with exit code ${exit.code}: ${words || 'it said nothing'}`)

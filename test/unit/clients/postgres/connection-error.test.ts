@@ -42,6 +42,39 @@ describe('what servers and poolers say while connecting', () => {
     ['28000', 'no pg_hba.conf entry for host "1.2.3.4", user "x", database "y", no encryption', 'SB107', false],
     ['28000', 'no pg_hba.conf entry for host "1.2.3.4", user "x", database "y", SSL encryption', 'SB119', false],
     ['42501', 'permission denied for database "y"', 'SB119', false],
+    ['XX000', '(EDBHANDLEREXITED) connection to database closed', 'SB126', true],
+    ['XX000', '(EPOOLTERMINATING) pool is terminating', 'SB126', true],
+    ['XX000', '(ESUBSCRIBERETRIES) failed to subscribe to the pool', 'SB126', true],
+    ['XX000', '(EPROXY) proxy connection failed', 'SB126', true],
+    ['XX000', '(EAUTHQUERY) authentication query failed: connection to database not available', 'SB126', true],
+    ['XX000', '(EAUTHSECRETS) failed to retrieve secrets', 'SB126', true],
+    ['08P01', '(EAUTHTIMEOUT) authentication timed out', 'SB126', true],
+    ['XX000', '(EANYTHINGNEW) that nobody has seen yet', 'SB126', true],
+    ['XX000', '(ECHECKOUTRETRIES) failed to check out a connection after 3 retries', 'SB115', true],
+    ['XX000', '(ECHECKOUTFAILED) checkout failed', 'SB115', true],
+    ['XX000', '(EPOOLCHECKOUT) pool checkout failed', 'SB115', true],
+    ['XX000', '(EMAXPOOLSREACHED) max pools reached', 'SB115', true],
+    ['XX000', '(EMAXCONNSESSION) max clients are limited to pool_size: 15', 'SB115', true],
+    [
+      'XX000',
+      '(ECIRCUITBREAKER) failed to retrieve database credentials after multiple attempts, new connections are temporarily blocked',
+      'SB126',
+      true
+    ],
+    [
+      'XX000',
+      '(ECIRCUITBREAKER) too many failed attempts to connect to the database, new connections are temporarily blocked',
+      'SB126',
+      true
+    ],
+    ['XX000', '(EAUTHQUERY) user not found in the database', 'SB118', false],
+    ['XX000', '(EBANNED) tenant is banned: quota', 'SB125', false],
+    ['08P01', '(EINVALIDUSERINFO) Authentication error, reason: "Invalid format for user or db_name"', 'SB111', false],
+    ['XX000', 'Authentication error, reason: "Invalid format for user or db_name"', 'SB111', false],
+    ['28P01', '(EWRONGPASSWORD) password authentication failed for user "postgres"', 'SB104', false],
+    ['08P01', 'SASL authentication failed', 'SB104', false],
+    ['08P01', 'no such user: postgres', 'SB118', false],
+    ['08P01', 'pgbouncer cannot connect to server', 'SB126', true],
     ['XX000', 'something new', 'SB119', false]
   ] as const)('%s %s', (code, message, expected, mayPass) => {
     const error = connectionError(place, Object.assign(new Error(message), { severity: 'FATAL', code }))
@@ -67,6 +100,18 @@ describe('what servers and poolers say while connecting', () => {
     expect(connectionError(place, Object.assign(new Error('x'), { code }))).toMatchObject({ code: expected, mayPass })
   })
 
+  test.each([['[Secret-1]'], ['"secret"'], ['<secret>']])(
+    'a wrong password that still wears its template, %s',
+    (password) => {
+      const refused = Object.assign(new Error('password authentication failed for user "postgres"'), {
+        severity: 'FATAL',
+        code: '28P01'
+      })
+      expect(connectionError({ ...place, password }, refused).remedy).toContain('brackets or quotes')
+      expect(connectionError({ ...place, password: 'secret]' }, refused).remedy).not.toContain('brackets')
+    }
+  )
+
   test('a refused connection to Supabase hints at pauses and bans', () => {
     expect(connectionError(place, Object.assign(new Error('x'), { code: 'ECONNREFUSED' })).remedy).toContain('paused')
   })
@@ -78,6 +123,8 @@ describe('what the server says of a statement', () => {
     ['42501', 'permission denied for table notes', 'SB122', /Grant SELECT on the table/],
     ['42501', 'query would be affected by row-level security policy for table "notes"', 'SB122', /BYPASSRLS/],
     ['57P01', 'terminating connection due to administrator command', 'SB120', /Run again/],
+    ['XX000', '(EDBHANDLEREXITED) connection to database closed', 'SB120', /Run again/],
+    ['P0001', '(EMADE) what a function raises', 'SB123', /quoted/],
     ['42601', 'syntax error', 'SB123', /quoted/]
   ] as const)('%s %s', (code, message, expected, remedy) => {
     const error = statementError(new ServerError({ code, message }))
