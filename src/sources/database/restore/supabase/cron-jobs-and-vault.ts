@@ -1,11 +1,14 @@
-import { z } from 'zod'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { asError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../../catalog/quote.ts'
 import type { RowsPlan } from '../plan/types.ts'
-import { tellJobsBeyond, tellSecretsBeyond } from '../replace/report-extra-objects.ts'
+import { tellJobsBeyond } from '../replace/report-extra-objects.ts'
+import { tellChangedIds } from './vault-ids.ts'
+import { bringSecrets, parseVault } from './vault-secrets.ts'
+
+export { hasVault } from './vault-secrets.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'
 
@@ -87,62 +90,10 @@ export async function scheduleJobs(connection: Connection, user: string, beyond 
   return findings
 }
 
-/** What `vault.json` of a backup must be. */
-const vaultSchema = z.object({
-  secrets: z.array(
-    z.object({
-      id: z.string(),
-      name: z.string().nullable(),
-      description: z.string().nullable(),
-      value: z.string().nullable()
-    })
-  )
-})
-
-/**
- * Makes the secrets of Vault again that the target does not have. No value gets into a finding. With `beyond` those are listed, too, that the target alone
- * has.
- */
+/** Makes the secrets of Vault again that the target does not have, and tells what refers to them by ids that they have no more. */
 export async function restoreSecrets(connection: Connection, json: string, beyond = false): Promise<Finding[]> {
-  const { secrets } = vaultSchema.parse(JSON.parse(json))
-  const findings: Finding[] = beyond ? await tellSecretsBeyond(connection, secrets) : []
-  for (const secret of secrets) {
-    const subject = `Vault secret ${secret.name ?? secret.id}`
-    const error = await attempt(connection, async () => {
-      const [there] =
-        secret.name === null ? [] : await connection.query('select 1 from vault.secrets where name = $1', [secret.name])
-      if (there !== undefined) {
-        findings.push({ kind: 'note', subject, detail: 'the target has a secret of this name: it was left as it is' })
-        return
-      }
-      if (secret.value === null) {
-        findings.push({ kind: 'todo', subject, detail: 'the backup could not read it: set it again' })
-        return
-      }
-      await connection.query('select vault.create_secret($1, $2, $3)', [
-        secret.value,
-        secret.name,
-        secret.description ?? ''
-      ])
-    })
-    // The server's message may quote a value.
-    if (error !== null)
-      findings.push({
-        kind: 'todo',
-        subject,
-        detail: `the target refused it [${sqlStateOf(error) ?? ''}]: set it again`
-      })
-  }
-  return findings
-}
-
-/** Whether the target has a Vault of the platform that secrets can be given to. */
-export async function hasVault(connection: Connection): Promise<boolean> {
-  const [row] = await connection.query<{
-    there: boolean
-  }>(`select exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where n.nspname = 'vault' and p.proname = 'create_secret' and has_function_privilege(p.oid, 'EXECUTE')) as there`)
-  return row?.there === true
+  const { changed, findings } = await bringSecrets(connection, parseVault(json), beyond)
+  return [...findings, ...(await tellChangedIds(connection, changed))]
 }
 
 async function attempt(connection: Connection, work: () => Promise<void>): Promise<unknown> {
