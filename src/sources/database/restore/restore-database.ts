@@ -36,6 +36,7 @@ import type { RestoreMode, RestorePlan } from './plan/types.ts'
 import { assertNothingLost, describeDropped } from './replace/describe-drops.ts'
 import { dumpDefinitions, planReplacing, type Replaced } from './replace/replaced.ts'
 import { goesWith } from './replace/report-lost-objects.ts'
+import { foretellPlatform } from './supabase/foretell-platform.ts'
 import { readKnownObjects } from './target/catalog-index.ts'
 import { assertColumns } from './target/column-mismatches.ts'
 import { readExpressions } from './target/expressions.ts'
@@ -314,6 +315,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           findings: [
             ...plan.findings,
             ...members.findings,
+            ...(await foretellPlatform(connection, facts, target, plan)),
             ...(await foretellKeyless(
               connection,
               plan.rows.filter(

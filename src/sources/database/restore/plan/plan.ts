@@ -1,6 +1,7 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
 import type { Finding } from '../../../source.ts'
 import { readable } from '../../catalog/quote.ts'
+import { leftAlone } from '../../members/member-parts.ts'
 import { anew, describeEntry, orReplace } from '../../pg-archive/entry-sql.ts'
 import { leaveOutExtensions } from '../../pg-archive/skip-entries.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
@@ -18,9 +19,13 @@ export function planRestore(options: PlanOptions): RestorePlan {
   const { mode, toc, facts, chosen, target } = options
   const findings: Finding[] = []
   const obstacles: Obstacle[] = []
-  const platform = new Set(
-    [...target.schemas.values()].filter((schema) => schema.platform).map((schema) => schema.name)
-  )
+  const platform = new Set([
+    ...[...target.schemas.values()].filter((schema) => schema.platform).map((schema) => schema.name),
+    // Their tables are written by their own functions alone, also where this restore creates the extension.
+    ...facts.tables.flatMap(({ schema, extension }) =>
+      extension !== undefined && leftAlone.includes(extension) ? [schema] : []
+    )
+  ])
   const definitions = (mode === 'empty' || mode === 'replace') && facts.selection.type !== 'data'
 
   const missing = new Set(

@@ -43,10 +43,22 @@ export async function scheduleJobs(connection: Connection, user: string, beyond 
   )
   const findings: Finding[] = beyond ? await tellJobsBeyond(connection, stage) : []
   await connection.query(`drop table ${stage}`)
+  const [cron] = await connection.query<{ there: boolean }>(
+    `select to_regclass('cron.job') is not null and exists (select from pg_proc p where p.pronamespace = to_regnamespace('cron') and p.proname = 'schedule') as there`
+  )
   for (const job of jobs) {
     const title = job.name ?? job.command.slice(0, 60)
     const schedule = `select cron.schedule(${[...(job.name === null ? [] : [job.name]), job.schedule, job.command].map(quoteLiteral).join(', ')})`
     const subject = `cron job ${title}`
+    if (cron?.there !== true) {
+      findings.push({
+        kind: 'todo',
+        subject,
+        detail: `the target has no pg_cron: create the extension, then schedule it${job.user === user ? '' : ` as ${job.user}`}`,
+        remedy: `${schedule};`
+      })
+      continue
+    }
     if (job.user !== user) {
       findings.push({
         kind: 'todo',
