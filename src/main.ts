@@ -192,7 +192,6 @@ async function report(
     const summary = renderSummary(result, {
       serverUrl: environment.serverUrl,
       repository: environment.repository,
-      workflow: environment.workflowFile,
       action: environment.action,
       now: systemClock.now()
     })

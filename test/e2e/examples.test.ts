@@ -138,7 +138,7 @@ describe('the examples through the bundle', () => {
     expect(ended(done)).toEqual(green)
     expect(done.outputs['verified']).toBe('restore')
     expect(done.summary).toMatch(
-      /^## 🔑 <code>127-0-0-1-postgres[-0-9a-f]*<\/code> is backed up, and proven by restoring it; nobody has shown a key for it yet$/m
+      /^## ✅ <code>127-0-0-1-postgres[-0-9a-f]*<\/code> is backed up, and proven by restoring it$/m
     )
   })
 

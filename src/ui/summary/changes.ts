@@ -1,26 +1,36 @@
 import type { BackupRow, Result } from '../../result.ts'
-import { formatAge, formatBytes, formatCount } from '../../text/format.ts'
-import { list, prose, section } from './markup.ts'
+import { formatAge, formatBytes, formatCount, plural } from '../../text/format.ts'
+import { details, joined, list, prose, section } from './markup.ts'
 
-/** What is other than in the backup before: numbers, and the shape of the database. */
+/** Changes that a good run shows in its one line. */
+const shownInLine = 5
+
+/** What is other than in the backup before: numbers, and the shape of the database. A good run says it in one line. */
 export function changes(result: Result): string {
-  return section(
-    'What changed since the backup before',
-    numbers(result),
-    list(
-      (result.changes ?? []).map((change) => prose(change, 200)),
-      60
-    )
-  )
+  const found = (result.changes ?? []).map((change) => prose(change, 200))
+  if (result.command !== 'backup' || result.status !== 'complete')
+    return section('What changed since the backup before', numbers(result), list(found, 60))
+  if (found.length === 0) return ''
+  const rest = found.slice(shownInLine)
+  return joined([
+    `**Changed:** ${found.slice(0, shownInLine).join(' · ')}`,
+    details(plural(rest.length, 'more change'), list(rest, 60))
+  ])
 }
 
-function numbers(result: Result): string {
+/** This backup as the history lists it, and the newest one before it of the same kind. */
+export function backupBefore(result: Result): { own?: BackupRow | undefined; before?: BackupRow | undefined } {
   const own = result.backups.find((row) => row.id === result.backup?.id)
-  if (result.command !== 'backup' || own === undefined) return ''
+  if (own === undefined) return {}
   const before = result.backups
     .filter((row) => row.createdAt < own.createdAt && isAlike(row, own))
     .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0]
-  if (before === undefined) return ''
+  return { own, before }
+}
+
+function numbers(result: Result): string {
+  const { own, before } = backupBefore(result)
+  if (result.command !== 'backup' || own === undefined || before === undefined) return ''
   const gap = Date.parse(own.createdAt) - Date.parse(before.createdAt)
   const rows = [
     ['Rows', change(before.rows, own.rows, formatCount)],

@@ -27,8 +27,7 @@ export function coverage(result: Result): string {
       ...(explained ? [prose(part.reason ?? '', 300)] : [])
     ])
   )
+  if (result.command === 'backup') return parts
   // Of a backup that was made before, what it holds is no news.
-  return result.command === 'backup' || result.command === 'verify'
-    ? section('What is in it', parts)
-    : details('What is in the backup', parts)
+  return result.command === 'verify' ? section('What is in it', parts) : details('What is in the backup', parts)
 }

@@ -37,9 +37,9 @@ export function history(result: Result, place: SummaryPlace): string {
   const measures = { largest: largestOf(rows), several }
   const more = leftOut(backups.length, mostShown)
   const words = intro(rows, backups, place)
-  if (folded.has(result.command))
+  if (folded.has(result.command) || (result.command === 'backup' && result.status !== 'failed'))
     return details(
-      `History: ${words.replace(/\.$/, '')}`,
+      `History: ${words.replace(/\.$/, '')}${several ? '' : rowsFromTo(backups)}`,
       several ? '' : trend(backups),
       rowsTable([...head, ...tail], measures, result, place),
       more
@@ -77,6 +77,17 @@ function filterSentence(result: Result): string {
   const { filter } = result
   if (filter === undefined) return ''
   return ` Shown are those with ${filter.conditions.map((one) => inert(one, 250)).join(', ')}, of ${plural(filter.of, 'backup')} in all.`
+}
+
+/** `, 62 357 → 65 148 rows`: from the oldest to the newest that is counted. */
+function rowsFromTo(backups: readonly Backup[]): string {
+  const counted = backups
+    .map(({ row }) => row)
+    .filter((row) => row.kind !== 'safety' && row.future !== true && row.rows !== null)
+    .toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
+  const [first, last] = [counted[0]?.rows, counted.at(-1)?.rows]
+  if (counted.length < 2 || typeof first !== 'number' || typeof last !== 'number') return ''
+  return `, ${formatCount(first)} → ${plural(last, 'row')}`
 }
 
 /** Size and rows of the latest good backups as they grew, oldest first, where there are enough to see anything. */

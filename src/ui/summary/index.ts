@@ -5,7 +5,9 @@ import { cost } from './cost.ts'
 import { coverage } from './coverage.ts'
 import { dashboard } from './dashboard.ts'
 import { history } from './history.ts'
+import { details } from './markup.ts'
 import { nextSteps } from './next-steps.ts'
+import { overview } from './overview.ts'
 import type { SummaryPlace } from './place.ts'
 import { places } from './places.ts'
 import { plan } from './plan.ts'
@@ -26,7 +28,39 @@ export const largestSummaryBytes = 900_000
  * it has nothing to say. All text from outside is made inert in the blocks; never longer than the runner takes.
  */
 export function renderSummary(result: Result, place: SummaryPlace): string {
-  const blocks = [
+  const blocks = (result.command === 'backup' ? backupBlocks(result, place) : otherBlocks(result, place)).filter(
+    (block) => block !== ''
+  )
+  let text = `${blocks.join('\n\n')}\n`
+  // The last resort: whole blocks are dropped from the end, so that no markup is cut in the middle.
+  while (Buffer.byteLength(text) > largestSummaryBytes && blocks.length > 1) {
+    blocks.pop()
+    text = `${blocks.join('\n\n')}\n\nThis summary was longer than GitHub takes; the file in the output <code>result</code> has all of it.\n`
+  }
+  return text
+}
+
+/** One screen: the verdict, what is new, what needs somebody; the rest is folded, bringing something back first. */
+function backupBlocks(result: Result, place: SummaryPlace): string[] {
+  return [
+    headline(result),
+    failure(result, place),
+    overview(result, place),
+    changes(result),
+    warnings(result),
+    nextSteps(result, place),
+    history(result, place),
+    proof(result),
+    contents(result, place),
+    retention(result),
+    dashboard(result, place),
+    cost(result),
+    about(result, place)
+  ]
+}
+
+function otherBlocks(result: Result, place: SummaryPlace): string[] {
+  return [
     headline(result),
     failure(result, place),
     facts(result, place),
@@ -37,19 +71,15 @@ export function renderSummary(result: Result, place: SummaryPlace): string {
     coverage(result),
     changes(result),
     proof(result),
-    places(result, place),
     retention(result),
     history(result, place),
     dashboard(result, place),
-    cost(result),
     nextSteps(result, place),
-    about(result)
-  ].filter((block) => block !== '')
-  let text = `${blocks.join('\n\n')}\n`
-  // The last resort: whole blocks are dropped from the end, so that no markup is cut in the middle.
-  while (Buffer.byteLength(text) > largestSummaryBytes && blocks.length > 1) {
-    blocks.pop()
-    text = `${blocks.join('\n\n')}\n\nThis summary was longer than GitHub takes; the file in the output <code>result</code> has all of it.\n`
-  }
-  return text
+    about(result, place)
+  ]
+}
+
+/** What is in a backup, part by part, and where it lies. */
+function contents(result: Result, place: SummaryPlace): string {
+  return details('What is in it, and where it lies', coverage(result), places(result, place))
 }

@@ -1,7 +1,7 @@
 import type { Result } from '../../result.ts'
 import { inert } from '../../text/escape.ts'
 import { codeBlock, details, fromSecret, joined, link, section } from './markup.ts'
-import type { SummaryPlace } from './place.ts'
+import { guideUrl, type SummaryPlace } from './place.ts'
 
 /** What to do with what the run left: bring the backup back, or use the downloaded files. */
 export function nextSteps(result: Result, place: SummaryPlace): string {
@@ -12,14 +12,12 @@ function howToRestore(result: Result, place: SummaryPlace): string {
   const { backup } = result
   const stored = result.destinations.find((one) => one.stored)
   if (result.command !== 'backup' || backup === undefined || stored === undefined) return ''
-  const form = formUrl(place)
-  const start =
-    form === null
-      ? 'Start a manual run of your restore workflow'
-      : `Start a manual run of ${link('this workflow', form, place)} or of your restore workflow`
+  const form = restoreFormUrl(place)
+  const guide = guideUrl(place, 'docs/worst-day.md')
   return details(
-    'How to restore this backup',
-    `${start} with these inputs of the action; it shows the plan first and changes nothing:`,
+    'Bring something back: one table, or everything',
+    `Run ${form === null ? 'your restore form' : link('your restore form', form, place)} (Actions, Restore, Run workflow): it shows the plan first and changes nothing.${guide === null ? '' : ` ${link('The worst day, step by step', guide, place)}.`}`,
+    'Or start the action with these inputs:',
     codeBlock(
       'yaml',
       [
@@ -49,8 +47,8 @@ function downloaded(result: Result): string {
   )
 }
 
-function formUrl(place: SummaryPlace): string | null {
-  if (place.repository === undefined || place.workflow === undefined) return null
-  if (!/^[\w.-]+\/[\w.-]+$/.test(place.repository) || !/^[\w.-]+\.ya?ml$/.test(place.workflow)) return null
-  return `${place.serverUrl}/${place.repository}/actions/workflows/${place.workflow}`
+/** The form that the quick start installs. */
+function restoreFormUrl(place: SummaryPlace): string | null {
+  if (place.repository === undefined || !/^[\w.-]+\/[\w.-]+$/.test(place.repository)) return null
+  return `${place.serverUrl}/${place.repository}/actions/workflows/restore.yml`
 }

@@ -23,25 +23,26 @@ export function proof(result: Result): string {
   const findings = result.findings ?? []
   if (verification === undefined || (verification.level === 'none' && findings.length === 0)) return ''
   const { tables, notProven } = verification
-  return section(
-    'How far it is proven',
-    joined([
-      verification.level === 'none'
-        ? ''
-        : `**${capital(levelSentences[verification.level])}**${timeWords(verification)}.${tableWords(tables)}`,
-      reasons(notProven),
-      details(
-        `${plural(findings.length, 'finding')}, by object`,
-        table(
-          ['', 'Object', 'What'],
-          findings
-            .slice(0, mostFindings)
-            .map((finding) => [findingWords[finding.kind], inertCode(finding.subject, 120), prose(finding.detail, 300)])
-        ),
-        leftOut(findings.length, mostFindings)
-      )
-    ])
-  )
+  const body = joined([
+    verification.level === 'none'
+      ? ''
+      : `**${capital(levelSentences[verification.level])}**${timeWords(verification)}.${tableWords(tables)}`,
+    reasons(notProven),
+    details(
+      `${plural(findings.length, 'finding')}, by object`,
+      table(
+        ['', 'Object', 'What'],
+        findings
+          .slice(0, mostFindings)
+          .map((finding) => [findingWords[finding.kind], inertCode(finding.subject, 120), prose(finding.detail, 300)])
+      ),
+      leftOut(findings.length, mostFindings)
+    )
+  ])
+  if (result.command !== 'backup' || findings.some(({ kind }) => kind === 'difference'))
+    return section('How far it is proven', body)
+  const notes = findings.length === 0 ? '' : `, and what was left out (${plural(findings.length, 'note')})`
+  return details(`How far it is proven${notes}`, body)
 }
 
 function timeWords(verification: NonNullable<Result['verification']>): string {

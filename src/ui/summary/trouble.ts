@@ -3,9 +3,9 @@ import type { Result } from '../../result.ts'
 import { inert, inertCode } from '../../text/escape.ts'
 import { formatAge } from '../../text/format.ts'
 import { joined, link, list, prose, section } from './markup.ts'
-import type { SummaryPlace } from './place.ts'
+import { guideUrl, type SummaryPlace } from './place.ts'
 import { isGood } from './projects.ts'
-import { levelSentences } from './words.ts'
+import { levelSentences, partNames } from './words.ts'
 
 /** What went wrong, why, what to do, and what there still is: the first thing that a person needs of a red run. */
 export function failure(result: Result, place: SummaryPlace): string {
@@ -15,10 +15,28 @@ export function failure(result: Result, place: SummaryPlace): string {
   return joined([
     happened(result, error.message),
     entry === undefined ? '' : `**Why:** ${prose(entry.cause, 800)}`,
-    `**What to do:** ${prose(error.remedy, 800)}`,
+    whatToDo(result, error.remedy),
     stillThere(result, place),
-    `<sub>${errorLink(error.code, place)}</sub>`
+    `<sub>${[errorLink(error.code, place), ...worstDay(place)].join(' · ')}</sub>`
   ])
+}
+
+/** The remedy of the error; of a part that is missing its own, since that of the run can only point there. */
+function whatToDo(result: Result, remedy: string): string {
+  const missing = (result.backup?.parts ?? []).flatMap(({ source, status, reason }) => {
+    const code = /^(SB\d{3}):/.exec(status === 'impossible' ? (reason ?? '') : '')?.[1]
+    const entry = Object.entries(errorCodes).find(([known]) => known === code)?.[1]
+    return entry === undefined ? [] : [`${partNames[source]}: ${prose(entry.remedy, 400)}`]
+  })
+  return missing.length === 0
+    ? `**What to do:** ${prose(remedy, 800)}`
+    : `**What to do:**\n\n${list(missing, missing.length)}`
+}
+
+/** The way to what to do when something is lost: on every red run, since nobody looks for it on a green one. */
+function worstDay(place: SummaryPlace): string[] {
+  const page = guideUrl(place, 'docs/worst-day.md')
+  return page === null ? [] : [`${link('Something is lost? The worst day, step by step', page, place)}`]
 }
 
 /** Alarms one by one; else the message. */
@@ -33,13 +51,8 @@ function happened(result: Result, message: string): string {
 
 function errorLink(code: string, place: SummaryPlace): string {
   const text = `${inertCode(code)} in docs/errors.md`
-  const { action } = place
-  if (action === undefined || !/^SB\d{3}$/.test(code)) return text
-  return link(
-    text,
-    `${place.serverUrl}/${action.repository}/blob/${action.ref}/docs/errors.md#${code.toLowerCase()}`,
-    place
-  )
+  const page = guideUrl(place, `docs/errors.md#${code.toLowerCase()}`)
+  return page === null || !/^SB\d{3}$/.test(code) ? text : link(text, page, place)
 }
 
 /** What is left to fall back on when a backup failed. */

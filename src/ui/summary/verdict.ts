@@ -15,7 +15,7 @@ export function headline(result: Result): string {
 
 function markOf(result: Result): string {
   if (result.status === 'complete' && isDryRun(result)) return '🔍'
-  return isUnrehearsed(result) ? '🔑' : statusMarks[result.status]
+  return statusMarks[result.status]
 }
 
 function sentence(result: Result): string {
@@ -76,7 +76,7 @@ function backupSentence(result: Result, project: string, title: string): string 
   const stored = result.destinations.some((one) => one.stored)
   if (result.status === 'complete') {
     const proven = result.verified === 'restore' ? 'and proven by restoring it' : provenWords(result)
-    return `${project} is backed up, ${proven}${isUnrehearsed(result) ? '; nobody has shown a key for it yet' : ''}`
+    return `${project} is backed up, ${proven}`
   }
   if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
   if (result.status === 'partial' && stored) {
@@ -141,20 +141,16 @@ function isDryRun(result: Result): boolean {
 
 /** The few facts that make up the verdict, side by side; below them who, when and how long. */
 export function facts(result: Result, place: SummaryPlace): string {
-  return joined([tiles(result), keyReminder(result), footnote(result, place)])
+  return joined([tiles(result), footnote(result, place)])
 }
 
 function tiles(result: Result): string {
   const { backup } = result
-  if (backup === undefined || (result.command !== 'backup' && result.command !== 'verify')) return ''
-  const stored = result.destinations.filter((one) => one.stored).length
+  if (backup === undefined || result.command !== 'verify') return ''
   const cells: [string, string][] = [
     ['Proven', proofTile(result)],
     ['Holds', holdsTile(result)],
-    [
-      result.command === 'backup' ? 'Stored' : 'Size',
-      `**${formatBytes(backup.sizeBytes)}**${result.command === 'backup' ? `<br>in ${plural(stored, 'place')}` : ''}`
-    ],
+    ['Size', `**${formatBytes(backup.sizeBytes)}**`],
     ['Encrypted', encryptionTile(backup.encryption)]
   ]
   const recovery = result.verification?.level === 'restore' ? result.verification.durationMs : undefined
@@ -216,18 +212,6 @@ function encryptionTile(encryption: NonNullable<Result['backup']>['encryption'])
   }
 }
 
-function keyReminder(result: Result): string {
-  // Of a backup that was not stored there is nothing to fetch.
-  if (result.keyShown !== false || result.status === 'failed') return ''
-  const canary = inertCode(result.canary ?? 'canary-....txt.age')
-  return `🔑 **Nobody has shown yet that a key opens these backups**, so nobody knows whether the private key that was put away is the right one. It takes a minute: fetch ${canary} of this backup to where the key lies, run <code>age -d -i key.txt</code> on it, and give the word that it prints as <code>identity</code> to a run of <code>command: verify</code>. Or let such a run open a backup with the identity itself.`
-}
-
-/** A whole backup of which nobody knows yet whether anybody can open it: it is not called good. */
-function isUnrehearsed(result: Result): boolean {
-  return result.command === 'backup' && result.status === 'complete' && result.keyShown === false
-}
-
 function footnote(result: Result, place: SummaryPlace): string {
   const { backup } = result
   const parts = [
@@ -236,7 +220,7 @@ function footnote(result: Result, place: SummaryPlace): string {
       : [`backup ${inertCode(backup.id)}`, `made ${formatTime(new Date(backup.createdAt))}`]),
     ...(backup?.kind === 'safety' ? ['safety copy'] : []),
     ...(backup !== undefined && backup.type !== 'full' ? [`${backup.type} only`] : []),
-    ...(backup !== undefined && result.command !== 'backup' && result.command !== 'restore'
+    ...(backup !== undefined && result.command !== 'restore'
       ? [`${formatAge(place.now.getTime() - Date.parse(backup.createdAt))} old`]
       : []),
     `took ${formatDuration(result.durationMs)}`

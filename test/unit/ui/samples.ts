@@ -6,7 +6,6 @@ import type { SummaryPlace } from '../../../src/ui/summary/index.ts'
 export const place: SummaryPlace = {
   serverUrl: 'https://github.com',
   repository: 'acme/shop',
-  workflow: 'backup.yml',
   action: { repository: 'acme/supabase-backup', ref: 'v1' },
   now: new Date('2026-11-22T03:21:40Z')
 }

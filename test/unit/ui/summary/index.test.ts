@@ -42,7 +42,6 @@ const result = (rest: Partial<Result>): Result => ({
 const place = {
   serverUrl: 'https://github.com',
   repository: 'acme/shop',
-  workflow: 'backup.yml',
   now: new Date('2026-11-22T17:00:00Z')
 }
 
@@ -108,7 +107,7 @@ test('numbers are written as people read them', () => {
 })
 
 test('the dashboard is linked on its server, and named where it is a file', () => {
-  const place = { serverUrl: 'https://github.com', repository: 'acme/shop', workflow: undefined, now: new Date() }
+  const place = { serverUrl: 'https://github.com', repository: 'acme/shop', now: new Date() }
   const url = 'https://github.com/acme/shop/blob/backups/dashboard.html'
   const written = (dashboard: NonNullable<Result['dashboard']>) => renderSummary(result({ dashboard }), place)
   expect(written({ place: 'the branch backups', url })).toContain(`<a href="${url}">the branch backups</a>`)
