@@ -2,13 +2,13 @@ import type { BackupRow, Result } from '../../result.ts'
 import { formatAge, formatBytes, formatCount, plural } from '../../text/format.ts'
 import { details, joined, list, prose, section } from './markup.ts'
 
-/** Changes that a good run shows in its one line. */
+/** Changes that stand in the one line. */
 const shownInLine = 5
 
-/** What is other than in the backup before: numbers, and the shape of the database. A good run says it in one line. */
+/** What is other than in the backup before: numbers, and the shape of the database. Where it is no alarm, it takes one line. */
 export function changes(result: Result): string {
   const found = (result.changes ?? []).map((change) => prose(change, 200))
-  if (result.command !== 'backup' || result.status !== 'complete')
+  if (result.command !== 'backup' || result.status === 'anomalous')
     return section('What changed since the backup before', numbers(result), list(found, 60))
   if (found.length === 0) return ''
   const rest = found.slice(shownInLine)

@@ -6,12 +6,12 @@ import { formatAge, formatBytes, formatCount, formatDuration, plural } from '../
 import { backupBefore } from './changes.ts'
 import { joined, link, table, unbroken } from './markup.ts'
 import { guideUrl, type SummaryPlace } from './place.ts'
-import { destinationNamesShown, partNames } from './words.ts'
+import { destinationNamesShown } from './words.ts'
 
 /** The first screen of a backup: what it holds and what is new in one line, then part by part with the proof. */
 export function overview(result: Result, place: SummaryPlace): string {
   return result.command === 'backup' && result.backup !== undefined
-    ? joined([lead(result, place), cells(result), openStep(result, place)])
+    ? joined([lead(result, place), cells(result), trust(result), openStep(result, place)])
     : ''
 }
 
@@ -62,29 +62,42 @@ const partMarks: Readonly<Record<Part['status'], string>> = {
   impossible: '❌ missing'
 }
 
+/** One column a part, narrow enough for a phone. */
 function cells(result: Result): string {
-  const parts = sourceNames.map((source): [string, string] => {
+  const parts = sourceNames.map((source) => {
     const part = result.backup?.parts.find((one) => one.source === source)
-    return [unbroken(partNames[source]), part === undefined ? '–' : unbroken(partMarks[part.status])]
+    return [shortNames[source], part === undefined ? '–' : unbroken(partMarks[part.status])] as const
   })
-  const all = [...parts, ['Proof', proofCell(result)] as const, ['Backups', backupsCell(result)] as const]
   return table(
-    all.map(([title]) => title),
-    [all.map(([, text]) => text)]
+    parts.map(([title]) => title),
+    [parts.map(([, text]) => text)]
   )
 }
 
-function proofCell(result: Result): string {
+const shortNames: Readonly<Record<Part['source'], string>> = {
+  database: 'Database',
+  storage: 'Storage',
+  functions: 'Functions',
+  config: 'Settings'
+}
+
+/** The proof, and how the latest backups went. */
+function trust(result: Result): string {
+  const latest = latestBackups(result)
+  return [`**Proof:** ${proofWords(result)}`, ...(latest === '' ? [] : [`**Backups:** ${latest}`])].join(' · ')
+}
+
+function proofWords(result: Result): string {
   const tables = result.verification?.tables
   const all = tables === undefined ? 0 : tables.restore + tables.read + tables.differing
   const duration = result.verification?.durationMs
   switch (result.verified) {
     case 'restore':
-      return `${(tables?.differing ?? 0) > 0 ? '❌' : '✅'} ${all === 0 ? 'restored and compared' : `${formatCount(tables?.restore ?? 0)} of ${plural(all, 'table')} equal`}${duration === undefined ? '' : `<br>restored in ${formatDuration(duration)}`}`
+      return `${(tables?.differing ?? 0) > 0 ? '❌' : '✅'} ${all === 0 ? 'restored and compared' : `${formatCount(tables?.restore ?? 0)} of ${plural(all, 'table')} equal`}${duration === undefined ? '' : `, restored in ${formatDuration(duration)}`}`
     case 'read':
-      return '📖 read to the last byte<br>not restored'
+      return '📖 read to the last byte, not restored'
     case 'checksum':
-      return '🔢 checksums compared<br>not opened'
+      return '🔢 checksums compared, not opened'
     case 'none':
       return '⚠️ not verified'
   }
@@ -93,7 +106,7 @@ function proofCell(result: Result): string {
 const shownBackups = 10
 
 /** The latest backups of this project, oldest first, and how many of them are whole. */
-function backupsCell(result: Result): string {
+function latestBackups(result: Result): string {
   const own = result.backups.filter((row) => row.project === result.project && row.kind !== 'safety')
   const latest = [...Map.groupBy(own, (row) => row.id).values()]
     .flatMap((copies): BackupRow[] => {
@@ -103,10 +116,10 @@ function backupsCell(result: Result): string {
     .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))
     .slice(0, shownBackups)
     .reverse()
-  if (latest.length === 0) return '–'
+  if (latest.length === 0) return ''
   const good = latest.filter((row) => row.status === 'complete').length
   const marks = latest.map((row) => (row.status === 'complete' ? '✔' : '✘')).join('')
-  return `<code>${marks}</code><br>${formatCount(good)} of ${formatCount(latest.length)} complete`
+  return `<code>${marks}</code> ${formatCount(good)} of ${formatCount(latest.length)} complete`
 }
 
 /** A backup that nobody has shown a key for is whole; whether anybody can open it is one step away. */

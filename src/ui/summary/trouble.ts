@@ -23,10 +23,12 @@ export function failure(result: Result, place: SummaryPlace): string {
 
 /** The remedy of the error; of a part that is missing its own, since that of the run can only point there. */
 function whatToDo(result: Result, remedy: string): string {
-  const missing = (result.backup?.parts ?? []).flatMap(({ source, status, reason }) => {
-    const code = /^(SB\d{3}):/.exec(status === 'impossible' ? (reason ?? '') : '')?.[1]
+  const failed = (result.backup?.parts ?? []).filter(({ status }) => status === 'impossible')
+  const byCode = Map.groupBy(failed, ({ reason }) => /^(SB\d{3}):/.exec(reason ?? '')?.[1])
+  const missing = [...byCode].flatMap(([code, parts]) => {
     const entry = Object.entries(errorCodes).find(([known]) => known === code)?.[1]
-    return entry === undefined ? [] : [`${partNames[source]}: ${prose(entry.remedy, 400)}`]
+    const names = parts.map(({ source }) => partNames[source]).join(', ')
+    return entry === undefined ? [] : [`${names}: ${prose(entry.remedy, 400)}`]
   })
   return missing.length === 0
     ? `**What to do:** ${prose(remedy, 800)}`
