@@ -208,22 +208,26 @@ describe('the examples through the bundle', () => {
   test('restore.yml: a plan first, then the restore, then its undoing', async () => {
     const workflow = example('restore.yml')
     const users = async () => (await spare.query('select count(*)::int as n from auth.users')).rows[0]?.n
-    const form = { 'confirm-target': '127.0.0.1/postgres' }
-    expect(ended(await run(workflow, 'restore', { form }))).toEqual(green)
+    const form = { what: 'whole project into an empty one', 'confirm-target': '127.0.0.1/postgres' }
+    expect(ended(await run(workflow, 'plan', { form }))).toEqual(green)
     expect(await users()).toBe(0)
-    const restored = await run(workflow, 'restore', { form: { ...form, 'dry-run': false } })
+    const restored = await run(workflow, 'restore', { form })
     expect(ended(restored)).toEqual(green)
     expect(await users()).toBe(12)
     // As the summary of the restore says it.
     const undo = {
       what: 'undo a restore',
-      backup: String(restored.result?.restore?.['safetyBackupId']),
-      'confirm-target': 'same:127.0.0.1/postgres',
-      'dry-run': false
+      when: String(restored.result?.restore?.['safetyBackupId']),
+      'confirm-target': 'same:127.0.0.1/postgres'
     }
-    expect(restored.summary).toContain(`backup: ${undo.backup}`)
+    expect(restored.summary).toContain(`backup: ${undo.when}`)
     expect(restored.summary).toContain(`confirm-target: ${undo['confirm-target']}`)
     expect(ended(await run(workflow, 'restore', { form: undo }))).toEqual(green)
+    expect(await users()).toBe(0)
+    // As it stands the form shows what is missing and changes nothing.
+    const missing = await run(workflow, 'plan')
+    expect(ended(missing)).toEqual(green)
+    expect(missing.summary).toContain('nothing was changed')
     expect(await users()).toBe(0)
   })
 

@@ -101,6 +101,7 @@ const form = {
   confirm: '',
   what: 'whole project into an empty one',
   backup: 'latest',
+  when: '',
   tables: '',
   'confirm-target': project,
   'dry-run': true
@@ -239,7 +240,9 @@ describe.each(files)('%s', (file) => {
         if (name === 'verify-database-url' && /^postgresql:\/\/postgres:thrown-away@127\.0\.0\.1:/.test(String(value)))
           continue
         if (credentials.test(name))
-          expect(String(value)).toMatch(/^\$\{\{ secrets(\.[A-Z_]+|\[matrix\.secrets\.[a-z-]+\]) \}\}$/)
+          expect(String(value)).toMatch(
+            /^\$\{\{ secrets(\.[A-Z_]+( \|\| secrets\.[A-Z_]+)?|\[matrix\.secrets\.[a-z-]+\]) \}\}$/
+          )
       }
     }
   })
@@ -274,17 +277,36 @@ describe('the form of restore.yml', () => {
   const fields = z
     .looseObject({ on: z.object({ workflow_dispatch: z.object({ inputs: z.record(z.string(), field) }) }) })
     .parse(parse(text)).on.workflow_dispatch.inputs
-  const step = Object.values(workflowSchema.parse(parse(text)).jobs)
-    .flatMap((job) => job.steps)
-    .find((one) => one.uses === action)
+  const workflow = workflowSchema.parse(parse(text))
+  const stepOf = (job: string): Step =>
+    workflow.jobs[job]?.steps.find((one) => one.uses === action) ?? expect.fail(`${job} has no step of the action`)
 
-  it('changes nothing unless somebody says so', () => {
-    expect(fields['dry-run']).toMatchObject({ type: 'boolean', default: true })
+  it('changes nothing unless somebody types the target', () => {
+    expect(fields['confirm-target']).toMatchObject({ type: 'string', default: '' })
+    expect(stepOf('plan').with).toMatchObject({ 'dry-run': true, 'safety-backup': false })
+    expect(stepOf('plan').with).not.toHaveProperty('confirm-target')
+    expect(workflow.jobs['restore']).toMatchObject({
+      needs: 'plan',
+      environment: 'restore',
+      if: "inputs.confirm-target != '' && inputs.what != 'show me what is missing'"
+    })
   })
 
-  it('makes a person type the target', () => {
-    expect(fields['confirm-target']).toMatchObject({ type: 'string', required: true })
-    expect(fields['confirm-target']?.default).toBeUndefined()
+  it('begins with what is missing, in the whole database, from the newest good backup', () => {
+    const first = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.default]))
+    expect(fields.what?.options?.[0]).toBe(first['what'])
+    const inputs = inputsOf(stepOf('plan'), first)
+    expect(inputs).toMatchObject({ command: 'restore', dryRun: true, mode: 'missing-rows' })
+  })
+
+  it('plans what it does: both jobs give the same inputs but for the target and the plan', () => {
+    const shared = ({
+      'dry-run': _,
+      'safety-backup': _safety,
+      'confirm-target': _target,
+      ...rest
+    }: Step['with'] & object) => rest
+    expect(shared(stepOf('plan').with ?? {})).toEqual(shared(stepOf('restore').with ?? {}))
   })
 
   it('describes every field', () => {
@@ -294,19 +316,20 @@ describe('the form of restore.yml', () => {
   it('does for each choice what the choice says', () => {
     const modes = (fields.what?.options ?? []).map((what) => {
       const tables = what.startsWith('one table') ? 'public.orders' : ''
-      const inputs = inputsOf(step ?? {}, { ...form, what, tables, 'dry-run': false })
+      const inputs = inputsOf(stepOf('restore'), { ...form, what, tables })
       if (inputs.command !== 'restore') throw new Error(`the command is ${inputs.command}`)
       expect(inputs).toMatchObject({ dryRun: false, safetyBackup: true, confirmTarget: project })
       expect(inputs.selection.tables).toHaveLength(tables === '' ? 0 : 1)
       return [what, inputs.mode, inputs.include.sources.join()]
     })
     expect(modes).toEqual([
+      ['show me what is missing', 'missing-rows', 'database'],
+      ['only the rows that are missing', 'missing-rows', 'database'],
+      ['one table or a few, beside the live ones', 'side-schema', 'database'],
+      ['one table or a few, in place of the live ones', 'replace', 'database'],
       ['whole project into an empty one', 'empty', 'database,storage,functions,config'],
       ['whole project in place of what is there', 'replace', 'database,storage,functions,config'],
       ['Storage files that are missing or changed', 'replace', 'storage'],
-      ['one table or a few, beside the live ones', 'side-schema', 'database'],
-      ['one table or a few, only the rows that are missing', 'missing-rows', 'database'],
-      ['one table or a few, in place of the live ones', 'replace', 'database'],
       ['undo a restore', 'replace', 'database']
     ])
   })
