@@ -15,6 +15,7 @@ import type { CatalogTable } from '../catalog/tables.ts'
 import { readGuards } from '../fingerprint/read-objects.ts'
 import { type CapturedMembers, captureMembers } from '../members/capture-members.ts'
 import { holdsMembers } from '../members/member-tables.ts'
+import { readBeyondDump } from './beyond-dump.ts'
 import {
   type HashedTable,
   hashMethod,
@@ -81,7 +82,9 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     method: hashMethod(connection.versionNumber),
     hashLimitBytes: options.hashLimitBytes
   })
-  notCaptured.push(...members.notCaptured)
+  const beyond = await readBeyondDump(connection)
+  notCaptured.push(...members.notCaptured, ...beyond.notCaptured)
+  warnings.push(...beyond.warnings)
   const vault = options.vault ? await readVault(connection) : null
   const sealed = vault?.secrets.filter(({ value }) => value === null) ?? []
   notCaptured.push(...sealed.map(sealedSecret))
