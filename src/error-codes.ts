@@ -557,15 +557,16 @@ const catalogue = {
   SB601: {
     title: 'What was restored differs from the source',
     cause:
-      'The backup was restored into a throw-away server and at least one object there is not what it is in the source.',
+      'The backup was restored into a throw-away server and at least one object there is not what it is in the source. It is stored and marked as unproven: no rule of retention counts it.',
     remedy:
-      'Look at the objects named; start the backup again. If the difference stays, please report it: the backup would not have been complete.'
+      'Look at the objects named: a restore would bring what the copy got. Start the backup again. If the difference stays, please report it: until then earlier backups are kept.'
   },
   SB602: {
-    title: 'The backup could not be restored',
-    cause: 'pg_restore met errors that are not on the short list of harmless ones.',
+    title: 'Not everything of the backup could be restored',
+    cause:
+      'At least one object of the backup could not be made on a restored copy, not even with the search_path of the source. It is stored with all rows and marked as unproven: no rule of retention counts it.',
     remedy:
-      'Read the errors that are quoted: most often a check, a generated column or an index uses a function that needs a search_path, or a constraint does not hold for rows that are there. Mend that in the source; until then `verify: read` makes backups that are not proven by restoring.'
+      '`command: restore` gets past it with `restore-errors: list`: it leaves the objects named and what hangs on them out, names them with their SQL, and brings everything else. Mend them in the source to have proven backups again.'
   },
   SB603: {
     title: 'The archive is not whole',

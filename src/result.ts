@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { backupStatuses, partSchema, verificationLevels, verificationSchema } from './archive/manifest.ts'
 import { destinationNames } from './destinations/destination.ts'
+import { findingReasons } from './sources/source.ts'
 
 /** One backup in one destination: the entries of the output `backups`. */
 export const backupRowSchema = z.object({
@@ -9,7 +10,7 @@ export const backupRowSchema = z.object({
   createdAt: z.iso.datetime(),
   type: z.enum(['full', 'schema', 'data']).nullable(),
   kind: z.enum(['scheduled', 'manual', 'safety']).nullable(),
-  status: z.enum(['complete', 'partial', 'anomalous', 'damaged', 'unreadable']),
+  status: z.enum(['complete', 'partial', 'unproven', 'anomalous', 'damaged', 'unreadable']),
   verified: z.enum(verificationLevels),
   verifiedAt: z.iso.datetime().nullable(),
   /** The latest verification, where it is another than the best one. */
@@ -50,6 +51,7 @@ export const findingSchema = z.object({
   kind: z.enum(['difference', 'notProven', 'note', 'todo']),
   subject: z.string(),
   detail: z.string(),
+  reason: z.enum(findingReasons).optional(),
   remedy: z.string().optional()
 })
 

@@ -48,7 +48,7 @@ export const verificationSchema = z.object({
 /** What was proven about a backup. */
 export type Verification = z.infer<typeof verificationSchema>
 
-export const backupStatuses = ['complete', 'partial', 'anomalous', 'failed', 'nothing'] as const
+export const backupStatuses = ['complete', 'partial', 'unproven', 'anomalous', 'failed', 'nothing'] as const
 export type BackupStatus = (typeof backupStatuses)[number]
 
 const shapeKind = /^[a-z][a-z -]{0,39}$/
@@ -80,7 +80,8 @@ export const manifestSchema = z.object({
   tool: z.string(),
   kind: z.enum(['scheduled', 'manual', 'safety']),
   type: z.enum(['full', 'schema', 'data']),
-  status: z.enum(['complete', 'partial', 'anomalous']),
+  /** `unproven`: its bytes are whole, but what was restored of it differed from the source, or not all of it could be made. */
+  status: z.enum(['complete', 'partial', 'unproven', 'anomalous']),
   encryption: z.object({
     /** `age-pq`: recipients `age1pq1...`. */
     scheme: z.enum(['age-x25519', 'age-pq', 'age-scrypt', 'none']),

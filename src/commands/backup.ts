@@ -11,7 +11,7 @@ import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import { backupRows } from '../history/history-rows.ts'
 import { isKeyShown } from '../history/recipients.ts'
 import type { DestinationResult, Result } from '../result.ts'
-import type { Finding, SharedPacks, Source } from '../sources/source.ts'
+import type { SharedPacks, Source } from '../sources/source.ts'
 import { formatBytes } from '../text/format.ts'
 import { captureSource, notCapturedNotes } from './capture-source.ts'
 import {
@@ -21,10 +21,11 @@ import {
   describeDatabase,
   recipientWarnings
 } from './compare-with-history.ts'
+import { failedProof } from './failed-proof.ts'
 import { type BackupOptions, frameOf } from './manifest-fields.ts'
 import { type FactLists, packContents } from './pack-contents.ts'
 import { guardPlaintext } from './plaintext-policy.ts'
-import type { Ports, Prove } from './ports.ts'
+import type { Ports, ProofVerdict, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
 import { backupBefore, type OpenEarlier, writeDiary } from './schema-changes.ts'
@@ -143,8 +144,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     draft.verification = proof.verification
     draft.findings = [...proof.findings, ...notCapturedNotes(facts.get('database'))]
     draft.backup = backupOf(options, backup.id, startedAt, parts, packer, opened.about)
-    const differences = proof.findings.filter((finding) => finding.kind === 'difference')
-    if (differences.length > 0) throw new UserError('SB601', differenceText(differences))
+    if (proof.verdict === 'lacking') throw failedProof(proof, 'What pg_dump wrote')
 
     await packContents(
       {
@@ -181,7 +181,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       parts,
       about: opened.about,
       verification: proof.verification,
-      status: statusOf(alarms, incomplete),
+      status: statusOf(alarms, proof.verdict, incomplete),
       ...(described.shape === undefined ? {} : { shape: described.shape })
     })
     for (const destination of reachable.destinations) {
@@ -216,6 +216,8 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     }
     entries = after
     if (alarms.length > 0) return finish('anomalous', anomaly(backup.id, alarms))
+    if (proof.verdict === 'unproven')
+      return finish('unproven', failedProof(proof, `The backup ${backup.id} was stored, but it`))
     if (failures.length > 0)
       return finish(
         'partial',
@@ -246,9 +248,10 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   }
 }
 
-/** An open alarm weighs more than what is missing: it freezes pruning. */
-function statusOf(alarms: readonly Alarm[], incomplete: boolean): Manifest['status'] {
+/** An open alarm weighs more than what is missing or not proven: it freezes pruning. A proof that failed gives no level, so that nothing counts such a backup. */
+function statusOf(alarms: readonly Alarm[], verdict: ProofVerdict, incomplete: boolean): Manifest['status'] {
   if (alarms.length > 0) return 'anomalous'
+  if (verdict === 'unproven') return 'unproven'
   return incomplete ? 'partial' : 'complete'
 }
 
@@ -352,10 +355,4 @@ function incompleteText(parts: readonly Part[]): string {
     .filter((part) => part.status === 'partial' || part.status === 'impossible')
     .map((part) => `${part.source} is ${part.status}${part.reason === undefined ? '' : ` (${part.reason})`}`)
     .join('; ')
-}
-
-function differenceText(differences: readonly Finding[]): string {
-  const shown = differences.slice(0, 5).map((finding) => `${finding.subject}: ${finding.detail}`)
-  const more = differences.length - shown.length
-  return `What was restored differs from the source: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}. Nothing was published.`
 }

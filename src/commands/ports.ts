@@ -15,8 +15,15 @@ export interface Ports {
   readonly trusted?: readonly VerifyKey[]
 }
 
-/** What was proven, and what was found on the way. A `difference` among the findings means that the proof failed. */
+/**
+ * What a proof decides. `lacking`: the archive does not hold what the database has, so that nothing is published. `unproven`: its bytes are whole, but what was
+ * restored differs in rows or protection, or not all of it could be made: published, marked, and never counted.
+ */
+export type ProofVerdict = 'proven' | 'unproven' | 'lacking'
+
+/** What was proven, and what was found on the way. */
 export interface Proof {
+  readonly verdict: ProofVerdict
   readonly verification: Verification
   readonly findings: readonly Finding[]
 }

@@ -7,6 +7,7 @@ import { UserError } from '../errors.ts'
 import { checksNotRun } from '../sources/database/verify/check-sql.ts'
 import type { DatabaseProof, ProveDatabase } from '../sources/database/verify/prove-database.ts'
 import { glanceAtArchive } from '../sources/database/verify/quick-check-archive.ts'
+import type { FindingReason } from '../sources/source.ts'
 import { checkPack } from '../sources/storage/read-pack.ts'
 import type { Proof, Prove } from './ports.ts'
 
@@ -40,6 +41,7 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
       const unrun = checksNotRun(options.checkSql, `\`verify\` is \`${mode}\``)
       const verification = told(mode, { notProven: unrun.map(({ detail }) => detail) })
       return {
+        verdict: findings.length > 0 ? 'lacking' : 'proven',
         verification: mode === 'none' ? { ...verification, durationMs: 0 } : verification,
         findings: [...findings, ...unrun]
       }
@@ -51,6 +53,7 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
         const unrun = checksNotRun(options.checkSql, 'there is no database in the backup')
         const notProven = mode === 'read' ? [] : ['there is no database in the backup to restore']
         return {
+          verdict: 'proven',
           verification: told('read', { notProven: [...notProven, ...unrun.map(({ detail }) => detail)] }),
           findings: unrun
         }
@@ -63,7 +66,7 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
       )
       const verification = told(proof.level, { tables: proof.tables, notProven: notProvenWords(proof) })
       log.info(wordsOf(verification))
-      return { verification, findings: proof.findings }
+      return { verdict: proof.verdict, verification, findings: proof.findings }
     })
   }
 }
@@ -86,30 +89,36 @@ function factsOf(facts: unknown) {
   )
 }
 
-/** Groups of findings that the manifest tells by number only, since names from inside the project do not belong there. */
-const groups: readonly (readonly [RegExp, string])[] = [
-  [/extension|does not have/, 'not on the copy, whose server lacks an extension that they need'],
-  [
-    /^it needs what is not part|^the rows that it refers to/,
-    'not on the copy, since they need what is not part of the backup'
-  ],
-  [/counted, not hashed|hashed in the same way/, 'counted, but their content not compared'],
-  [/^skipped|not counted/, 'samples of what roles see that were skipped'],
-  [/worded differently/, 'worded differently by another major version'],
-  [/had the role/, 'roles that the server of `verify-database-url` had already, and that differ'],
-  [/refuses|granted/, 'settings or memberships of roles that the copy cannot have']
-]
+/** Findings that the manifest tells by number only, since names from inside the project do not belong there. */
+const groupWords: Readonly<Record<FindingReason, string>> = {
+  'missing-extension': 'not on the copy, whose server lacks an extension that they need',
+  'missing-provider': 'not on the copy, whose server lacks the provider of their security labels',
+  'platform-owner': 'with an owner that only the platform allows',
+  locale: 'compared under another locale than that of the source',
+  'refused-by-server': 'settings or memberships of roles that the copy cannot have',
+  'role-exists': 'roles that the server of `verify-database-url` had already, and that differ',
+  'out-of-time': 'not built in the time of `verify-timeout`',
+  'needs-another': 'not on the copy, since they hang on something else that is not there',
+  'not-in-backup': 'not on the copy, since they need what is not part of the backup',
+  'not-made': 'not on the copy, since they could not be made',
+  'not-valid': 'made without validating old rows, which do not satisfy them now',
+  'not-refreshed': 'materialized views that could not be computed on the copy',
+  'not-hashed': 'counted, but their content not compared',
+  'not-sampled': 'samples of what roles see that were skipped',
+  reworded: 'worded differently by another major version',
+  'check-not-run': 'check-sql was not run'
+}
 
 /** What was not proven and why, without names. */
 function notProvenWords(proof: DatabaseProof): string[] {
   const counts = new Map<string, number>()
   for (const finding of proof.findings) {
     if (finding.kind !== 'notProven') continue
-    if (finding.subject === 'check-sql') {
+    if (finding.reason === 'check-not-run') {
       counts.set(finding.detail, 0)
       continue
     }
-    const words = groups.find(([pattern]) => pattern.test(finding.detail))?.[1] ?? 'not compared'
+    const words = finding.reason === undefined ? 'not compared' : groupWords[finding.reason]
     counts.set(words, (counts.get(words) ?? 0) + 1)
   }
   return [

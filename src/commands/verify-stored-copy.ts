@@ -12,6 +12,7 @@ import type { BackupChoice } from '../history/select.ts'
 import { checksNotRun } from '../sources/database/verify/check-sql.ts'
 import type { Finding } from '../sources/source.ts'
 import { divideByPack, type ObjectsByPack } from '../sources/storage/objects-by-pack.ts'
+import { failedProof } from './failed-proof.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import type { Ports, Proof, Prove } from './ports.ts'
 import { readWhole } from './verify-staged.ts'
@@ -68,8 +69,7 @@ export async function verifyCopy(
     const backup = openEntry(copy, ports, { ...options, dir })
     const proof = await proveBackup(backup, proven, options, ports)
     const verification = { ...proof.verification, durationMs: Math.round(context.clock.monotonic() - started) }
-    const differences = proof.findings.filter((finding) => finding.kind === 'difference')
-    if (differences.length === 0) {
+    if (proof.verdict === 'proven') {
       const openedBy = rank(verification.level) < rank('read') ? [] : openersOf(backup.manifest, options.keys)
       return {
         copy,
@@ -79,12 +79,7 @@ export async function verifyCopy(
         ...(isHeard(backup.manifest, options.canaryWords) ? { canary: true } : {})
       }
     }
-    const words = differences.slice(0, 5).map((finding) => `${finding.subject}: ${finding.detail}`)
-    const more = differences.length - words.length
-    const error = new UserError(
-      'SB601',
-      `The backup ${copy.ref.id} differs from what it should hold: ${words.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`
-    )
+    const error = failedProof(proof, `The backup ${copy.ref.id}`)
     return { copy, verification, findings: proof.findings, error }
   } catch (thrown) {
     if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
@@ -121,7 +116,7 @@ async function proveBackup(
   if (proven !== undefined && sameBytes) {
     // The same bytes as those that were proven in another place: comparing them is enough.
     await checksums()
-    return { verification: { ...proven.verification, at: now() }, findings: [] }
+    return { verdict: 'proven', verification: { ...proven.verification, at: now() }, findings: [] }
   }
   if (locked || options.mode === 'checksum') {
     if (locked && (options.mode === 'read' || options.mode === 'restore')) {
@@ -134,7 +129,7 @@ async function proveBackup(
     const reasons = locked ? ['it is encrypted and no key was given: it was not opened'] : []
     const findings = checksNotRun(options.checkSql, reasons[0] ?? '`verify` is `checksum`')
     const notProven = [...reasons, ...findings.map(({ detail }) => detail)]
-    return { verification: { ...none, level: 'checksum', at: now(), notProven }, findings }
+    return { verdict: 'proven', verification: { ...none, level: 'checksum', at: now(), notProven }, findings }
   }
   // Contents first: a key that does not fit and files of another backup are told before anything large is fetched.
   const contents = await opened.contents()

@@ -135,6 +135,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
 /** The status of several backups together: that of the one that holds the least. */
 export function worstStatus(statuses: readonly Manifest['status'][]): Manifest['status'] {
   if (statuses.length === 0 || statuses.includes('partial')) return 'partial'
+  if (statuses.includes('unproven')) return 'unproven'
   return statuses.includes('anomalous') ? 'anomalous' : 'complete'
 }
 

@@ -44,8 +44,13 @@ function backupRow(entry: HistoryEntry, now: Date): BackupRow {
 /** How a copy stands in one word: `unreadable` is what no command opens, `damaged` what lacks something of itself. */
 export function statusOf(entry: HistoryEntry): BackupRow['status'] {
   if (entry.manifest === null || entry.changed) return 'unreadable'
-  return entry.damaged || entry.hollow !== undefined ? 'damaged' : entry.manifest.status
+  if (entry.hollow !== undefined) return 'damaged'
+  if (!entry.damaged) return entry.manifest.status
+  return notEqual.has(entry.records.at(-1)?.error ?? '') ? 'unproven' : 'damaged'
 }
+
+/** Codes of a verification that found the bytes whole, and what was restored of them unlike the source. */
+const notEqual: ReadonlySet<string> = new Set(['SB601', 'SB602'])
 
 /** What a person should know of a copy that is no good, in words. */
 export function noteOf(entry: HistoryEntry): { note?: string } {

@@ -3,6 +3,31 @@ import type { StoredFile } from '../archive/manifest.ts'
 import type { PartStatus, SourceName } from '../archive/parts.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 
+/** Why something differs or was not proven, where more than words hang on it. */
+export const findingReasons = [
+  // What the server of the copy cannot hold.
+  'missing-extension',
+  'missing-provider',
+  'platform-owner',
+  'locale',
+  'refused-by-server',
+  'role-exists',
+  'out-of-time',
+  'needs-another',
+  // What the backup was not to hold.
+  'not-in-backup',
+  // What could not be made for a reason that lies in the backup, and what could not be validated.
+  'not-made',
+  'not-valid',
+  'not-refreshed',
+  // What was compared less than it could be.
+  'not-hashed',
+  'not-sampled',
+  'reworded',
+  'check-not-run'
+] as const
+export type FindingReason = (typeof findingReasons)[number]
+
 /** Something that a check or a restore found, told in log, summary and result. */
 export interface Finding {
   /** `difference`: fails the check. `notProven`: lowers the level for what it names. `note`: only told. `todo`: to be done by hand. */
@@ -11,6 +36,7 @@ export interface Finding {
   readonly subject: string
   /** What is the matter. Hostile text. */
   readonly detail: string
+  readonly reason?: FindingReason
   /** SQL or a command that a person can run, for `todo`. */
   readonly remedy?: string
 }

@@ -57,24 +57,6 @@ test.for([
   }
 )
 
-test('rows of the configuration of an extension come into a target that has the extension already, beside its own', async () => {
-  const { name } = jobs
-  await made('jobs', `create extension ${name}; insert into ${name}.job (what) select 'it' from generate_series(1, 3)`)
-  const desk = await openDesk()
-  try {
-    const { facts } = await capture(desk, server, 'jobs')
-    const rows = `select array_agg(id || what order by id) as rows from ${name}.job`
-    for (const options of [{}, { mode: 'replace' as const }, { sessions: 3, largeFrom: 0 }]) {
-      await made('with_own', `create extension ${name}; insert into ${name}.job values (2, 'own'), (9, 'own')`)
-      const restored = await restoreOf(desk, facts, server, 'with_own', options).run()
-      expect(restored.left).toEqual([])
-      expect(await sql('with_own', rows)).toEqual([{ rows: ['1it', '2own', '3it', '9own'] }])
-    }
-  } finally {
-    await desk.remove()
-  }
-})
-
 test('a sequence that an extension declares as its configuration comes back with its state, and is compared', async () => {
   const fill = `create extension ${jobs.name}; insert into ${jobs.name}.job (what) select 'it' from generate_series(1, 7)`
   await made('jobs', fill)

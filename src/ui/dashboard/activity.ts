@@ -14,7 +14,7 @@ export interface Happening {
 
 /** How good a backup is, as one tone: `fair` is complete, but not proven by restoring. */
 export function toneOf(backup: DashboardBackup): Tone {
-  if (backup.status === 'damaged' || backup.status === 'unreadable') return 'bad'
+  if (backup.status === 'damaged' || backup.status === 'unreadable' || backup.status === 'unproven') return 'bad'
   if (backup.status === 'anomalous') return backup.acknowledged ? 'fair' : 'bad'
   if (backup.status === 'partial' || backup.verified === 'none') return 'attention'
   return backup.verified === 'restore' ? 'good' : 'fair'
@@ -31,7 +31,7 @@ export const toneWords: Readonly<Record<Tone, string>> = {
   good: 'complete and restored',
   fair: 'complete, not restored',
   attention: 'partial or not verified',
-  bad: 'anomalous, damaged or unreadable'
+  bad: 'unproven, anomalous, damaged or unreadable'
 }
 
 /** When something happened, and to which backup; `proof` where it was proven again. Words are made for those that are shown. */

@@ -43,7 +43,7 @@ export interface DashboardPlace {
   }[]
 }
 
-export type DashboardStatus = 'complete' | 'partial' | 'anomalous' | 'damaged' | 'unreadable'
+export type DashboardStatus = 'complete' | 'partial' | 'unproven' | 'anomalous' | 'damaged' | 'unreadable'
 export type DashboardLevel = 'none' | 'checksum' | 'read' | 'restore'
 
 export interface DashboardProof {

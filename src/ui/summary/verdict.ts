@@ -79,6 +79,7 @@ function backupSentence(result: Result, project: string, title: string): string 
     return `${project} is backed up, ${proven}`
   }
   if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
+  if (result.status === 'unproven' && stored) return `${project} is backed up, but the proof of the backup failed`
   if (result.status === 'partial' && stored) {
     const everywhere = result.destinations.every((one) => one.stored)
     return `${project} is backed up, but not ${everywhere ? 'all of it' : 'in every place'}`

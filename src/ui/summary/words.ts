@@ -12,6 +12,7 @@ export const partNames: Readonly<Record<SourceName, string>> = {
 export const statusMarks: Readonly<Record<Result['status'], string>> = {
   complete: '✅',
   partial: '⚠️',
+  unproven: '⚠️',
   anomalous: '⚠️',
   failed: '❌',
   nothing: '❌'

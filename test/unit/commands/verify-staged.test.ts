@@ -25,7 +25,7 @@ test.each([
   ['read', 'check-sql was not run: there is no database in the backup']
 ] as const)('statements of check-sql that cannot run with `verify: %s` are told', async (mode, detail) => {
   const asked = await proven({ mode, checkSql: true })
-  expect(asked.findings).toEqual([{ kind: 'notProven', subject: 'check-sql', detail }])
+  expect(asked.findings).toEqual([{ kind: 'notProven', reason: 'check-not-run', subject: 'check-sql', detail }])
   expect(asked.verification.notProven).toContain(detail)
   const none = await proven({ mode, checkSql: false })
   expect(none.findings).toEqual([])

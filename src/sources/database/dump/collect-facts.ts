@@ -15,7 +15,6 @@ import type { CatalogTable } from '../catalog/tables.ts'
 import { readGuards } from '../fingerprint/read-objects.ts'
 import { type CapturedMembers, captureMembers } from '../members/capture-members.ts'
 import { holdsMembers } from '../members/member-tables.ts'
-import { readBeyondDump } from './beyond-dump.ts'
 import {
   type HashedTable,
   hashMethod,
@@ -82,9 +81,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     method: hashMethod(connection.versionNumber),
     hashLimitBytes: options.hashLimitBytes
   })
-  const beyond = await readBeyondDump(connection)
-  notCaptured.push(...members.notCaptured, ...beyond.notCaptured)
-  warnings.push(...beyond.warnings)
+  notCaptured.push(...members.notCaptured)
   const vault = options.vault ? await readVault(connection) : null
   const sealed = vault?.secrets.filter(({ value }) => value === null) ?? []
   notCaptured.push(...sealed.map(sealedSecret))

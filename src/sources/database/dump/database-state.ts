@@ -212,7 +212,10 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
       ? facts.extensions.flatMap((extension): Finding[] => {
           const found = there.get(extension.name)
           const subject = `extension ${extension.name}`
-          if (found === undefined) return [{ kind: 'notProven', subject, detail: "the copy's server does not have it" }]
+          if (found === undefined)
+            return [
+              { kind: 'notProven', reason: 'missing-extension', subject, detail: "the copy's server does not have it" }
+            ]
           if (found.schema !== extension.schema)
             return [
               {
@@ -247,7 +250,7 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
     ...compareSequences(facts.sequences, state.sequences),
     ...compareLargeObjects(facts.largeObjects, state.largeObjects),
     ...guards,
-    ...compareVisibleRows(facts.visibleRows, state.visibleRows, facts.guards)
+    ...compareVisibleRows(facts.visibleRows, state.visibleRows)
   ]
 }
 

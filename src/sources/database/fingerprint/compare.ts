@@ -69,6 +69,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
       if (missing.length > 0 || isOfMissing(guard, options)) {
         findings.push({
           kind: 'notProven',
+          reason: 'missing-extension',
           subject,
           detail: `it needs ${missing.join(', ') || 'an extension'}, which the ${sides.copy}'s server does not have`
         })
@@ -76,9 +77,10 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
     } else if (!isSame(guard, match)) {
       const wording = !options.sameMajor && deparsed.test(guard.kind)
       const earlier = options.sameFingerprint === false && retold.test(guard.kind)
+      const unlike = missing.length > 0 || wording || earlier || isHidden(guard) || isHidden(match)
       findings.push({
-        kind:
-          missing.length > 0 || wording || earlier || isHidden(guard) || isHidden(match) ? 'notProven' : 'difference',
+        kind: unlike ? 'notProven' : 'difference',
+        ...(missing.length > 0 ? { reason: 'missing-extension' } : wording || earlier ? { reason: 'reworded' } : {}),
         subject,
         detail: guard.kind.startsWith('options of ')
           ? 'its options differ; they may hold secrets and are not shown'
@@ -179,6 +181,7 @@ export function compareTables(
         ? [
             {
               kind: 'notProven',
+              reason: 'missing-extension',
               subject,
               detail: `it needs ${missing.join(', ')}, which the ${sides.copy}'s server does not have`
             }
@@ -199,12 +202,20 @@ export function compareTables(
       return [
         {
           kind: 'notProven',
+          reason: 'not-hashed',
           subject,
           detail: `its content was counted, not hashed: ${table.hashSkipped ?? 'not possible'}`
         }
       ]
     if (found.hash === null || found.hash.method !== table.hash.method) {
-      return [{ kind: 'notProven', subject, detail: `the ${sides.copy} could not be hashed in the same way` }]
+      return [
+        {
+          kind: 'notProven',
+          reason: 'not-hashed',
+          subject,
+          detail: `the ${sides.copy} could not be hashed in the same way`
+        }
+      ]
     }
     if (found.hash.value !== table.hash.value)
       return [{ kind: 'difference', subject, detail: `its content differs, though it has the same ${table.rows} rows` }]
@@ -308,11 +319,13 @@ export function plainName(name: string): string {
 const timely =
   /\b(?:now\(\)|current_(?:date|time|timestamp)|localtime|clock_timestamp|statement_timestamp|transaction_timestamp|random\(|timeofday)/i
 
-/** Compares what roles see. Where a policy of the table asks for the time, a difference is only noted. */
+/**
+ * Compares what roles see. A difference is a note: it hangs on the time, on settings of a session and on who asks, and policies, grants and rows are
+ * compared themselves.
+ */
 export function compareVisibleRows(
   source: readonly VisibleRows[],
   copy: readonly VisibleRows[],
-  guards: readonly Guard[],
   sides: Sides = sourceAndCopy
 ): Finding[] {
   const key = (entry: VisibleRows) => JSON.stringify([entry.role, entry.user, entry.schema, entry.table])
@@ -320,22 +333,18 @@ export function compareVisibleRows(
   return source.flatMap((entry): Finding[] => {
     const name = readable({ schema: entry.schema, name: entry.table })
     const subject = `rows of ${name} that ${entry.role}${entry.user === null ? '' : ` as user ${entry.user}`} sees`
-    if (entry.failed?.startsWith('skipped') === true) return [{ kind: 'notProven', subject, detail: entry.failed }]
+    const unsampled = (detail: string): Finding[] => [{ kind: 'notProven', reason: 'not-sampled', subject, detail }]
+    if (entry.failed?.startsWith('skipped') === true) return unsampled(entry.failed)
     const found = there.get(key(entry))
-    if (found === undefined || found.failed?.startsWith('skipped') === true) {
-      return [{ kind: 'notProven', subject, detail: found?.failed ?? `it was not counted on the ${sides.copy}` }]
-    }
+    if (found === undefined || found.failed?.startsWith('skipped') === true)
+      return unsampled(found?.failed ?? `it was not counted on the ${sides.copy}`)
     if (found.rows === entry.rows && found.failed === entry.failed) return []
     const text = (side: VisibleRows) => side.rows ?? `error ${side.failed ?? 'unknown'}`
-    const depends = guards.some(
-      (guard) =>
-        guard.kind === 'policy' && plainName(guard.name).endsWith(` on ${name}`) && timely.test(guard.definition)
-    )
     return [
       {
-        kind: depends ? 'note' : 'difference',
+        kind: 'note',
         subject,
-        detail: `${text(entry)} in the ${sides.source}, ${text(found)} in the ${sides.copy}`
+        detail: `${text(entry)} in the ${sides.source}, ${text(found)} in the ${sides.copy}: it may hang on the time, on settings or on rows that were left out`
       }
     ]
   })
@@ -357,6 +366,6 @@ export function compareLargeObjects(
       }
     ]
   if (source.hash === null || copy.hash === null)
-    return [{ kind: 'notProven', subject, detail: 'their content was counted, not hashed' }]
+    return [{ kind: 'notProven', reason: 'not-hashed', subject, detail: 'their content was counted, not hashed' }]
   return source.hash === copy.hash ? [] : [{ kind: 'difference', subject, detail: 'their content differs' }]
 }

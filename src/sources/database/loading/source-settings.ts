@@ -33,7 +33,8 @@ function allSettings({
   roles,
   source
 }: Pick<DatabaseFacts, 'databaseSettings' | 'roles' | 'source'>): Setting[] {
-  const role = roles.find(({ name }) => name === source.user)
+  // A pooler is told the project behind the role's name.
+  const role = roles.find(({ name }) => name === source.user || source.user.startsWith(`${name}.`))
   return [...databaseSettings, ...(role?.settings ?? []), ...(role?.databaseSettings ?? [])].flatMap((text) => {
     const at = text.indexOf('=')
     return at <= 0 ? [] : [{ name: text.slice(0, at), value: text.slice(at + 1) }]
@@ -41,13 +42,14 @@ function allSettings({
 }
 
 /**
- * Puts settings in force until the transaction ends. One that this server or role does not take is passed over: what needs it says so itself when it is made.
+ * Puts settings in force, until the transaction ends unless `local` is false. One that this server or role does not take is passed over: what needs it says so
+ * itself when it is made. Needs an open transaction.
  */
-export async function applySettings(connection: Connection, settings: readonly Setting[]): Promise<void> {
+export async function applySettings(connection: Connection, settings: readonly Setting[], local = true): Promise<void> {
   for (const { name, value } of settings) {
     await connection.query('savepoint setting')
     try {
-      await connection.query(`select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`)
+      await connection.query(`select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local})`)
     } catch (error) {
       if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
       await connection.query('rollback to savepoint setting')

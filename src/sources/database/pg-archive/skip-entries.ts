@@ -1,4 +1,3 @@
-import { needsProvider } from '../verify/restore-errors.ts'
 import type { ArchiveToc, TocEntry } from './toc.ts'
 
 /** Entries that a copy goes without, each with the reason. */
@@ -17,20 +16,8 @@ export function labelProviders({ definition }: Pick<TocEntry, 'definition'>): st
   )
 }
 
-/** The security labels of providers that are missing. An entry goes as a whole, since it is run as a whole. */
-export function leaveOutLabels(toc: ArchiveToc, missing: ReadonlySet<string>): LeftOut {
-  return new Map(
-    toc.entries
-      .filter((entry) => entry.kind === 'SECURITY LABEL')
-      .flatMap((entry) => {
-        const provider = labelProviders(entry).find((name) => missing.has(name))
-        return provider === undefined ? [] : [[entry.id, needsProvider(provider)] as const]
-      })
-  )
-}
-
 /** Adds all entries that need one of `roots`, directly or through others, with its reason. */
-export function withDependants(toc: ArchiveToc, roots: LeftOut): LeftOut {
+export function withDependants<T>(toc: ArchiveToc, roots: ReadonlyMap<number, T>): Map<number, T> {
   const dependants = new Map<number, TocEntry[]>()
   for (const entry of toc.entries) {
     for (const id of entry.needs) {
@@ -39,12 +26,12 @@ export function withDependants(toc: ArchiveToc, roots: LeftOut): LeftOut {
       else known.push(entry)
     }
   }
-  const found: LeftOut = new Map(roots)
+  const found = new Map(roots)
   const queue = [...roots.keys()]
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    const reason = found.get(id) ?? ''
+    const reason = found.get(id)
     for (const entry of dependants.get(id) ?? []) {
-      if (found.has(entry.id)) continue
+      if (found.has(entry.id) || reason === undefined) continue
       found.set(entry.id, reason)
       queue.push(entry.id)
     }
@@ -53,7 +40,7 @@ export function withDependants(toc: ArchiveToc, roots: LeftOut): LeftOut {
 }
 
 /** pg_restore's list of what to restore: ids in the archive's order. No name gets into it. */
-export function restoreList(toc: ArchiveToc, leftOut: ReadonlyMap<number, unknown>): string {
+export function restoreList(toc: ArchiveToc, leftOut: Pick<ReadonlySet<number>, 'has'>): string {
   return `${toc.entries
     .filter((entry) => !leftOut.has(entry.id))
     .map((entry) => `${entry.id};`)

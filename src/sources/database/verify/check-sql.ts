@@ -1,6 +1,5 @@
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
-import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 
 /** Most characters of a statement that a finding shows. */
@@ -26,7 +25,9 @@ export async function runCheckSql(connection: Connection, statements: readonly s
 
 /** Says that statements of `check-sql`, where there are any, were not run: they need a restored copy. */
 export function checksNotRun(asked: boolean, why: string): Finding[] {
-  return asked ? [{ kind: 'notProven', subject: 'check-sql', detail: `check-sql was not run: ${why}` }] : []
+  return asked
+    ? [{ kind: 'notProven', reason: 'check-not-run', subject: 'check-sql', detail: `check-sql was not run: ${why}` }]
+    : []
 }
 
 async function check(connection: Connection, statement: string): Promise<string | null> {
@@ -41,10 +42,11 @@ async function check(connection: Connection, statement: string): Promise<string 
     const values = Object.values(row)
     if (values.length !== 1) return `it returned ${values.length} columns instead of one`
     if (values[0] === true) return null
-    return `it returned ${values[0] === null ? 'null' : String(values[0]).slice(0, shown)} instead of true`
+    // A value may be one of a row.
+    return `it returned ${values[0] === null || values[0] === false ? String(values[0]) : 'something else'} instead of true`
   } catch (error) {
     if (sqlStateOf(error) === undefined) throw error
-    return `it failed: ${asError(error).message}`
+    return `it failed [${sqlStateOf(error)}]`
   } finally {
     if (!connection.broken.aborted) await connection.query('rollback')
   }

@@ -2,8 +2,9 @@ import { type DatabaseFacts, type Guard, holdsSomeObjects } from '../../../archi
 import type { Finding } from '../../source.ts'
 import { readable } from '../catalog/quote.ts'
 import { compareDatabase, type DatabaseState } from '../dump/database-state.ts'
-import { type LeftOut, labelProviders } from '../pg-archive/skip-entries.ts'
+import { labelProviders } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
+import { type Absence, type Absent, needsExtension } from './absence.ts'
 
 /** What of the facts can be compared with a copy that goes without some objects. */
 export interface Comparable {
@@ -15,29 +16,27 @@ export interface Comparable {
 /** A name without quotes, which follow the server's own list of reserved words, and without the blanks between arguments. */
 const bare = (name: string) => name.replaceAll('"', '').replaceAll(', ', ',')
 
-const needing = (extension: string) => `it needs ${extension}, which the copy's server does not have`
-
 /**
- * Takes out of the facts what a copy without `leftOut` cannot have: sequences and samples of tables that are not there, tables in
+ * Takes out of the facts what a copy without `absent` cannot have: sequences and samples of tables that are not there, tables in
  * publications. Everything taken out is a `notProven` that names it.
  */
 export function comparableFacts(
   facts: DatabaseFacts,
   toc: ArchiveToc,
-  leftOut: LeftOut,
+  absent: Absent,
   missingExtensions: ReadonlySet<string>
 ): Comparable {
-  const gone = goneObjects(toc, leftOut)
+  const gone = goneObjects(toc, absent)
   const lacking = new Map<string, readonly string[]>()
   for (const guard of facts.guards) {
     const names = (guard.needs ?? []).filter((name) => missingExtensions.has(name))
     if (names.length > 0) lacking.set(`${guard.kind} ${bare(guard.name)}`, names)
   }
-  const reasonFor = (kinds: readonly string[], name: string): string | undefined => {
+  const reasonFor = (kinds: readonly string[], name: string): Absence | undefined => {
     for (const kind of kinds) {
       const key = `${kind} ${bare(name)}`
       const names = lacking.get(key)
-      if (names !== undefined) return `it needs ${names.join(', ')}, which the copy's server does not have`
+      if (names !== undefined) return needsExtension(names)
       const reason = gone.get(key)
       if (reason !== undefined) return reason
     }
@@ -47,14 +46,14 @@ export function comparableFacts(
   const findings: Finding[] = []
   const keep = (kinds: readonly string[], name: string, subject: string): boolean => {
     const reason = reasonFor(kinds, name)
-    if (reason !== undefined) findings.push({ kind: 'notProven', subject, detail: reason })
+    if (reason !== undefined && reason.told !== true) findings.push(notProven(subject, reason))
     return reason === undefined
   }
   const tables = facts.tables.filter((table) => {
     const name = readable(table)
     const subject = `${table.kind === 'm' ? 'materialized view' : 'table'} ${name}`
     if (table.extension !== undefined && missingExtensions.has(table.extension)) {
-      findings.push({ kind: 'notProven', subject, detail: needing(table.extension) })
+      findings.push(notProven(subject, needsExtension([table.extension])))
       return false
     }
     return keep(relationKinds, name, subject) && keep(['rows of'], name, subject)
@@ -70,7 +69,7 @@ export function comparableFacts(
         const subject = `sequence ${readable(sequence)}`
         if (sequence.extension === undefined || !missingExtensions.has(sequence.extension))
           return keep(['sequence'], readable(sequence), subject)
-        findings.push({ kind: 'notProven', subject, detail: needing(sequence.extension) })
+        findings.push(notProven(subject, needsExtension([sequence.extension])))
         return false
       }),
       visibleRows: facts.visibleRows.filter(
@@ -92,17 +91,29 @@ function withoutTables(guard: Guard, gone: ReadonlySet<string>): Guard {
   return { ...guard, definition: lines.join('\n') }
 }
 
+function notProven(subject: string, { reason, words }: Absence): Finding {
+  return { kind: 'notProven', reason, subject, detail: words }
+}
+
+/** What a copy has otherwise than its source, as far as it is known. */
+export interface KnownOfCopy {
+  readonly absent: Absent
+  /** By the fingerprint's words. */
+  readonly excused: ReadonlyMap<string, Absence>
+  readonly missingExtensions: ReadonlySet<string>
+}
+
 /** Compares the copy; what is missing there for a known reason is `notProven`, not a difference. */
 export function compareCopy(
   { facts, findings }: Comparable,
   state: DatabaseState,
   toc: ArchiveToc,
-  leftOut: LeftOut,
-  missingExtensions: ReadonlySet<string>
+  { absent, excused, missingExtensions }: KnownOfCopy
 ): Finding[] {
-  const gone = goneObjects(toc, leftOut)
+  const gone = goneObjects(toc, absent)
+  for (const [subject, absence] of excused) gone.set(bare(subject), absence)
   const inArchive = holdsSomeObjects(facts)
-    ? goneObjects(toc, new Map(toc.entries.map((entry) => [entry.id, 'the archive'])))
+    ? goneObjects(toc, new Map(toc.entries.map((entry) => [entry.id, inTheArchive])))
     : null
   const dropped = facts.extensions
     .map((extension) => extension.name)
@@ -124,16 +135,18 @@ export function compareCopy(
       return []
     const reason = goneReason(bare(finding.subject), gone)
     if (reason === undefined) return [finding]
-    return known.has(bare(finding.subject)) ? [] : [{ kind: 'notProven', subject: finding.subject, detail: reason }]
+    return reason.told === true || known.has(bare(finding.subject)) ? [] : [notProven(finding.subject, reason)]
   })
   return [...findings, ...compared]
 }
+
+const inTheArchive: Absence = { reason: 'needs-another', words: '' }
 
 const besideTables =
   /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|index|procedure|range type|sequence|statistics|text search \w+|view) /
 
 /** The reason why an object of the fingerprint is not in the copy, by its own name or that of the table it hangs on. */
-function goneReason(subject: string, gone: ReadonlyMap<string, string>): string | undefined {
+function goneReason(subject: string, gone: ReadonlyMap<string, Absence>): Absence | undefined {
   const direct = gone.get(subject) ?? gone.get(subject.replace(/^(?:owner of|grants on|options of) /, ''))
   if (direct !== undefined) return direct
   const provider = /^security label (.*?) on /.exec(subject)?.[1]
@@ -149,19 +162,17 @@ function goneReason(subject: string, gone: ReadonlyMap<string, string>): string 
 /** One entry holds all labels of a table and its columns; which object each is on stands in words that the fingerprint does not use. */
 const labelsOf = (provider: string) => `security labels of ${provider}`
 
-/** What was left out, named as the fingerprint names it but without quotes, with the reason. */
-function goneObjects(toc: ArchiveToc, leftOut: LeftOut): Map<string, string> {
-  const gone = new Map<string, string>()
+/** What the copy goes without, named as the fingerprint names it but without quotes. */
+function goneObjects(toc: ArchiveToc, absent: Absent): Map<string, Absence> {
+  const gone = new Map<string, Absence>()
   for (const entry of toc.entries) {
-    const reason = leftOut.get(entry.id)
-    if (reason === undefined) continue
-    const why = /^it needs|^the rows/.test(reason)
-      ? reason
-      : `it needs ${reason}, which the copy's server does not have`
+    const why = absent.get(entry.id)
+    if (why === undefined) continue
     const name = bare(`${entry.schema}.${entry.tag}`)
     const kind = entry.kind.toLowerCase()
     if (kind === 'security label') for (const provider of labelProviders(entry)) gone.set(labelsOf(bare(provider)), why)
     else if (kind === 'table data') gone.set(`rows of ${name}`, why)
+    else if (kind === 'materialized view data') gone.set(`materialized view ${name}`, why)
     else if (/constraint$/.test(kind) || /^(?:policy|trigger|rule)$/.test(kind)) {
       // The tag is `table name`; a name may hold blanks, so every cut is taken.
       const words = bare(entry.tag).split(' ')

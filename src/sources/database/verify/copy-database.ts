@@ -79,7 +79,12 @@ export async function applyDatabase(
 }
 
 function cannot(subject: string, line: string): Finding {
-  return { kind: 'notProven', subject, detail: `it cannot be granted on the copy's server: ${line}` }
+  return {
+    kind: 'notProven',
+    reason: 'refused-by-server',
+    subject,
+    detail: `it cannot be granted on the copy's server: ${line}`
+  }
 }
 
 function parameterOf(entry: string): { readonly setting: string; readonly line: string } {

@@ -46,6 +46,7 @@ export async function createRoles(
     const done = await granted(connection, membership, false)
     findings.push({
       kind: 'notProven',
+      reason: 'refused-by-server',
       subject: `membership of ${membership.member} in ${membership.role}`,
       detail: done
         ? `it cannot be granted by ${membership.grantor} on the copy`
@@ -102,6 +103,7 @@ export async function applySettings(
     if (kept.test(name) && statement.startsWith('ALTER DATABASE')) {
       findings.push({
         kind: 'notProven',
+        reason: 'refused-by-server',
         subject: `setting ${name} of ${what}`,
         detail: 'it would hinder the comparison: the copy goes without it'
       })
@@ -113,6 +115,7 @@ export async function applySettings(
       if (sqlStateOf(error) === undefined) throw error
       findings.push({
         kind: 'notProven',
+        reason: 'refused-by-server',
         subject: `setting ${name} of ${what}`,
         detail: `the copy's server refuses it: ${asError(error).message}`
       })
@@ -158,7 +161,12 @@ export async function compareRoles(
   const unlike = (name: string) => (subject: string, detail: string) => {
     if (made.has(name) || ownServer) difference(subject, detail)
     else if (!known.has(subject))
-      findings.push({ kind: 'notProven', subject, detail: `the copy's server had the role ${name} already: ${detail}` })
+      findings.push({
+        kind: 'notProven',
+        reason: 'role-exists',
+        subject,
+        detail: `the copy's server had the role ${name} already: ${detail}`
+      })
   }
   const there = new Map((await readRoles(connection)).map((role) => [role.name, role]))
   for (const role of facts.roles) {

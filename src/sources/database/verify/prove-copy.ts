@@ -4,14 +4,17 @@ import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Context } from '../../../context.ts'
 import type { Finding } from '../../source.ts'
-import { quoteIdentifier } from '../catalog/quote.ts'
+import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
 import { readDatabaseState } from '../dump/database-state.ts'
 import { beginReading } from '../dump/snapshot.ts'
+import { sourceSettings } from '../loading/source-settings.ts'
 import type { OpenArchive, PourArchive } from '../pg-archive/read-archive.ts'
-import { labelProviders, leaveOutExtensions, leaveOutLabels } from '../pg-archive/skip-entries.ts'
+import { labelProviders, leaveOutExtensions } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
+import { type Absent, absentExtensions, absentLabels } from './absence.ts'
 import { runCheckSql } from './check-sql.ts'
 import { comparableFacts, compareCopy } from './compare-copy.ts'
+import { completeCopy, lateEntries } from './complete-copy.ts'
 import { applyDatabase, compareOwnProperties, giveToOwner } from './copy-database.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
 import { restoreCopy } from './restore-copy.ts'
@@ -30,17 +33,20 @@ export interface ProveCopyOptions {
   readonly headFile: string
   readonly jobs: number
   readonly checkSql: readonly string[]
+  /** Milliseconds that building one more index may take. */
+  readonly indexMs: () => number
 }
 
 const lockTimeoutMs = 60_000
 
-/** Restores an archive into an empty place and compares everything that can be compared. Throws SB602 when restoring failed. */
+/** Restores an archive into an empty place and compares everything that can be compared. Throws SB602 where the restore did not come to its end. */
 export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   const { context, facts, toc, place, programs } = options
   const narrowed = isNarrowed(facts)
   const roleFindings: Finding[] = []
   const preparing = await place.connect()
   let missing: ReadonlySet<string>
+  let sessionOptions = ''
   let unlabelled: ReadonlySet<string>
   const serverMajor = Math.trunc(preparing.versionNumber / 10_000)
   try {
@@ -50,10 +56,16 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     await giveToOwner(preparing, facts, place.target.database)
     missing = await missingExtensions(preparing, facts)
     unlabelled = await missingProviders(preparing, toc)
+    sessionOptions = await settingsOf(preparing, facts)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
   } finally {
     await preparing.close()
   }
+  const known: Absent = new Map([
+    ...absentExtensions(leaveOutExtensions(toc, missing)),
+    ...absentLabels(toc, unlabelled)
+  ])
+  const late = lateEntries(toc, facts)
   const restore = (jobs: number) =>
     restoreCopy({
       place,
@@ -62,8 +74,9 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
       pourArchive: options.pourArchive,
       toc,
       headFile: options.headFile,
-      leftOut: new Map([...leaveOutExtensions(toc, missing), ...leaveOutLabels(toc, unlabelled)]),
-      setting: { clientMajor: programs.major, serverMajor, extensionsMissing: missing.size > 0, narrowed },
+      without: late.union(new Set(known.keys())),
+      setting: { clientMajor: programs.major, serverMajor, narrowed },
+      sessionOptions,
       jobs,
       context
     })
@@ -77,7 +90,19 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     restored = await restore(1)
   }
   if (restored.kind === 'unclear') throw new Error('one worker is always clear')
-  const { leftOut } = restored
+  const completing = await place.connect()
+  const completed = await completeCopy({
+    connection: completing,
+    facts,
+    toc,
+    openArchive: options.openArchive,
+    failed: restored.failed,
+    late,
+    absent: known,
+    missingExtensions: missing,
+    indexMs: options.indexMs
+  }).finally(() => completing.close())
+  const { absent } = completed
   const own = new Set([...place.madeRoles, ...(place.ownSuperuser === null ? [] : [place.ownSuperuser])])
   const ownServer = place.ownSuperuser !== null
   let probe: Probe | null = null
@@ -103,27 +128,46 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
       helpers.push(helper)
       await beginReading(helper, lockTimeoutMs)
     }
-    const comparable = comparableFacts(facts, toc, leftOut, missing)
+    const comparable = comparableFacts(facts, toc, absent, missing)
     const asking =
       probe === null
         ? null
         : await openProbe(place, probe, lockTimeoutMs, (why) =>
-            roleFindings.push({ kind: 'notProven', subject: 'what roles see', detail: why })
+            roleFindings.push({ kind: 'notProven', reason: 'not-sampled', subject: 'what roles see', detail: why })
           )
     const except = probe?.user ?? ''
     if (asking !== null) opened.push(asking)
     const state = await readDatabaseState(comparing, comparable.facts, context.clock, { helpers, asking })
-    const findings = compareCopy(comparable, state, toc, leftOut, missing)
+    const findings = compareCopy(comparable, state, toc, {
+      absent,
+      excused: completed.excused,
+      missingExtensions: missing
+    })
     const roles = [
       ...(await compareRoles(comparing, facts, { made: own, ownServer, except }, roleFindings)),
       ...(await compareOwnProperties(comparing, facts, { ownServer, except }, roleFindings))
     ]
     await comparing.query('rollback')
     const checks = await runCheckSql(comparing, options.checkSql)
-    return [...findings, ...roleFindings, ...roles, ...checks]
+    return [...completed.findings, ...findings, ...roleFindings, ...roles, ...checks]
   } finally {
     for (const connection of opened) await connection.close()
   }
+}
+
+/** Settings of the source, as PGOPTIONS takes them, without those that this server does not take: they would end every session at its beginning. */
+async function settingsOf(connection: Connection, facts: DatabaseFacts): Promise<string> {
+  const taken: string[] = []
+  for (const { name, value } of sourceSettings(facts)) {
+    try {
+      await connection.query(`begin; select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`)
+      taken.push(`-c ${`${name}=${value}`.replace(/[\\\s]/g, '\\$&')}`)
+    } catch (error) {
+      if (sqlStateOf(error) === undefined) throw error
+    }
+    await connection.query('rollback')
+  }
+  return taken.join(' ')
 }
 
 /** Extensions of the source that the copy's server does not have, or that cannot be made there. */

@@ -46,6 +46,7 @@ export interface DatabaseProverOptions {
 }
 
 export interface DatabaseProof {
+  readonly verdict: 'proven' | 'unproven' | 'lacking'
   readonly level: VerificationLevel
   readonly tables: Verification['tables']
   readonly findings: readonly Finding[]
@@ -75,6 +76,7 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       if (context.signal.aborted) throw cancelled(context.signal)
       const fault = options.given === null && thrown instanceof UserError ? faultOfConnection(thrown) : null
       const error = fault === null ? thrown : machineError(fault, thrown)
+      if (error instanceof UserError && error.code === 'SB602') return notRestored(error)
       if (mode === 'restore' || options.given !== null || !(error instanceof UserError) || !unable.has(error.code))
         throw error
       context.log.warning(`The backup is read, not restored: ${error.code}: ${error.message}`)
@@ -82,6 +84,17 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       const why = error.code === 'SB604' ? error.message : `${errorCodes[error.code].title} (${error.code})`
       return readLevel(openArchive, facts, options, why.replace(/\.$/, ''))
     }
+  }
+}
+
+/** The archive is whole, and still pg_restore did not come to its end: published, and called what it is. */
+function notRestored({ message }: UserError): DatabaseProof {
+  return {
+    verdict: 'unproven',
+    level: 'none',
+    tables: { restore: 0, read: 0, differing: 0 },
+    findings: [{ kind: 'difference', reason: 'not-made', subject: 'restored copy', detail: message }],
+    notRestored: null
   }
 }
 
@@ -116,8 +129,10 @@ async function readLevel(
   const why = notRestored === null ? '`verify` is `read`' : notRestored
   findings.push(...checksNotRun(options.checkSql.length > 0, why))
   const { differing, proven } = countTables(facts, findings)
+  const lacking = differing > 0 || hasDifference(findings)
   return {
-    level: differing > 0 || hasDifference(findings) ? 'none' : 'read',
+    verdict: lacking ? 'lacking' : 'proven',
+    level: lacking ? 'none' : 'read',
     tables: { restore: 0, read: proven, differing },
     findings,
     notRestored
@@ -160,6 +175,7 @@ async function restoreLevel(
     const findings = glance.value
     if (hasDifference(findings))
       return {
+        verdict: 'lacking',
         level: 'none',
         tables: { restore: 0, read: 0, differing: countTables(facts, findings).differing },
         findings,
@@ -178,7 +194,8 @@ async function restoreLevel(
       pourArchive,
       headFile,
       jobs: options.jobs,
-      checkSql: options.checkSql
+      checkSql: options.checkSql,
+      indexMs: () => Number.POSITIVE_INFINITY
     })
     return levelOf(facts, [...findings, ...compared])
   } finally {
@@ -192,6 +209,7 @@ function levelOf(facts: DatabaseFacts, findings: readonly Finding[]): DatabasePr
   const { differing, unproven, proven, unprovenWithRows } = countTables(facts, findings)
   const level = hasDifference(findings) ? 'none' : unprovenWithRows > 0 ? 'read' : 'restore'
   return {
+    verdict: hasDifference(findings) ? 'unproven' : 'proven',
     level,
     tables: { restore: proven, read: unproven, differing },
     findings,

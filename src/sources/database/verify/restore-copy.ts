@@ -6,11 +6,11 @@ import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { startChild } from '../../../clients/process/child-process.ts'
 import type { Context } from '../../../context.ts'
 import { asError, UserError } from '../../../errors.ts'
-import { lastWords, type OpenArchive, type PourArchive, walkedStream, walkWhole } from '../pg-archive/read-archive.ts'
-import { type LeftOut, restoreList, withDependants } from '../pg-archive/skip-entries.ts'
+import { type OpenArchive, type PourArchive, walkedStream, walkWhole } from '../pg-archive/read-archive.ts'
+import { restoreList, withDependants } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
 import { machineError, machineFault } from './host-failure.ts'
-import { judge, parseRestoreErrors, type RestoreError, type RestoreSetting } from './restore-errors.ts'
+import { isHarmless, parseRestoreErrors, type RestoreSetting } from './restore-errors.ts'
 import type { CopyPlace } from './scratch-database.ts'
 
 /** Standard error that is kept; a restore that says more has failed anyway. */
@@ -24,8 +24,11 @@ export interface RestoreCopyOptions {
   readonly toc: ArchiveToc
   /** A file with the archive's head and table of contents alone: enough for everything that is no data. */
   readonly headFile: string
-  readonly leftOut: LeftOut
+  /** Entries that are not for pg_restore. */
+  readonly without: ReadonlySet<number>
   readonly setting: RestoreSetting
+  /** Settings of the source that must be in force while rows come in, as PGOPTIONS takes them. */
+  readonly sessionOptions: string
   /** Workers for what comes after the data; with 1, all is restored one after the other. */
   readonly jobs: number
   readonly context: Pick<Context, 'temp' | 'signal'>
@@ -33,22 +36,25 @@ export interface RestoreCopyOptions {
 
 /** What was restored; or that several workers met errors: then only a restore from the start, one object after the other, tells which are real. */
 export type RestoredCopy =
-  | { readonly kind: 'restored'; readonly leftOut: LeftOut }
+  | {
+      readonly kind: 'restored'
+      /** Entries that pg_restore met errors at. */
+      readonly failed: ReadonlySet<number>
+    }
   | { readonly kind: 'unclear'; readonly why: string }
 
 /** Most tables, views and sequences that are made in one transaction: each takes some locks of the server's limited number. */
 const mostInTransaction = 3000
 
 /**
- * Restores an archive whole, but for what is left out, into an empty database; it is read once, and followed to its last byte. `leftOut` of the
- * answer is what the copy goes without: that, and what could not be made for a reason on the list of `judge`. Throws UserError SB602 for every
- * other error of a restore by one worker, SB603 when the archive is not whole, SB604 where the machine or the server failed.
+ * Restores an archive into an empty database, but for what is left out; it is read once, and followed to its last byte. Throws UserError SB602 where pg_restore
+ * ended before its end, SB603 when the archive is not whole, SB604 where the machine or the server failed.
  */
 export async function restoreCopy(options: RestoreCopyOptions): Promise<RestoredCopy> {
-  const { leftOut } = options
+  const { without } = options
   if (options.jobs === 1) {
-    const outcome = await fromStream(options, { without: leftOut, args: [] })
-    return { kind: 'restored', leftOut: leftOutBy(outcome, options) }
+    const outcome = await fromStream(options, { without, args: [] })
+    return { kind: 'restored', failed: failedOf(outcome, options.setting) }
   }
   const last = leftForLast(options.toc)
   const after = '--section=post-data'
@@ -56,13 +62,13 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<Restored
     // Tables and rows in one transaction: rows of tables made in it need no write-ahead log.
     () =>
       fromStream(options, {
-        without: leftOut,
+        without,
         args: ['--section=pre-data', '--section=data', ...inOneTransaction(options)]
       }),
-    () => fromHead(options, { without: new Map([...leftOut, ...last]), args: [after, `--jobs=${options.jobs}`] }),
+    () => fromHead(options, { without: without.union(last), args: [after, `--jobs=${options.jobs}`] }),
     ...(last.size === 0
       ? []
-      : [() => fromHead(options, { without: new Map([...leftOut, ...entriesBut(options.toc, last)]), args: [after] })])
+      : [() => fromHead(options, { without: without.union(entriesBut(options.toc, last)), args: [after] })])
   ]
   for (const step of steps) {
     const outcome = await step()
@@ -72,7 +78,7 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<Restored
     if (machineFault(why) === 'room') throw machineError('room')
     return { kind: 'unclear', why }
   }
-  return { kind: 'restored', leftOut }
+  return { kind: 'restored', failed: new Set() }
 }
 
 /** A transaction does not go on after an error, not even after the one that an older server answers a newer pg_restore with. */
@@ -86,17 +92,15 @@ function inOneTransaction({ toc, place, setting }: RestoreCopyOptions): string[]
 
 /**
  * Entries that several workers may not make side by side: attaching the indexes of partitions locks more than pg_restore knows of, which ends in
- * deadlocks. What needs them comes after them, and event triggers, which would fire for them.
+ * deadlocks. What needs them comes after them.
  */
-function leftForLast(toc: ArchiveToc): LeftOut {
+function leftForLast(toc: ArchiveToc): ReadonlySet<number> {
   const attached = toc.entries.filter((entry) => entry.kind === 'INDEX ATTACH')
-  if (attached.length === 0) return new Map()
-  const events = toc.entries.filter((entry) => entry.kind === 'EVENT TRIGGER')
-  return withDependants(toc, new Map([...attached, ...events].map((entry) => [entry.id, 'last'])))
+  return new Set(withDependants(toc, new Map(attached.map((entry) => [entry.id, true]))).keys())
 }
 
-function entriesBut(toc: ArchiveToc, kept: LeftOut): LeftOut {
-  return new Map(toc.entries.filter((entry) => !kept.has(entry.id)).map((entry) => [entry.id, 'done']))
+function entriesBut(toc: ArchiveToc, kept: ReadonlySet<number>): ReadonlySet<number> {
+  return new Set(toc.entries.filter((entry) => !kept.has(entry.id)).map((entry) => entry.id))
 }
 
 interface Outcome {
@@ -106,17 +110,17 @@ interface Outcome {
 }
 
 interface Step {
-  readonly without: LeftOut
+  readonly without: ReadonlySet<number>
   readonly args: readonly string[]
 }
 
 /** What a restore that should have been without errors met; null when nothing. Hostile. */
 function whatFailed({ said, exit }: Outcome, setting: RestoreSetting): string | null {
   const { errors } = parseRestoreErrors(said)
-  const real = errors.find((error: RestoreError) => judge(error, setting).kind !== 'harmless')
+  const real = errors.find((error) => !isHarmless(error, setting))
   if (real !== undefined) return real.message
   // Without errors it must have ended well; with harmless ones it says so by its exit code.
-  return exit.code === 0 || (exit.code === 1 && errors.length > 0) ? null : lastWords(said)
+  return exit.code === 0 || (exit.code === 1 && errors.length > 0) ? null : endOf(exit)
 }
 
 /** Feeds pg_restore from the archive itself. Throws what is wrong with the archive, whatever pg_restore made of it. */
@@ -129,7 +133,7 @@ async function fromStream(options: RestoreCopyOptions, step: Step): Promise<Outc
 }
 
 /** Whether pg_restore, which reads no further than it must, goes on to the archive's last block. */
-function isReadToItsEnd(toc: ArchiveToc, without: LeftOut): boolean {
+function isReadToItsEnd(toc: ArchiveToc, without: ReadonlySet<number>): boolean {
   const last = toc.entries.findLast((entry) => entry.hasData)
   return last !== undefined && !without.has(last.id)
 }
@@ -188,7 +192,10 @@ async function runPgRestore(
         ...step.args
       ],
       // Its messages are read by a program.
-      env: { ...environment.env, PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C'].join(' ').trim() },
+      env: {
+        ...environment.env,
+        PGOPTIONS: [environment.env['PGOPTIONS'] ?? '', '-c lc_messages=C', options.sessionOptions].join(' ').trim()
+      },
       stdin: give === null ? 'ignore' : 'pipe',
       signal,
       onStderr: hear.text
@@ -245,45 +252,30 @@ function isProgress(line: string): boolean {
   return /^pg_restore: (?!error: |warning: |detail: |hint: |from TOC entry \d|while )/.test(line)
 }
 
-function leftOutBy({ said, exit }: Outcome, options: RestoreCopyOptions): LeftOut {
-  if (exit.code === 0) return options.leftOut
+/** Entries that a restore by one worker met errors at. What it says of them may hold values of rows: none of it is told. */
+function failedOf({ said, exit }: Outcome, setting: RestoreSetting): ReadonlySet<number> {
+  if (exit.code === 0) return new Set()
   const { errors, counted } = parseRestoreErrors(said)
-  // Servers of November 2026 and later keep it in the catalog; only programs of that time or later leave it out of a dump.
-  const old = errors.some((error) => error.message === 'unrecognized parameter "pg_attver"')
-  const failed = (why: string) =>
-    new UserError('SB602', `The backup cannot be restored: ${why}`, {
-      ...(old
-        ? {
-            remedy:
-              'The dump was made by client programs older than the server: install the newest release of them, and of the server for the proof.'
-          }
-        : {})
-    })
-  const entries = new Map(options.toc.entries.map((entry) => [entry.id, entry]))
-  const nameOf = (id: number | null) => {
-    const entry = id === null ? undefined : entries.get(id)
-    return entry === undefined ? '' : `${entry.kind} ${entry.schema === '' ? '' : `${entry.schema}.`}${entry.tag}: `
-  }
   for (const { message } of errors) {
     const fault = machineFault(message)
     if (fault !== null) throw machineError(fault)
   }
   // So ends what takes the machine's last memory.
   if (exit.signal === 'SIGKILL') throw machineError('memory')
-  const roots: LeftOut = new Map(options.leftOut)
-  const bad: string[] = []
-  for (const error of errors) {
-    const verdict = judge(error, options.setting)
-    if (verdict.kind === 'leftOut' && error.entry !== null) roots.set(error.entry, verdict.reason)
-    else if (verdict.kind !== 'harmless') bad.push(`${nameOf(error.entry)}${error.message.slice(0, 300)}`)
-  }
-  if (bad.length > 0)
-    throw failed(`${bad.slice(0, 5).join('; ')}${bad.length > 5 ? `; and ${bad.length - 5} more errors` : ''}.`)
   // It went on after errors (exit code 1, counted); anything else is an end before the end.
-  if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) {
-    throw failed(
-      `pg_restore ended with ${exit.signal ?? `exit code ${exit.code}`}: ${lastWords(said) || 'it said nothing'}`
-    )
+  if (exit.code !== 1 || counted === 0 || errors.length < counted || said.length >= keptErrors) throw notRestored(exit)
+  const failed = new Set<number>()
+  for (const error of errors.filter((one) => !isHarmless(one, setting))) {
+    if (error.entry === null) throw notRestored(exit)
+    failed.add(error.entry)
   }
-  return withDependants(options.toc, roots)
+  return failed
+}
+
+function notRestored(exit: Outcome['exit']): UserError {
+  return new UserError('SB602', `The backup could not be restored: ${endOf(exit)}.`)
+}
+
+function endOf({ code, signal }: Outcome['exit']): string {
+  return `pg_restore ended with ${signal ?? `exit code ${code}`}`
 }

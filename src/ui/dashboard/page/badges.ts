@@ -10,6 +10,7 @@ export function healthBadge(state: HealthState): HTMLElement {
 const statusTones: Readonly<Record<DashboardBackup['status'], HealthState>> = {
   complete: 'good',
   partial: 'attention',
+  unproven: 'bad',
   anomalous: 'bad',
   damaged: 'bad',
   unreadable: 'bad'

@@ -32,6 +32,7 @@ export function filterForm(data: DashboardData, changed: (filter: Filter) => voi
   const status = choice('status', 'Any status', [
     ['complete', 'Complete'],
     ['partial', 'Partial'],
+    ['unproven', 'Unproven'],
     ['anomalous', 'Anomalous'],
     ['damaged', 'Damaged'],
     ['unreadable', 'Unreadable']

@@ -169,7 +169,7 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
     ...compareSequences(expected.sequences, state.sequences, backupAndTarget),
     ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects, backupAndTarget) : []),
     ...compareGuards(guards.source, guards.copy, compare),
-    ...compareVisibleRows(expected.visibleRows, state.visibleRows, facts.guards, backupAndTarget)
+    ...compareVisibleRows(expected.visibleRows, state.visibleRows, backupAndTarget)
   ]
   return findings.flatMap((finding) => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []

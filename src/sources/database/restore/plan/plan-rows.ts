@@ -101,8 +101,6 @@ export function planRows(
       if (!made.has(name)) {
         // An extension's own table: rows come in with an extension that is made now.
         if (table.extension !== undefined && !target.extensions.has(table.extension)) add('copy')
-        // The target's has rows of its own, made with it or since.
-        else if (table.extension !== undefined && there !== undefined && held !== '0') add('missing')
         else if (held !== '0')
           findings.push({
             kind: 'note',

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { machineFault } from '../../../../../src/sources/database/verify/host-failure.ts'
 import {
-  judge,
+  isHarmless,
   parseRestoreErrors,
   type RestoreSetting
 } from '../../../../../src/sources/database/verify/restore-errors.ts'
 
-const whole: RestoreSetting = { clientMajor: 15, serverMajor: 15, extensionsMissing: false, narrowed: false }
+const whole: RestoreSetting = { clientMajor: 15, serverMajor: 15, narrowed: false }
 const narrowed: RestoreSetting = { ...whole, narrowed: true }
 
 const said = [
@@ -32,43 +32,17 @@ describe('errors of a restore into a copy', () => {
     expect(errors.map(({ entry }) => entry)).toEqual([null, 6, 3222])
   })
 
-  test('a narrowed backup goes without what needs the rest, and finds the schema public made', () => {
+  test('a narrowed backup finds the schema public made; everything else is tried again', () => {
     const { errors } = parseRestoreErrors(said)
-    const verdicts = errors.map((error) => judge(error, { ...narrowed, clientMajor: 17 }).kind)
-    expect(verdicts).toEqual(['harmless', 'harmless', 'leftOut'])
-  })
-
-  test('a whole backup has to do without any of these errors', () => {
-    const { errors } = parseRestoreErrors(said)
-    expect(errors.map((error) => judge(error, whole).kind)).toEqual(['failed', 'failed', 'failed'])
+    const newer = { ...narrowed, clientMajor: 17 }
+    expect(errors.map((error) => isHarmless(error, newer))).toEqual([true, true, false])
+    expect(errors.map((error) => isHarmless(error, whole))).toEqual([false, false, false])
   })
 
   test('what only reads like a harmless error is none', () => {
     const error = { entry: 7, message: 'schema "public" already exists', command: 'CREATE TRIGGER x' }
-    expect(judge(error, narrowed).kind).toBe('failed')
-    expect(judge({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed).kind).toBe('failed')
-  })
-
-  test('a security label is left out where its provider is not loaded, and for no other reason', () => {
-    const command = "SECURITY LABEL FOR pgsodium ON TABLE public.t IS 'x';"
-    const verdict = (message: string, sql = command) => judge({ entry: 7, message, command: sql }, whole).kind
-    expect(verdict('security label provider "pgsodium" is not loaded')).toBe('leftOut')
-    expect(verdict('security label provider "pgsodium" is not loaded', 'CREATE FUNCTION x()')).toBe('failed')
-    expect(verdict('relation "public.t" does not exist')).toBe('failed')
-  })
-
-  test('every other error fails, also where something is known to be missing', () => {
-    const setting = { ...narrowed, extensionsMissing: true }
-    for (const message of [
-      'permission denied for schema x',
-      'syntax error at or near "x"',
-      'COPY failed for table "t": ERROR:  invalid input syntax',
-      'out of memory',
-      'server closed the connection unexpectedly'
-    ]) {
-      expect(judge({ entry: 4, message, command: '' }, setting).kind).toBe('failed')
-    }
-    expect(judge({ entry: null, message: 'function x() does not exist', command: '' }, setting).kind).toBe('failed')
+    expect(isHarmless(error, narrowed)).toBe(false)
+    expect(isHarmless({ entry: 7, message: 'role "x" does not exist', command: '' }, narrowed)).toBe(false)
   })
 })
 
