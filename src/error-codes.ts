@@ -931,7 +931,7 @@ const catalogue = {
     remedy: 'Look at the reason in the message; the next run writes the dashboard anew.'
   },
   SB999: {
-    title: 'A fault of the action itself',
+    title: 'Internal error in this action (a bug)',
     cause: 'Something happened that the action does not expect.',
     remedy: 'Run again with debug logging (`ACTIONS_STEP_DEBUG`) and report the log; nothing half-written is kept.'
   }
@@ -942,3 +942,8 @@ export type ErrorCode = keyof typeof catalogue
 
 /** Every error code with its entry, in the order of the codes. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorEntry>> = catalogue
+
+/** The title of a code, for people; undefined for a code that there is not. */
+export function errorTitle(code: string | undefined): string | undefined {
+  return Object.entries(errorCodes).find(([known]) => known === code)?.[1].title
+}

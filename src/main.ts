@@ -10,6 +10,7 @@ import { openRunFolder, type RunFolder } from './clients/process/run-folder.ts'
 import { systemClock, systemRandomBytes } from './clients/process/system.ts'
 import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
 import type { Context } from './context.ts'
+import { errorTitle } from './error-codes.ts'
 import { asError, UserError } from './errors.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs/index.ts'
 import type { Result } from './result.ts'
@@ -23,6 +24,7 @@ import {
 } from './runner-environment.ts'
 import { outputsOf } from './ui/outputs.ts'
 import { renderSummary } from './ui/summary/index.ts'
+import { verdict } from './ui/summary/verdict.ts'
 import { openNotifications, type RunNotifier } from './wiring/notify.ts'
 import { runCommand } from './wiring/run-command.ts'
 
@@ -101,15 +103,17 @@ async function main(): Promise<number> {
       if (known.cause !== undefined) log.debug(asError(known.cause).stack ?? String(known.cause))
     } else {
       bug = asError(thrown)
-      result = failed(new UserError('SB999', `This is a fault of the action itself: ${bug.message}`, { cause: bug }))
+      result = failed(new UserError('SB999', `Internal error in this action (a bug): ${bug.message}`, { cause: bug }))
     }
   } finally {
     folder?.remove()
   }
   await report(redactResult(redactTexts(result, redactWhole), redact), folder, environment, log, redactWhole)
   await notifier?.tell(result)
+  log.verdict(verdict(result))
   if (bug !== undefined) log.bug(bug)
-  else if (result.error !== undefined) log.error(result.error)
+  else if (result.error !== undefined)
+    log.error({ ...result.error, title: errorTitle(result.error.code) ?? result.error.code })
   return result.status === 'complete' ? 0 : 1
 }
 

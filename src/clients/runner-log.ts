@@ -3,6 +3,7 @@ import type { Redact } from '../base/redact.ts'
 import type { Clock } from '../context.ts'
 import type { Log } from '../log.ts'
 import { logLine, shorten } from '../text/escape.ts'
+import { fullStop } from '../text/format.ts'
 
 /** Least time between two lines of progress. */
 const progressEveryMs = 10_000
@@ -10,8 +11,15 @@ const progressEveryMs = 10_000
 const longestAnnotation = 3_500
 
 export interface RunnerLog extends Log {
-  /** The annotation that a failed run ends with: code, what, remedy. */
-  error(error: { readonly code: string; readonly message: string; readonly remedy: string }): void
+  /** The annotation that a failed run ends with: a title for people, then code, what and remedy. */
+  error(error: {
+    readonly title: string
+    readonly code: string
+    readonly message: string
+    readonly remedy: string
+  }): void
+  /** What the run came to, as its own annotation, so that it is found without unfolding anything. */
+  verdict(text: string): void
   /** A fault of this program: its text as an annotation, its stack in the debug log. */
   bug(error: Error): void
 }
@@ -24,6 +32,7 @@ export function maskSecret(secret: string): void {
 /** The log of a workflow run: the only writer to standard output. Every text is made inert and free of secrets here. */
 export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
   let lastProgress = Number.NEGATIVE_INFINITY
+  let grouped = false
   const line = (text: string): string => logLine(redact(text))
   // An annotation may have lines of its own: @actions/core sends a line break as %0A.
   const annotation = (text: string): string => shorten(text.split(/\r?\n/).map(line).join('\n'), longestAnnotation)
@@ -47,22 +56,33 @@ export function createRunnerLog(clock: Clock, redact: Redact): RunnerLog {
       core.info(line(message()))
     },
     group: async (title, work) => {
+      // GitHub does not nest groups: the end of an inner one would end the outer one, too.
+      if (grouped) {
+        core.info(line(title))
+        return await work()
+      }
+      grouped = true
       core.startGroup(line(title))
       try {
         return await work()
       } finally {
         core.endGroup()
+        grouped = false
       }
     },
     error: (error) => {
-      core.error(annotation(`${error.code}: ${error.message} ${error.remedy}`), { title: error.code })
+      const text = `${error.code}: ${fullStop(error.message)} ${fullStop(error.remedy)}`
+      core.error(annotation(text), { title: line(error.title) })
+    },
+    verdict: (text) => {
+      core.notice(annotation(text))
     },
     bug: (error) => {
       core.error(
         annotation(
-          `SB999: This is a fault of the action itself: ${error.message} Please report it with the debug log.`
+          `SB999: Internal error in this action (a bug): ${fullStop(error.message)} Please report it with the debug log.`
         ),
-        { title: 'SB999' }
+        { title: 'Internal error in this action (a bug)' }
       )
       for (const part of (error.stack ?? '').split('\n')) core.debug(line(part))
     }

@@ -45,3 +45,9 @@ export function formatAge(ms: number): string {
 export function plural(count: number, noun: string, many = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : many}`
 }
+
+/** A sentence with its full stop: messages of servers and programs often end without one. */
+export function fullStop(text: string): string {
+  const trimmed = text.trimEnd()
+  return trimmed === '' || /[.!?:]$/.test(trimmed) ? trimmed : `${trimmed}.`
+}

@@ -70,7 +70,7 @@ describe('the worst days, through the bundle', () => {
     })
     expect(run.code).toBe(1)
     expect(run.outputs['status']).toBe('failed')
-    expect(run.log).toMatch(/^::error title=SB1\d\d::/m)
+    expect(run.log).toMatch(/^::error title=[^:]+::SB1\d\d: /m)
     expect(run.summary).toContain('What to do')
     await nothingLeft(run)
   })

@@ -46,7 +46,7 @@ const told = ({ code, outputs, result, summary, log }: ActionRun) => ({
   status: outputs['status'],
   error: result?.error?.code,
   summary: summary.includes(result?.error?.code ?? 'none'),
-  annotation: log.includes(`::error title=${result?.error?.code}::`)
+  annotation: log.includes(`::${result?.error?.code}: `)
 })
 const failedWith = (error: string) => ({ code: 1, status: 'failed', error, summary: true, annotation: true })
 

@@ -41,7 +41,7 @@ describe('files through the bundle, into a target that fails', () => {
     code,
     status: outputs['status'],
     named: all.filter((name) => result?.findings?.some(({ subject }) => subject === `Storage file files/${name}`)),
-    error: result?.error !== undefined && log.includes(`::error title=${result.error.code}::`),
+    error: result?.error !== undefined && log.includes(`::${result.error.code}: `),
     summary: summary !== ''
   })
   /** What lies in the target as it is in the source. */

@@ -1,4 +1,4 @@
-import { errorCodes } from '../../error-codes.ts'
+import { errorTitle } from '../../error-codes.ts'
 import type { Result } from '../../result.ts'
 import { inertCode } from '../../text/escape.ts'
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime, plural } from '../../text/format.ts'
@@ -10,22 +10,39 @@ import { statusMarks } from './words.ts'
 
 /** The heading: what this run came to, in the one line that is read by everybody. */
 export function headline(result: Result): string {
-  return `## ${markOf(result)} ${sentence(result)}`
+  return `## ${markOf(result)} ${sentence(result, inertCode)}`
 }
+
+/** The same for the log, with the id and the address of the backup. Plain text: the log's writer makes it inert. */
+export function verdict(result: Result): string {
+  const { backup, url } = result
+  const stored =
+    backup !== undefined &&
+    result.command !== 'delete' &&
+    (result.command !== 'backup' || result.destinations.some((one) => one.stored))
+  return [
+    `${markOf(result)} ${sentence(result, (name) => name)}.`,
+    ...(stored ? [`Backup ${backup.id}.`] : []),
+    ...(url === null ? [] : [url])
+  ].join(' ')
+}
+
+/** How a name from outside is written. */
+type Name = (text: string) => string
 
 function markOf(result: Result): string {
   if (result.status === 'complete' && isDryRun(result)) return '🔍'
   return statusMarks[result.status]
 }
 
-function sentence(result: Result): string {
-  const project = result.project === null ? '' : inertCode(result.project)
+function sentence(result: Result, name: Name): string {
+  const project = result.project === null ? '' : name(result.project)
   const title = titleOf(result)
   switch (result.command) {
     case 'backup':
       return backupSentence(result, project === '' ? 'The project' : project, title)
     case 'restore':
-      return restoreSentence(result, project === '' ? 'The backup' : project, title)
+      return restoreSentence(result, project === '' ? 'The backup' : project, title, name)
     case 'verify': {
       const what = result.backup === undefined ? 'Backups' : 'The backup'
       const whose = project === '' ? '' : ` of ${project}`
@@ -38,7 +55,7 @@ function sentence(result: Result): string {
       const projects = projectsOf(result).length
       if (result.status === 'failed') return `Backups could not be listed${title}`
       if (result.backups.length === 0) return 'There is no backup to show'
-      return `${plural(idsOf(result), 'backup')} of ${projects === 1 ? (project === '' ? inertCode(result.backups[0]?.project ?? '') : project) : plural(projects, 'project')}`
+      return `${plural(idsOf(result), 'backup')} of ${projects === 1 ? (project === '' ? name(result.backups[0]?.project ?? '') : project) : plural(projects, 'project')}`
     }
     case 'check': {
       const projects = projectsOf(result).length
@@ -58,7 +75,7 @@ function sentence(result: Result): string {
       return pruneSentence(result, title)
     case 'delete': {
       if (result.status !== 'complete') return `The backup was not deleted${title}`
-      const id = inertCode(result.retention?.[0]?.id ?? '')
+      const id = name(result.retention?.[0]?.id ?? '')
       return isDryRun(result) ? `Backup ${id} would be deleted. Nothing was changed` : `Backup ${id} is deleted`
     }
     case 'plan':
@@ -100,9 +117,9 @@ function provenWords(result: Result): string {
   }
 }
 
-function restoreSentence(result: Result, project: string, title: string): string {
+function restoreSentence(result: Result, project: string, title: string, name: Name): string {
   const done = restored(result)
-  const target = done?.target[0] === undefined ? 'the target' : inertCode(done.target[0])
+  const target = done?.target[0] === undefined ? 'the target' : name(done.target[0])
   if (result.status === 'failed') return `${project} was not restored${title}`
   if (done?.dryRun === true) return `Dry run of restoring ${project} into ${target}: nothing was changed`
   if (result.status === 'partial') return `${project} is restored into ${target}, but not all of it`
@@ -125,8 +142,8 @@ function pruneSentence(result: Result, title: string): string {
 
 /** `: The password is wrong`, the title of the error's code; empty without an error. */
 function titleOf(result: Result): string {
-  const entry = Object.entries(errorCodes).find(([code]) => code === result.error?.code)?.[1]
-  return entry === undefined ? '' : `: ${entry.title}`
+  const title = errorTitle(result.error?.code)
+  return title === undefined ? '' : `: ${title}`
 }
 
 function isDryRun(result: Result): boolean {
