@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
-import type { DatabaseRestored } from '../../src/sources/database/restore/carry-out.ts'
 import type { DatabaseRestore, DatabaseRestoreOptions } from '../../src/sources/database/restore/restore-database.ts'
+import type { DatabaseRestored } from '../../src/sources/database/restore/work.ts'
 import { loadSupabase } from '../kit/fixture/load.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'

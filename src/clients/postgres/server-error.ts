@@ -15,6 +15,7 @@ export class ServerError extends Error {
   /** The object that the server names for it. */
   readonly schema: string | undefined
   readonly table: string | undefined
+  readonly constraint: string | undefined
 
   constructor(fields: Readonly<Record<string, unknown>>) {
     super(text(fields.message) ?? 'the server gave no message')
@@ -25,6 +26,7 @@ export class ServerError extends Error {
     this.hint = text(fields.hint)
     this.schema = text(fields.schema)
     this.table = text(fields.table)
+    this.constraint = text(fields.constraint)
   }
 }
 

@@ -16,14 +16,19 @@ const statement = new RegExp(
 )
 
 /**
- * Takes apart the `COPY` that pg_dump wrote for a table. It is read, never run: what is sent to a server is written anew from the names. Throws SB603
- * where it is anything but that one statement for the entry's own table.
+ * Takes apart the `COPY` that pg_dump wrote for a table. It is read, never run: what is sent to a server is written anew from the names. Rows of a partition may
+ * go through a table above it, which `isAbove` tells: pg_dump writes that where another server would put them into other partitions. Throws SB603 where it
+ * is anything but that one statement for the entry's own table or one above it.
  */
-export function parseCopyStatement(entry: Pick<TocEntry, 'schema' | 'tag' | 'copyStatement'>): CopiedColumns {
+export function parseCopyStatement(
+  entry: Pick<TocEntry, 'schema' | 'tag' | 'copyStatement'>,
+  isAbove: (table: { readonly schema: string; readonly name: string }) => boolean = () => false
+): CopiedColumns {
   const match = statement.exec(entry.copyStatement)
   const schema = plain(match?.[1])
   const table = plain(match?.[2])
-  if (match === null || schema !== entry.schema || table !== entry.tag) {
+  const isOwn = schema === entry.schema && table === entry.tag
+  if (match === null || !(isOwn || isAbove({ schema, name: table }))) {
     throw new UserError('SB603', `The archive holds rows of ${entry.schema}.${entry.tag} in a form that is not known.`)
   }
   const columns = [...(match[3] ?? '').matchAll(new RegExp(name, 'gu'))].map(([text]) => plain(text))

@@ -16,20 +16,19 @@ import { fingerprintVersion, readGuards } from '../fingerprint/read-objects.ts'
 import { type ArchiveReader, readArchive } from '../pg-archive/archive-reader.ts'
 import { describeEntry } from '../pg-archive/entry-sql.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
-import { carryOut, type DatabaseRestored } from './carry-out.ts'
-import { carryOutInStages } from './carry-out-in-stages.ts'
 import { compareRows, type TableComparison } from './check/compare-rows.ts'
 import { foretellDangling, foretellKeyless, foretellRefused, foretellUnkept } from './check/dry-run-conflicts.ts'
+import { comparable } from './check/object-names.ts'
 import {
   backupAndTarget,
   chosenGuards,
-  comparable,
   entriesOnPlatform,
   holdsAlready,
   isOfPlatform
 } from './check/verify-restored.ts'
 import { toldForPeople } from './explain-failure.ts'
 import { foretellMembers } from './extension-members.ts'
+import { carryOut } from './phases.ts'
 import { planRestore } from './plan/plan.ts'
 import { type Chosen, choose, ofType, type RestoreSelection, type RestoreType } from './plan/select-entries.ts'
 import type { RestoreMode, RestorePlan } from './plan/types.ts'
@@ -42,9 +41,11 @@ import { assertColumns } from './target/column-mismatches.ts'
 import { readExpressions } from './target/expressions.ts'
 import { assertPlan, assertTarget } from './target/preconditions.ts'
 import { claimTarget, holdStill, readTarget, releaseTarget, type TargetState } from './target/target-state.ts'
+import { batched } from './transactions/batched.ts'
 import { settleCommit } from './transactions/commit-outcome.ts'
 import { locksOfAll } from './transactions/lock-budget.ts'
 import { findMark, takeBack, type Unfinished } from './transactions/restore-marker.ts'
+import type { DatabaseRestored, Order, RestoreErrors } from './work.ts'
 
 export interface DatabaseRestoreOptions {
   readonly context: Context
@@ -56,6 +57,8 @@ export interface DatabaseRestoreOptions {
   readonly backupId: string
   readonly mode: RestoreMode
   readonly selection: RestoreSelection
+  /** What to do about what the target refuses; without it the mode decides. */
+  readonly errors?: RestoreErrors
   /** What of the chosen objects: everything (without it), definitions or rows. */
   readonly type?: RestoreType
   /** pg_dump for the target's version: asked for in mode `replace` only. */
@@ -135,6 +138,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         throw ofTarget(error)
       }
     )
+
+  const errors = options.errors ?? (mode === 'empty' || mode === 'side-schema' ? 'list' : 'stop')
 
   async function begin(connection: Connection, beside = false): Promise<void> {
     const memory = beside ? indexMemoryBeside : indexMemory
@@ -360,19 +365,14 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       const reader = await openOne()
       await begin(connection)
       const prepared = await prepare(connection, reader)
-      const work = { connection, reader, context, files: options.files, facts, ...prepared }
       inStages = mode === 'empty' && (forceStages || prepared.inStages !== null)
-      const restored =
-        mode === 'empty' && inStages
-          ? await carryOutInStages({
-              ...work,
-              mode,
-              backupId: options.backupId,
-              begin,
-              openArchive: openOne,
-              openSessions: () => openSessions(besides)
-            })
-          : await carryOut({ ...work, mode })
+      const { backupId } = options
+      const restored = await carryOut(
+        orderOf(connection, reader, prepared, openOne),
+        inStages
+          ? (order, work) => batched({ backupId, begin, openSessions: () => openSessions(besides) }, order, work)
+          : undefined
+      )
       const [transaction] = await connection.query<{ id: string }>('select pg_catalog.pg_current_xact_id()::text as id')
       committing = true
       try {
@@ -394,6 +394,29 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       throw error
     } finally {
       await Promise.all([connection, ...besides, ...archives].map((each) => each.close()))
+    }
+  }
+
+  function orderOf(
+    connection: Connection,
+    reader: ArchiveReader,
+    { target, chosen, plan, replaced }: Prepared,
+    open: () => Promise<ArchiveReader>
+  ): Order {
+    return {
+      connection,
+      reader,
+      context,
+      files: options.files,
+      facts,
+      mode,
+      errors,
+      target,
+      chosen,
+      plan,
+      replaced,
+      openArchive: open,
+      sessionSettings: sessionSettings(connection.versionNumber, options.lockTimeoutMs)
     }
   }
 

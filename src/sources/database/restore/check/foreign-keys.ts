@@ -25,6 +25,23 @@ export async function checkForeignKeys(
   const list = tables
     .map((table) => `${quoteLiteral(`${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`)}::regclass`)
     .join(', ')
+  const broken = await danglingOf(
+    connection,
+    `k.convalidated and (k.conrelid = any (array[${list}]) or k.confrelid = any (array[${list}])
+  or k.confrelid in (select a.relid from unnest(array[${list}]) t (oid), pg_partition_ancestors(t.oid) a (relid)))`
+  )
+  return broken.map((key) => ({
+    kind: 'difference',
+    subject: `foreign key ${key.name} on ${key.child}`,
+    detail: `${key.rows} rows refer to rows of ${key.parent} that are not there`
+  }))
+}
+
+/** Foreign keys that a condition on `k` (pg_constraint) finds and that some rows break, with their number. */
+export async function danglingOf(
+  connection: Connection,
+  condition: string
+): Promise<{ readonly name: string; readonly child: string; readonly parent: string; readonly rows: string }[]> {
   const keys =
     await connection.query<Key>(`select k.conname::text as name, n.nspname::text as schema, c.relname::text as child,
   k.conrelid::regclass::text as "childName", k.confrelid::regclass::text as "parentName",
@@ -32,12 +49,11 @@ export async function checkForeignKeys(
   array(select a.attname::text from unnest(k.confkey) with ordinality u (num, at) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num order by u.at) as referred,
   array(select quote_ident(s.nspname) || '.' || o.oprname from unnest(k.conpfeqop) with ordinality u (op, at) join pg_operator o on o.oid = u.op join pg_namespace s on s.oid = o.oprnamespace order by u.at) as operators
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
-where k.contype = 'f' and k.convalidated and (k.conrelid = any (array[${list}]) or k.confrelid = any (array[${list}])
-  or k.confrelid in (select a.relid from unnest(array[${list}]) t (oid), pg_partition_ancestors(t.oid) a (relid)))
+where k.contype = 'f' and ${condition}
   -- A key to a partitioned table has a copy for each partition: a row must be found in one of them, not in each.
   and not exists (select from pg_constraint whole where whole.oid = k.conparentid and whole.conrelid = k.conrelid)
 order by 4, 1`)
-  const findings: Finding[] = []
+  const broken: { name: string; child: string; parent: string; rows: string }[] = []
   for (const key of keys) {
     const columns = key.columns.map((column) => `c.${quoteIdentifier(column)}`)
     const matches = key.referred.map(
@@ -47,11 +63,8 @@ order by 4, 1`)
     const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from ${key.childName} c
 where ${columns.map((column) => `${column} is not null`).join(' and ')} and not exists (select from ${key.parentName} p where ${matches.join(' and ')})`)
     if (row === undefined || row.rows === '0') continue
-    findings.push({
-      kind: 'difference',
-      subject: `foreign key ${key.name} on ${readable({ schema: key.schema, name: key.child })}`,
-      detail: `${row.rows} rows refer to rows of ${key.parentName} that are not there`
-    })
+    const child = readable({ schema: key.schema, name: key.child })
+    broken.push({ name: key.name, child, parent: key.parentName, rows: row.rows })
   }
-  return findings
+  return broken
 }

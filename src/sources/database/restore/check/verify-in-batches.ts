@@ -45,8 +45,8 @@ export async function checkInParts({
       take(part, await checkTables(check, part))
     }
   } else {
-    await shareOut(sessions, partsOf(tables, atOnce), async ({ connection, begin }, part) => {
-      await begin()
+    await shareOut(sessions, partsOf(tables, atOnce), async ({ connection, beginReading }, part) => {
+      await beginReading()
       take(part, await checkTables({ ...check, connection }, part))
       await connection.query('commit')
     })

@@ -15,10 +15,13 @@ import {
 } from '../../fingerprint/compare.ts'
 import { grantStatements } from '../../fingerprint/grant-lines.ts'
 import { fingerprintVersion } from '../../fingerprint/read-objects.ts'
+import { mergedByRoot } from '../../loading/load-through-root.ts'
 import { anew } from '../../pg-archive/entry-sql.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { isOnPlatform } from '../plan/plan.ts'
 import type { RowsPlan } from '../plan/types.ts'
+import { consequencesOf, guardBySubject, type NotMade } from './consequences.ts'
+import { comparable, guardNameOf } from './object-names.ts'
 
 /** How findings of a restore call what they compare. */
 export const backupAndTarget: Sides = { source: 'backup', copy: 'target' }
@@ -38,8 +41,12 @@ export interface CheckAfterOptions {
   /** Everything of the backup was brought back: what is there besides must not be. */
   readonly whole: boolean
   readonly largeObjects: boolean
-  /** Entries that the target refused, or whose owner it did: they are listed already. */
-  readonly listed: readonly TocEntry[]
+  /** What is listed already, and excuses what hangs on it. */
+  readonly notMade: NotMade
+  /** Partitions whose rows went through a table above them, by `readable` name, with its name: they are compared together. */
+  readonly throughRoot: ReadonlyMap<string, string>
+  /** What is not as in the backup is listed and stays, unless it opens something. */
+  readonly tolerant: boolean
   /** Schemas of the platform: what differs there is the platform's. */
   readonly platform: ReadonlySet<string>
   readonly superuser: boolean
@@ -77,23 +84,26 @@ export async function checkTables(
   await connection.query('set local max_parallel_workers_per_gather = 2')
   const state = await readDatabaseState(connection, expected, clock)
   await connection.query('set local max_parallel_workers_per_gather = 0')
-  const listed = listedNames(options.listed)
+  const isListed = consequencesOf({ entries: options.ofBackup }, options.notMade)
   const unequal: string[] = []
-  const findings = compareTables(tables, state.tables, new Map(), comparisonOf(facts, state)).flatMap(
-    (finding): Finding[] => {
-      if (finding.kind !== 'difference') return [{ ...finding, kind: 'note' }]
-      if (isListed(finding.subject, listed)) return []
-      if (!isOfPlatform(finding.subject, platform)) return [finding]
-      unequal.push(finding.subject.replace(/^table /, ''))
-      return [{ ...finding, kind: 'todo' }]
-    }
-  )
+  const findings = compareTables(
+    mergedByRoot(tables, options.throughRoot),
+    mergedByRoot(state.tables, options.throughRoot),
+    new Map(),
+    comparisonOf(facts, state)
+  ).flatMap((finding): Finding[] => {
+    if (finding.kind !== 'difference') return [{ ...finding, kind: 'note' }]
+    const name = finding.subject.replace(/^(?:table|materialized view) /, '')
+    const kind = finding.subject.startsWith('m') ? 'materialized view' : 'table'
+    if (isListed({ kind, name, definition: '' })) return []
+    if (!options.tolerant && !isOfPlatform(finding.subject, platform)) return [finding]
+    unequal.push(name)
+    return [{ ...finding, kind: 'todo' }]
+  })
   return { findings, unequal }
 }
 
 const nothingElse = { sequences: [], largeObjects: { count: '0', hash: '0' }, guards: [], visibleRows: [] }
-
-const listedNames = (entries: readonly TocEntry[]) => new Set(entries.map((entry) => normal(guardNameOf(entry))))
 
 /** Whether a target holds every table of the user that the backup has, with the same rows. Reads all of them, if all are there. */
 export async function holdsAlready(
@@ -127,8 +137,14 @@ function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOption
   }
 }
 
-/** Compares everything but tables with the backup, in the transaction that has not ended yet. A `difference` means that it must not. */
-export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]> {
+/**
+ * Compares everything but tables with the backup, in the transaction that has not ended yet. A `difference` means that it must not. `leftOut`: subjects of what is
+ * otherwise than in the backup and stays, where that is tolerated.
+ */
+export async function checkAfter(
+  options: CheckAfterOptions
+): Promise<{ readonly findings: Finding[]; readonly leftOut: readonly string[] }> {
+  const leftOut: string[] = []
   const { connection, facts, platform } = options
   const names = new Set(
     options.rows.filter((plan) => plan.way === 'copy' || plan.way === 'exchange').map((plan) => readable(plan.facts))
@@ -138,12 +154,10 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
       .filter((entry) => entry.kind === 'SEQUENCE SET')
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
-  const made = new Set(options.entries.map((entry) => normal(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`)))
+  const made = new Set(options.entries.map((entry) => comparable(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`)))
   const isMade = (one: Pick<TocEntry, 'kind' | 'tag'>) =>
     options.entries.some(({ kind, tag }) => kind === one.kind && tag === one.tag)
-  const listed = listedNames(options.listed)
-  const stayed = new Set(options.regranted.map(({ id }) => id))
-  const listedObjects = listedNames(options.listed.filter(({ id, kind }) => kind !== 'ACL' && !stayed.has(id)))
+  const isListed = consequencesOf({ entries: options.ofBackup }, options.notMade)
   const onPlatform = entriesOnPlatform(options.ofBackup, platform)
   const expected: DatabaseFacts = {
     ...facts,
@@ -165,17 +179,21 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
   const state = await readDatabaseState(connection, expected, options.clock)
   const compare = comparisonOf(facts, state)
   const guards = chosenGuards(options, state.guards)
+  const hasPublic = facts.guards.some(({ kind, name }) => kind === 'schema' && name === 'public')
+  const guardOf = guardBySubject(facts.guards, state.guards)
   const findings = [
     ...compareSequences(expected.sequences, state.sequences, backupAndTarget),
     ...(options.largeObjects ? compareLargeObjects(facts.largeObjects, state.largeObjects, backupAndTarget) : []),
     ...compareGuards(guards.source, guards.copy, compare),
     ...compareVisibleRows(expected.visibleRows, state.visibleRows, backupAndTarget)
   ]
-  return findings.flatMap((finding) => {
+  const told = findings.flatMap((finding): Finding[] => {
     if (finding.kind !== 'difference') return finding.kind === 'note' ? [finding] : []
     // Of grants that were refused it is told here what has to be done: the backup's statements alone revoke nothing.
     const isGrant = finding.subject.startsWith('grants on ')
-    if (isListed(finding.subject, isGrant ? listedObjects : listed)) return []
+    const guard = guardOf(finding.subject)
+    const name = finding.subject.replace(/^sequence /, '')
+    if (isListed(guard ?? { kind: 'sequence', name, definition: '' })) return []
     if (isOfPlatform(finding.subject, platform)) {
       const entry = onPlatform.get(comparable(finding.subject))
       return entry === undefined ? [] : [{ ...finding, kind: 'todo' as const, remedy: anew(entry).trim() }]
@@ -190,8 +208,18 @@ export async function checkAfter(options: CheckAfterOptions): Promise<Finding[]>
           ? withGrants(finding, guards, [...facts.guards, ...state.guards])
           : { ...finding, kind: 'todo' as const }
       ]
-    return [finding]
+    // The schema that every new database has.
+    if (/^(?:schema|owner of schema|grants on schema) public$/.test(finding.subject) && !hasPublic) return []
+    if (!options.tolerant || opens(finding.subject)) return [finding]
+    leftOut.push(finding.subject)
+    return [{ ...finding, kind: 'todo' as const }]
   })
+  return { findings: told, leftOut }
+}
+
+/** Whether something that is missing or otherwise could show rows to more people than in the source. */
+function opens(subject: string): boolean {
+  return /^(?:policy|row security|grants on|default privileges|role|view|function|large objects) ?/.test(subject)
 }
 
 /**
@@ -203,7 +231,7 @@ export function isOfTarget({ subject }: Pick<Finding, 'subject'>, made: Readonly
   const object = subject.replace(/^(?:owner of|grants on|options of) /, '')
   if (!/^(?:access method|cast|event trigger|foreign data wrapper|language|publication|transform) /.test(object))
     return false
-  return !made.has(normal(object))
+  return !made.has(comparable(object))
 }
 
 interface ComparedGuards {
@@ -223,29 +251,19 @@ export function chosenGuards(
   const names = new Set(
     options.entries
       .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
-      .map((entry) => normal(guardNameOf(entry)))
+      .map((entry) => comparable(guardNameOf(entry)))
   )
-  const regranted = new Set(options.regranted?.map((entry) => normal(guardNameOf(entry))))
-  const isRegranted = (guard: Guard) => guard.kind.startsWith('grants on ') && regranted.has(normal(guard.name))
+  const regranted = new Set(options.regranted?.map((entry) => comparable(guardNameOf(entry))))
+  const isRegranted = (guard: Guard) => guard.kind.startsWith('grants on ') && regranted.has(comparable(guard.name))
   const source = facts.guards.filter(
     (guard) =>
       isMore(guard) ||
       isRegranted(guard) ||
       (!/^(?:comment|default privileges|publication|schema|grants on schema|owner of schema)$/.test(guard.kind) &&
-        names.has(normal(guard.name)))
+        names.has(comparable(guard.name)))
   )
   const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
   return { source, copy: copy.filter((guard) => isMore(guard) || known.has(`${guard.kind}\0${guard.name}`)) }
-}
-
-/** The name of an entry's object as the fingerprint has it, but for quotes and blanks: see `normal`. */
-export function guardNameOf(entry: TocEntry): string {
-  const tag = /^(?:ACL|COMMENT)$/.test(entry.kind) ? entry.tag.replace(/^[A-Z]+(?: [A-Z]+)* /, '') : entry.tag
-  if (/^(?:TRIGGER|POLICY|RULE|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT)$/.test(entry.kind)) {
-    const [table = '', ...rest] = tag.split(' ')
-    return `${rest.join(' ')} on ${entry.schema}.${table}`
-  }
-  return entry.schema === '' ? tag : `${entry.schema}.${tag}`
 }
 
 /** Grants that are others get the statements that make them those of the backup; where it is the owner alone, there are none. */
@@ -268,10 +286,10 @@ function withGrants(finding: Finding, { source, copy }: ComparedGuards, all: rea
 
 /** Whether a check tells of grants that were refused: it knows what has to be revoked, too. */
 export function isToldAgain(entry: TocEntry, checked: readonly Finding[]): boolean {
-  const name = normal(guardNameOf(entry))
+  const name = comparable(guardNameOf(entry))
   return (
     entry.kind === 'ACL' &&
-    checked.some(({ subject }) => subject.startsWith('grants on ') && normal(subject).endsWith(` ${name}`))
+    checked.some(({ subject }) => subject.startsWith('grants on ') && comparable(subject).endsWith(` ${name}`))
   )
 }
 
@@ -285,18 +303,6 @@ export function entriesOnPlatform(
       .filter((entry) => isOnPlatform(entry, (schema) => platform.has(schema)))
       .map((entry) => [comparable(`${entry.kind.toLowerCase()} ${guardNameOf(entry)}`), entry])
   )
-}
-
-/** A subject without what is written in several ways. */
-export const comparable = (subject: string) => normal(subject)
-
-function normal(name: string): string {
-  return name.replaceAll('"', '').replaceAll(', ', ',')
-}
-
-function isListed(subject: string, listed: ReadonlySet<string>): boolean {
-  const text = normal(subject)
-  return [...listed].some((name) => text === name || text.endsWith(` ${name}`))
 }
 
 /** Whether a finding's subject (`policy "x" on auth.users`, `function auth.uid()`, `schema auth`) lies in a schema of the platform. */

@@ -2,8 +2,10 @@ import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { asError, UserError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
-import { quoteIdentifier } from '../../catalog/quote.ts'
+import { quoteIdentifier, quoteLiteral } from '../../catalog/quote.ts'
 import { isReservedRole } from '../../catalog/roles-sql.ts'
+import { asNotValid } from '../../loading/not-valid.ts'
+import { isUnknownName, withSearchPath } from '../../loading/search-paths.ts'
 import {
   definitionOf,
   describeEntry,
@@ -14,9 +16,12 @@ import {
   withoutSessionAuthorization
 } from '../../pg-archive/entry-sql.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
+import { isMappingOf } from '../check/consequences.ts'
+import { danglingOf } from '../check/foreign-keys.ts'
+import { guardNameOf } from '../check/object-names.ts'
 import { remedyOfEntry } from '../explain-failure.ts'
 import { locksOf, oneStep, type Steps } from '../transactions/lock-budget.ts'
-import { missingRoleOf, refusalOf } from './refusal.ts'
+import { isRefusal, messageOf, missingRoleOf, refusalOf } from './refusal.ts'
 import { fullMembership } from './temporary-memberships.ts'
 
 /** Statements that go to the server in one round trip. */
@@ -33,12 +38,18 @@ export interface EntryRunner {
   count(entries: readonly TocEntry[]): void
   /** Statements of our own for an object, as tolerant as those of its entry. */
   attempt(entry: TocEntry, sql: string): Promise<boolean>
+  /** Lists an entry that is not run, with its SQL. */
+  leaveOut(entry: TocEntry, why: string): void
   /** Entries that the target refused as a whole, and grants of which it refused some. */
   readonly refused: ReadonlySet<number>
   /** Entries whose object is there, but whose owner the target refused. */
   readonly otherOwner: ReadonlySet<number>
   /** Roles that something was refused for since the target does not have them. */
   readonly missingRoles: ReadonlySet<string>
+  /** Of what was refused, or holds for new rows alone: what a restore that is all or nothing would have stopped at, in words. */
+  readonly leftOut: readonly string[]
+  /** Constraints (`name on table`) that rows of the backup break: they hold for new rows alone. */
+  readonly notValid: ReadonlySet<string>
   readonly findings: readonly Finding[]
   findingOf(id: number): Finding | undefined
 }
@@ -52,6 +63,10 @@ export interface EntryRunnerOptions {
   /** Whether an object is in the target, made now or there before. */
   readonly isThere: (entry: TocEntry) => boolean
   readonly onProgress: (done: number) => void
+  /** What the target refuses is left out and listed, whatever it is; else only what nobody's rows hang on is, and anything else is thrown. */
+  readonly tolerant?: boolean
+  /** Values of search_path for a second try at what failed since a function that it calls names objects without their schema. */
+  readonly searchPaths?: (schema: string) => readonly string[]
   /** Without it everything runs in the transaction that is open. */
   readonly steps?: Steps
 }
@@ -59,16 +74,16 @@ export interface EntryRunnerOptions {
 /** Refusals of these would leave rows without a place. */
 const holdsRows = /^(?:TABLE|SCHEMA|TABLE ATTACH)$/
 const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
-/** Source: PostgreSQL, errcodes.txt: classes 08, 25, 40, 53, 57, 58, XX, and a lock that was not to be had. */
-const noRefusal = /^(?:08|25|40|53|57|58|XX|55P03)/
 const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
 
 export function entryRunner(options: EntryRunnerOptions): EntryRunner {
-  const { connection, user, superuser, platform, steps = oneStep } = options
+  const { connection, user, superuser, platform, steps = oneStep, tolerant = false } = options
   const refused = new Set<number>()
   const otherOwner = new Set<number>()
   const missingRoles = new Set<string>()
   const findings: Finding[] = []
+  const leftOut: string[] = []
+  const notValid = new Set<string>()
   const byEntry = new Map<number, Finding>()
   const done = new Set<number>()
   /** Sequences that were made here. `setval` is never rolled back; for one that was there before, it is when the transaction gave it a new file before. */
@@ -137,8 +152,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     const state = sqlStateOf(error) ?? ''
     const home = entry.kind === 'SCHEMA' ? entry.tag : entry.schema
     const message = asError(error).message.replace(/^The database answered: /, '')
-    // Full disks, cancelled statements, deadlocks and broken servers are no refusals.
-    if (noRefusal.test(state)) return null
+    if (!isRefusal(error)) return null
     if (platform.has(home)) return message
     if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
     if (state === '42501' && !holdsRows.test(entry.kind)) return message
@@ -147,13 +161,15 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     // What it is about belongs to an extension, and the target's has it not.
     if (entry.kind === 'ACL' && undefinedObject.has(state) && !entry.needs.some((id) => options.entries.has(id)))
       return message
+    // PostgreSQL's own limit for some indexes of partitions (exclusion constraints): the index is there, and is no part of the table's.
+    if (entry.kind === 'INDEX ATTACH' && state === '42P17') return message
     if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
     return null
   }
 
   /** What the entry needs, directly or through others, and that was refused or is not in the target. */
   function lackedBy(entry: TocEntry, seen = new Set<number>()): TocEntry[] {
-    return entry.needs.flatMap((id) => {
+    return needsOf(entry).flatMap((id) => {
       if (seen.has(id)) return []
       seen.add(id)
       const need = options.entries.get(id)
@@ -163,6 +179,12 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       return lackedBy(need, seen)
     })
   }
+
+  const servers = [...options.entries.values()].filter(({ kind }) => kind === 'SERVER')
+  const needsOf = (entry: TocEntry): readonly number[] => [
+    ...entry.needs,
+    ...servers.filter((server) => isMappingOf(entry, server)).map(({ id }) => id)
+  ]
 
   function noteMissingRole(refusal: unknown): void {
     const role = missingRoleOf(refusal)
@@ -186,9 +208,44 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   /** Why a refusal is listed; throws where the restore must not go on. */
   function excuseOrFail(entry: TocEntry, error: unknown): string {
     const reason = excuse(entry, error)
-    if (reason === null) throw refusedEntry(entry, error, lackedBy(entry))
     noteMissingRole(error)
-    return reason
+    if (reason !== null) return reason
+    if (!tolerant || !isRefusal(error)) throw refusedEntry(entry, error, lackedBy(entry))
+    leftOut.push(describeEntry(entry))
+    return messageOf(error)
+  }
+
+  /** Runs an entry's SQL; null, or the first refusal when nothing helped. */
+  async function attempted(entry: TocEntry): Promise<unknown> {
+    const sql = sqlOf(entry)
+    const error = await refusalOf(connection, sql)
+    const state = sqlStateOf(error)
+    // Who may set a sequence may not always alter it.
+    if (entry.kind === 'SEQUENCE SET' && state === '42501') return refusalOf(connection, definitionOf(entry))
+    if (isUnknownName(state))
+      for (const path of options.searchPaths?.(entry.schema) ?? [])
+        if ((await refusalOf(connection, withSearchPath(sql, path))) === null) {
+          findings.push({ kind: 'note', subject: describeEntry(entry), detail: madeWithPath })
+          return null
+        }
+    return tolerant && (state === '23503' || state === '23514') && (await madeNotValid(entry)) ? null : error
+  }
+
+  /** Makes a constraint that rows of the backup break for new rows alone. */
+  async function madeNotValid(entry: TocEntry): Promise<boolean> {
+    const sql = asNotValid(definitionOf(entry))
+    if (sql === null || (await refusalOf(connection, sql)) !== null) return false
+    const [table = '', ...name] = entry.tag.split(' ')
+    const place = `${quoteIdentifier(entry.schema)}.${quoteIdentifier(table)}`
+    notValid.add(guardNameOf(entry))
+    leftOut.push(describeEntry(entry))
+    findings.push({
+      kind: 'todo',
+      subject: describeEntry(entry),
+      detail: `rows of the backup break it: they are there, and it holds for new rows alone${await brokenBy(connection, entry, place, name.join(' '))}`,
+      remedy: `ALTER TABLE ${place} VALIDATE CONSTRAINT ${quoteIdentifier(name.join(' '))};`
+    })
+    return true
   }
 
   function list(entry: TocEntry, detail: string, remedy: string): void {
@@ -199,10 +256,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
   }
 
   async function one(entry: TocEntry): Promise<void> {
-    let error = await refusalOf(connection, sqlOf(entry))
-    // Who may set a sequence may not always alter it.
-    if (entry.kind === 'SEQUENCE SET' && sqlStateOf(error) === '42501')
-      error = await refusalOf(connection, definitionOf(entry))
+    const error = await attempted(entry)
     if (error !== null) {
       if (
         alreadyThere.has(sqlStateOf(error) ?? '') &&
@@ -235,6 +289,8 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     refused,
     otherOwner,
     missingRoles,
+    leftOut,
+    notValid,
     findings,
     findingOf: (id) => byEntry.get(id),
     async run(entries) {
@@ -276,6 +332,10 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       refused.add(entry.id)
       findings.push({ kind: 'todo', subject: describeEntry(entry), detail: reason, remedy: sql })
       return false
+    },
+    leaveOut(entry, why) {
+      leftOut.push(describeEntry(entry))
+      list(entry, why, sqlOf(entry).trim())
     }
   }
 }
@@ -300,6 +360,19 @@ function names(sql: string, role: string): boolean {
   const one = word.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
   return new RegExp(`(?:\\b(?:TO|FROM|ROLE|AUTHORIZATION)|,)\\s+(?:${one})(?![\\w$"])`, 'i').test(sql)
 }
+
+/** How many rows of a foreign key refer to nothing, for people; empty for any other constraint. */
+async function brokenBy(connection: Connection, entry: TocEntry, table: string, name: string): Promise<string> {
+  if (entry.kind !== 'FK CONSTRAINT') return ''
+  const [broken] = await danglingOf(
+    connection,
+    `k.conrelid = ${quoteLiteral(table)}::regclass and k.conname = ${quoteLiteral(name)}`
+  )
+  return broken === undefined ? '' : `: ${broken.rows} refer to rows of ${broken.parent} that are not there`
+}
+
+const madeWithPath =
+  "it was made with the search_path of the source: a function that it calls names objects without their schema. Set the function's own (`alter function ... set search_path = ...`), so that any restore can make it"
 
 function refusedEntry(entry: TocEntry, cause: unknown, lacking: readonly TocEntry[]): UserError {
   const remedy = remedyOfEntry(entry, cause, lacking)

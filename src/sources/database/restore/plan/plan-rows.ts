@@ -2,6 +2,7 @@ import type { TableFacts } from '../../../../archive/contents-database.ts'
 import type { Finding } from '../../../source.ts'
 import { readable } from '../../catalog/quote.ts'
 import { plainName } from '../../fingerprint/compare.ts'
+import { ancestorsOf } from '../../loading/load-through-root.ts'
 import { parseCopyStatement } from '../../pg-archive/copy-statement.ts'
 import type { Obstacle, PlanOptions, RowsPlan } from './types.ts'
 
@@ -48,6 +49,7 @@ export function planRows(
       .map((entry) => readable({ schema: entry.schema, name: entry.tag }))
   )
   const rows: RowsPlan[] = []
+  const byName = new Map(facts.tables.map((table) => [readable(table), table]))
   for (const entry of toc.entries) {
     if (entry.kind !== 'TABLE DATA' || !entry.hasData) continue
     const name = readable({ schema: entry.schema, name: entry.tag })
@@ -56,8 +58,9 @@ export function planRows(
     const held = table.rows ?? '0'
     const ofPlatform = platform.has(entry.schema)
     const there = tables.get(name)
-    const add = (way: RowsPlan['way']) =>
-      rows.push({ entry, facts: table, copied: parseCopyStatement(entry), way, platform: ofPlatform })
+    const above = ancestorsOf(table, byName)
+    const copied = parseCopyStatement(entry, (one) => above.includes(readable(one)))
+    const add = (way: RowsPlan['way']) => rows.push({ entry, facts: table, copied, way, platform: ofPlatform })
     if (mode === 'side-schema') {
       add('beside')
       continue
@@ -80,9 +83,7 @@ export function planRows(
       }
       if (held === '0' && (mode === 'missing-rows' || there === undefined || !there.maySelect)) continue
       const lacking =
-        there === undefined
-          ? []
-          : parseCopyStatement(entry).columns.filter((column) => !there.columns.some((one) => one.name === column))
+        there === undefined ? [] : copied.columns.filter((column) => !there.columns.some((one) => one.name === column))
       if (there === undefined || lacking.length > 0) {
         obstacles.push({
           code: 'SB706',
@@ -137,4 +138,31 @@ export function planRows(
     add(mode === 'missing-rows' ? 'missing' : 'exchange')
   }
   return rows
+}
+
+/** The partitioned table at the top of each partition, by the partition's `readable` name. */
+export function rootsOf(tables: readonly TableFacts[]): ReadonlyMap<string, TableFacts> {
+  const byName = new Map(tables.map((table) => [readable(table), table]))
+  return new Map(
+    tables.flatMap((table) => {
+      const root = ancestorsOf(table, byName)
+        .flatMap((name) => byName.get(name) ?? [])
+        .findLast(({ kind }) => kind === 'p')
+      return root === undefined ? [] : [[readable(table), root] as const]
+    })
+  )
+}
+
+/** Partitions whose rows the archive brings through a table above them, with the table at the top. */
+export function throughRootOf(
+  rows: readonly RowsPlan[],
+  roots: ReturnType<typeof rootsOf>
+): ReadonlyMap<string, string> {
+  return new Map(
+    rows.flatMap(({ entry, copied, facts }) => {
+      const root = roots.get(readable(facts))
+      const isOwn = copied.schema === entry.schema && copied.table === entry.tag
+      return isOwn || root === undefined ? [] : [[readable(facts), readable(root)] as const]
+    })
+  )
 }

@@ -7,7 +7,7 @@ import { leaveOutExtensions } from '../../pg-archive/skip-entries.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { planReturning } from '../replace/recreate-dependents.ts'
 import { extensionOf } from '../target/passed-sequences.ts'
-import { planRows } from './plan-rows.ts'
+import { planRows, rootsOf, throughRootOf } from './plan-rows.ts'
 import type { Obstacle, PlanOptions, RestorePlan } from './types.ts'
 
 /** Entries that say how to read the archive or describe the database itself. */
@@ -92,7 +92,19 @@ export function planRestore(options: PlanOptions): RestorePlan {
     definitions && mode === 'replace' && before !== undefined && !chosen.whole
       ? planReturning(toc.entries, chosen, running, before, platform)
       : []
-  return { entries: run, rows, regranted, returning, findings, obstacles, platform, left }
+  const roots = rootsOf(facts.tables)
+  return {
+    entries: run,
+    rows,
+    regranted,
+    returning,
+    findings,
+    obstacles,
+    platform,
+    left,
+    roots,
+    throughRoot: throughRootOf(rows, roots)
+  }
 }
 
 /** States of sequences that are in the target: rows without them would get their numbers twice. */
@@ -219,7 +231,8 @@ function isRegranted(
  * beginning.
  */
 function regrantedPublic({ mode, chosen, byTables, toc, known }: PlanOptions): TocEntry[] {
-  if (mode !== 'replace' || byTables || Number.parseInt(toc.dumpVersion, 10) < 15) return []
+  if (mode === 'missing-rows' || mode === 'side-schema' || byTables || Number.parseInt(toc.dumpVersion, 10) < 15)
+    return []
   const grants = toc.entries.find((entry) => entry.kind === 'ACL' && entry.tag === 'SCHEMA public')
   if (grants === undefined || !chosen.entries.has(grants.id)) return []
   const schema = { ...grants, kind: 'SCHEMA', tag: 'public' }

@@ -14,6 +14,8 @@ export type RestoreType = DatabaseFacts['selection']['type']
 export interface Chosen {
   /** Neither schemas nor tables were chosen or left out. */
   readonly whole: boolean
+  /** Neither schemas nor tables were chosen, though some may be left out: what belongs to the database itself is meant. */
+  readonly everything: boolean
   /** Tables, partitions and materialized views by `readable` name. */
   readonly tables: ReadonlyMap<string, TableFacts>
   /** Of those the ones whose rows are meant, too. */
@@ -157,8 +159,10 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
     [...tables].filter(([, table]) => content && !reached(noRows, table.schema, table.name)).map(([name]) => name)
   )
   const whole = [schemas, without, wanted, unwanted].every((list) => list.length === 0)
+  const everything = schemas.length === 0 && wanted.length === 0
   const base = {
     whole,
+    everything,
     tables,
     withRows,
     hasSchema,
@@ -175,8 +179,8 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
   const chosen = new Set<number>()
   for (const entry of toc.entries) {
     const tableLike = holdsRows.has(entry.kind) || entry.kind === 'TABLE DATA'
-    if (tableLike ? hasTable(entry.schema, entry.tag) : wanted.length === 0 && isOfSchema(entry, hasSchema))
-      chosen.add(entry.id)
+    const isMeantAlone = wanted.length === 0 && (isOfSchema(entry, hasSchema) || (everything && isOfDatabase(entry)))
+    if (tableLike ? hasTable(entry.schema, entry.tag) : isMeantAlone) chosen.add(entry.id)
   }
   for (const entry of toc.entries) {
     if (!tableChosen(entry, byId, hasTable)) chosen.delete(entry.id)
@@ -216,6 +220,11 @@ function isOfSchema(entry: TocEntry, hasSchema: (name: string) => boolean): bool
   if (entry.kind === 'SCHEMA') return hasSchema(entry.tag)
   const of = /^SCHEMA ([\s\S]*)$/.exec(entry.tag)?.[1]
   return of !== undefined && hasSchema(of.replace(/^"([\s\S]*)"$/, '$1'))
+}
+
+/** What lies in no schema, and so in none that is left out. A publication of whole schemas is none of theirs. */
+function isOfDatabase({ kind, schema, tag }: TocEntry): boolean {
+  return schema === '' && kind !== 'SCHEMA' && kind !== 'PUBLICATION TABLES IN SCHEMA' && !/^SCHEMA /.test(tag)
 }
 
 /** In a choice of whole schemas, what hangs on a table that is left out goes with it. */

@@ -37,6 +37,10 @@ export interface RestorePlan {
   readonly obstacles: readonly Obstacle[]
   /** Schemas of the target that are the platform's. */
   readonly platform: ReadonlySet<string>
+  /** The partitioned table at the top of each partition, by its `readable` name. */
+  readonly roots: ReadonlyMap<string, { readonly schema: string; readonly name: string }>
+  /** Partitions whose rows the archive brings through a table above them. */
+  readonly throughRoot: ReadonlyMap<string, string>
   /** Tables whose rows were meant and have no place in the target. */
   readonly left: readonly string[]
 }

@@ -5,36 +5,7 @@ import { compareGuards } from '../../fingerprint/compare.ts'
 import { grantStatements } from '../../fingerprint/grant-lines.ts'
 import { orReplace } from '../../pg-archive/entry-sql.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import { comparable, guardNameOf } from '../check/verify-restored.ts'
-
-const identifier = '(?:"(?:[^"]|"")*"|[^\\s".]+)'
-const place = `${identifier}(?:\\.${identifier})*`
-const onRelation = new RegExp(`^${identifier} on (${place})$`)
-const ofColumn = new RegExp(`^(${place})\\.${identifier}$`)
-const ofIndex = new RegExp(`^CREATE (?:UNIQUE )?INDEX ${identifier} ON (?:ONLY )?(${place}) USING `)
-const ofStatistics = new RegExp(` FROM (${place})$`)
-
-/** The table or view that something of the fingerprint is said of, by the fingerprint's own name; undefined where it is said of none. */
-export function relationOf({ kind, name, definition }: Guard): string | undefined {
-  const object = kind.replace(/^(?:owner of|grants on) /, '')
-  if (/^(?:policy|trigger|rule|constraint)$/.test(object)) return onRelation.exec(name)?.[1]
-  if (object === 'column') return ofColumn.exec(name)?.[1]
-  if (kind === 'index') return ofIndex.exec(definition)?.[1]
-  if (kind === 'statistics') return ofStatistics.exec(definition.split('\n', 1)[0] ?? '')?.[1]
-  if (/^(?:row security|table|foreign table|view|materialized view)$/.test(object)) return name
-  return kind === 'comment' ? relationOfComment(name) : undefined
-}
-
-const relationTypes = '(?:table|foreign table|view|materialized view)'
-const commentOnRelation = new RegExp(`^${relationTypes} (${place})$`)
-const commentOnColumn = new RegExp(`^${relationTypes} column (${place})\\.${identifier}$`)
-const commentOnPart = new RegExp(`^(?:policy|trigger|rule|table constraint) ${identifier} on (${place})$`)
-
-function relationOfComment(name: string): string | undefined {
-  return [commentOnColumn, commentOnRelation, commentOnPart]
-    .map((pattern) => pattern.exec(name)?.[1])
-    .find((relation) => relation !== undefined)
-}
+import { comparable, guardNameOf, relationOf } from '../check/object-names.ts'
 
 /** Whether something of the fingerprint goes when these are replaced: it is one of them, or hangs on one. */
 export function goesWith(roots: readonly TocEntry[]): (guard: Guard) => boolean {

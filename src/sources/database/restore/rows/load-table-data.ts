@@ -5,7 +5,7 @@ import type { Finding } from '../../../source.ts'
 import { qualified, quoteIdentifier, quoteLiteral, readable } from '../../catalog/quote.ts'
 import type { ArchiveBlock, ArchiveReader } from '../../pg-archive/archive-reader.ts'
 import type { CopiedColumns } from '../../pg-archive/copy-statement.ts'
-import { refusalOf } from '../definitions/refusal.ts'
+import { isRefusal, messageOf, refusalOf } from '../definitions/refusal.ts'
 import type { RowsPlan } from '../plan/types.ts'
 import { locksOfRows, type Steps } from '../transactions/lock-budget.ts'
 import { advanceSequences, compareWhole, insertMissing } from './insert-missing.ts'
@@ -49,14 +49,23 @@ export interface Loaded {
   readonly findings: readonly Finding[]
 }
 
-/** Reads the archive's data once, from its first byte to its last, and brings in what is planned. Needs an open transaction. */
-export async function loadRows(options: LoadOptions): Promise<Loaded> {
+/** Rows that the target refused, and that are worth a second try. */
+export interface RefusedRows {
+  readonly plan: RowsPlan
+  readonly error: unknown
+}
+
+/**
+ * Reads the archive's data once, from its first byte to its last, and brings in what is planned. Needs an open transaction. Resolves with those tables, too,
+ * whose rows the target refused, and which are as they were.
+ */
+export async function loadRows(
+  options: LoadOptions
+): Promise<{ readonly loaded: Loaded; readonly refused: readonly RefusedRows[] }> {
   const { connection, reader } = options
   const plans = new Map(options.rows.map((plan) => [plan.entry.id, plan]))
-  const tables: LoadedTable[] = []
-  const refused = new Set<number>()
-  const findings: Finding[] = []
-  const left: string[] = []
+  const parts: Loaded[] = []
+  const refused: RefusedRows[] = []
   const inLanes = new Map<CopiedColumns, RowsPlan>()
   for await (const block of reader.blocks()) {
     if (block.kind === 'largeObjects') {
@@ -65,86 +74,115 @@ export async function loadRows(options: LoadOptions): Promise<Loaded> {
     }
     const plan = plans.get(block.entry.id)
     if (plan === undefined) continue
-    const name = readable(plan.facts)
     if (options.lanes !== undefined && plan.way === 'copy' && !plan.platform) {
       inLanes.set(plan.copied, plan)
       await options.lanes.put(plan.copied, block.chunks).catch((error: unknown) => {
-        throw refusedRows(error)
+        throw stoppedAt(error)
       })
       continue
     }
     await options.steps.before(locksOfRows)
     try {
-      if (plan.platform) await connection.query('savepoint rows')
-      const loaded = await load(plan, block.chunks, options, findings)
-      if (loaded === 'noKey') {
-        const compared = await compareWhole(connection, plan.facts)
-        if (compared.same) tables.push({ table: name, rows: 0 })
-        else {
-          left.push(name)
-          findings.push({
-            kind: 'todo',
-            subject: `table ${name}`,
-            detail: `it has no primary key and no unique key without nulls: which of its rows are missing cannot be told (${compared.words})`,
-            remedy: `restore-mode: side-schema, tables: ${name}`
-          })
-        }
-      } else if (loaded !== null) {
-        tables.push(loaded)
-        options.onRows(name, loaded.rows)
-        if (loaded.inTheWay !== undefined && loaded.inTheWay > 0)
-          findings.push({
-            kind: 'todo',
-            subject: `table ${name}`,
-            detail: `${loaded.inTheWay} missing rows were not inserted: ${loaded.why ?? 'another unique key of theirs is taken'}`
-          })
-      }
-      if (plan.platform) await connection.query('release savepoint rows')
+      parts.push(await loadTable(plan, block.chunks, options))
     } catch (error) {
-      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-      if (!plan.platform || sqlStateOf(error) !== '42501') throw notBroughtBack(name, error)
+      if (!isRefusal(error) || connection.broken.aborted) throw notBroughtBack(plan, error)
       await connection.query('rollback to savepoint rows; release savepoint rows')
-      refused.add(block.entry.id)
-      if ((plan.facts.rows ?? '0') !== '0') left.push(name)
-      findings.push({
-        kind: 'todo',
-        subject: `table ${name}`,
-        detail: `its ${plan.facts.rows ?? '0'} rows were not brought back: ${asError(error).message}`
-      })
+      if (plan.platform && sqlStateOf(error) === '42501') parts.push(leftAsTheyAre(plan, error))
+      else refused.push({ plan, error })
     }
   }
   if (options.lanes !== undefined) {
-    const counts = await options.lanes.end().catch((error: unknown) => {
-      throw refusedRows(error)
+    const ended = await options.lanes.end().catch((error: unknown) => {
+      throw stoppedAt(error)
     })
-    for (const [copied, { facts }] of inLanes) {
-      const table = { table: readable(facts), rows: counts.get(copied) ?? 0 }
-      tables.push(table)
+    for (const [copied, plan] of inLanes) {
+      const error = ended.refused.get(copied)
+      if (error !== undefined) {
+        await connection.query(`truncate only ${qualified(plan.facts)}`)
+        refused.push({ plan, error })
+        continue
+      }
+      const table = { table: readable(plan.facts), rows: ended.counts.get(copied) ?? 0 }
+      parts.push({ ...nothing, tables: [table] })
       options.onRows(table.table, table.rows)
     }
   }
-  return { tables, refused, left, findings }
+  return { loaded: together(parts), refused }
 }
 
-function notBroughtBack(name: string, error: unknown): UserError {
-  return new UserError('SB708', `The rows of ${name} could not be brought back: ${asError(error).message}`, {
+const nothing: Loaded = { tables: [], refused: new Set(), left: [], findings: [] }
+
+/** Brings the rows of one table in, behind a savepoint that the caller goes back to when this rejects. */
+export async function loadTable(
+  plan: RowsPlan,
+  chunks: AsyncIterable<Uint8Array>,
+  options: Pick<LoadOptions, 'connection' | 'beside' | 'jobs' | 'onRows'>
+): Promise<Loaded> {
+  const { connection } = options
+  const name = readable(plan.facts)
+  const findings: Finding[] = []
+  await connection.query('savepoint rows')
+  const loaded = await load(plan, chunks, options, findings)
+  const compared = loaded === 'noKey' ? await compareWhole(connection, plan.facts) : null
+  await connection.query('release savepoint rows')
+  if (compared !== null) {
+    if (compared.same) return { ...nothing, tables: [{ table: name, rows: 0 }] }
+    findings.push({
+      kind: 'todo',
+      subject: `table ${name}`,
+      detail: `it has no primary key and no unique key without nulls: which of its rows are missing cannot be told (${compared.words})`,
+      remedy: `restore-mode: side-schema, tables: ${name}`
+    })
+    return { ...nothing, left: [name], findings }
+  }
+  if (loaded === null || loaded === 'noKey') return { ...nothing, findings }
+  options.onRows(name, loaded.rows)
+  if (loaded.inTheWay !== undefined && loaded.inTheWay > 0)
+    findings.push({
+      kind: 'todo',
+      subject: `table ${name}`,
+      detail: `${loaded.inTheWay} missing rows were not inserted: ${loaded.why ?? 'another unique key of theirs is taken'}`
+    })
+  return { ...nothing, tables: [loaded], findings }
+}
+
+/** What is said of a table whose rows the target does not take, whatever was tried. */
+export function leftAsTheyAre({ entry, facts }: RowsPlan, error: unknown): Loaded {
+  const rows = facts.rows ?? '0'
+  const name = readable(facts)
+  return {
+    tables: [],
+    refused: new Set([entry.id]),
+    left: rows === '0' ? [] : [name],
+    findings: [
+      { kind: 'todo', subject: `table ${name}`, detail: `its ${rows} rows were not brought back: ${messageOf(error)}` }
+    ]
+  }
+}
+
+export function notBroughtBack(plan: Pick<RowsPlan, 'facts'>, error: unknown): unknown {
+  return sqlStateOf(error) === undefined ? error : refusedRowsOf(readable(plan.facts), error)
+}
+
+function refusedRowsOf(name: string, error: unknown): UserError {
+  return new UserError('SB708', `The rows of ${name} could not be brought back: ${messageOf(error)}`, {
     cause: error
   })
 }
 
-/** What a session beside this one met: a refusal by the server is told with the table's name, anything else as it is. */
-function refusedRows(error: unknown): unknown {
+/** What a session beside this one met: an answer of the server is told with the table's name, anything else as it is. */
+function stoppedAt(error: unknown): unknown {
   if (!(error instanceof RowsFailed)) return error
   const { cause, into } = error
   return sqlStateOf(cause) === undefined
     ? cause
-    : notBroughtBack(readable({ schema: into.schema, name: into.table }), cause)
+    : refusedRowsOf(readable({ schema: into.schema, name: into.table }), cause)
 }
 
 async function load(
   plan: RowsPlan,
   chunks: AsyncIterable<Uint8Array>,
-  options: LoadOptions,
+  options: Pick<LoadOptions, 'connection' | 'beside' | 'jobs'>,
   findings: Finding[]
 ): Promise<LoadedTable | 'noKey' | null> {
   const { connection } = options

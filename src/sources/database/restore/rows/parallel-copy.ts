@@ -3,6 +3,7 @@ import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { qualified, quoteIdentifier } from '../../catalog/quote.ts'
 import { gathered } from '../../pg-archive/archive-reader.ts'
 import type { CopiedColumns } from '../../pg-archive/copy-statement.ts'
+import { isRefusal } from '../definitions/refusal.ts'
 import { locksOfRows } from '../transactions/lock-budget.ts'
 import { wholeRows } from './split-copy-rows.ts'
 import type { SideSession } from './worker-sessions.ts'
@@ -12,13 +13,19 @@ import type { SideSession } from './worker-sessions.ts'
  * The tables must be there for all of them, and nothing counts before `end` has resolved.
  */
 export interface Lanes {
-  /** Hands over the rows of one table; resolves when they are under way. Rejects with `RowsFailed` when the server refused rows of this table or an earlier one. */
+  /** Hands over the rows of one table; resolves when they are under way. Rejects with `RowsFailed` when a session could not go on. */
   put(into: CopiedColumns, chunks: AsyncIterable<Uint8Array>): Promise<void>
-  /** Waits for all rows and ends the transactions; resolves with the rows of each table. Rejects as `put`. */
-  end(): Promise<ReadonlyMap<CopiedColumns, number>>
+  /**
+   * Waits for all rows and ends the transactions; resolves with the rows of each table, and with those tables of which the server refused rows: whatever of
+   * them came in over other sessions is there, too. Rejects as `put`.
+   */
+  end(): Promise<{
+    readonly counts: ReadonlyMap<CopiedColumns, number>
+    readonly refused: ReadonlyMap<CopiedColumns, unknown>
+  }>
 }
 
-/** The rows of a table that a session could not take; `cause` is the server's error, or that of the connection. */
+/** The rows of a table at which a session ended; `cause` is the server's error, or that of the connection. */
 export class RowsFailed extends Error {
   override readonly name = 'RowsFailed'
   readonly into: CopiedColumns
@@ -46,9 +53,10 @@ export async function copyRows(
 
 export function openLanes(sessions: readonly SideSession[]): Lanes {
   const counts = new Map<CopiedColumns, number>()
+  const refused = new Map<CopiedColumns, unknown>()
   const failed = new AbortController()
   const lanes = sessions.map((session) =>
-    openLane(session, (into, rows) => counts.set(into, (counts.get(into) ?? 0) + rows), failed)
+    openLane(session, (into, rows) => counts.set(into, (counts.get(into) ?? 0) + rows), refused, failed)
   )
   const free = () => lanes.toSorted((left, right) => left.waiting - right.waiting)[0]
 
@@ -57,6 +65,7 @@ export function openLanes(sessions: readonly SideSession[]): Lanes {
       let lane = free()
       for await (const { bytes, whole } of wholeRows(chunks)) {
         failed.signal.throwIfAborted()
+        if (refused.has(into)) return
         await lane?.add(into, bytes)
         // Whoever has room takes the next rows: a session stays with its table as long as it keeps up.
         if (whole && lane !== undefined && lane.waiting > mostWaiting / 2) lane = free()
@@ -66,7 +75,7 @@ export function openLanes(sessions: readonly SideSession[]): Lanes {
     async end() {
       await Promise.all(lanes.map((lane) => lane.end()))
       failed.signal.throwIfAborted()
-      return counts
+      return { counts, refused }
     }
   }
 }
@@ -82,6 +91,7 @@ interface Lane {
 function openLane(
   { connection, begin, steps }: SideSession,
   copied: (into: CopiedColumns, rows: number) => void,
+  refused: Map<CopiedColumns, unknown>,
   failed: AbortController
 ): Lane {
   /** Rows that wait, in memory of this lane's own that is used again and again. */
@@ -115,11 +125,19 @@ function openLane(
     await begin()
     for (let piece = await next(); piece !== undefined; piece = await next()) {
       const { into } = piece
+      if (refused.has(into)) {
+        for await (const rows of rowsOf(into)) void rows
+        continue
+      }
       try {
         await steps.before(locksOfRows)
+        await connection.query('savepoint rows')
         copied(into, await copyRows(connection, into, rowsOf(into)))
+        await connection.query('release savepoint rows')
       } catch (error) {
-        throw new RowsFailed(into, error)
+        if (!isRefusal(error) || connection.broken.aborted) throw new RowsFailed(into, error)
+        refused.set(into, error)
+        await connection.query('rollback to savepoint rows; release savepoint rows')
       }
     }
     await connection.query('commit')

@@ -1,12 +1,15 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
-import type { TargetState } from '../target/target-state.ts'
+import { applySettings, type Setting } from '../../loading/source-settings.ts'
+import { setReplicaRole, type TargetState } from '../target/target-state.ts'
 import { locksOfRows, locksPerStage, type Steps, stagesOf } from '../transactions/lock-budget.ts'
 
 /** A session beside the first one, with transactions of its own: it takes rows, builds indexes, compares. */
 export interface SideSession {
   readonly connection: Connection
-  /** Begins a transaction with the settings of a restore. */
+  /** Begins a transaction with the settings of a restore, and with those of the source. */
   readonly begin: () => Promise<void>
+  /** The same without those of the source: values are compared as they were hashed. */
+  readonly beginReading: () => Promise<void>
   /** Where the transaction may end and the next one begin. */
   readonly steps: Steps
 }
@@ -15,18 +18,21 @@ export interface SideSession {
 export function sideSessions(
   connections: readonly Connection[],
   begin: (connection: Connection) => Promise<void>,
-  target: Pick<TargetState, 'mostLocks' | 'replicaRole'>
+  target: Pick<TargetState, 'mostLocks' | 'replicaRole'>,
+  settings: readonly Setting[]
 ): SideSession[] {
   const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / connections.length), locksOfRows)
   const nothing = () => Promise.resolve()
   return connections.map((connection) => {
     const beginStill = async () => {
       await begin(connection)
-      if (target.replicaRole) await connection.query('set local session_replication_role = replica')
+      await setReplicaRole(connection, target, true)
+      await applySettings(connection, settings)
     }
     return {
       connection,
       begin: beginStill,
+      beginReading: () => begin(connection),
       steps: stagesOf({ connection, most, begin: beginStill, atBegin: nothing, atEnd: nothing })
     }
   })

@@ -163,6 +163,15 @@ async function readHoldings(connection: Connection, schemas: ReadonlyMap<string,
   return holds
 }
 
+/** Holds triggers and event triggers of the target still in the open transaction, or no longer, where the role may: foreign keys are looked at afterwards. */
+export async function setReplicaRole(
+  connection: Connection,
+  { replicaRole }: Pick<TargetState, 'replicaRole'>,
+  still: boolean
+): Promise<void> {
+  if (replicaRole) await connection.query(`set local session_replication_role = ${still ? 'replica' : 'origin'}`)
+}
+
 /** Keeps triggers and event triggers from firing in the open transaction, where the role may. */
 export async function holdStill(connection: Connection): Promise<void> {
   const statement = 'set local session_replication_role = replica'

@@ -90,7 +90,9 @@ describe('F68: a plan is refused before anything is written', () => {
     platform: new Set(),
     left: [],
     regranted: [],
-    returning: []
+    returning: [],
+    roots: new Map(),
+    throughRoot: new Map()
   }
   const gate = (facts: Partial<RestorePlan>, state: Partial<TargetState> = {}) =>
     refusal(() => assertPlan({ ...plan, ...facts }, { ...target, ...state }))
