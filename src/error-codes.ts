@@ -742,6 +742,13 @@ const catalogue = {
     remedy:
       'Choose the tables that are named, too; or drop or change in the target what is in the way, and keep its SQL to make it anew afterwards. `restore-mode: side-schema` leaves all of it as it is.'
   },
+  SB722: {
+    title: 'Some objects could not be made as in the backup',
+    cause:
+      'With `restore-errors: list` what the target refuses is left out, with what hangs on it, and constraints that rows of the backup break hold for new rows alone. Everything else came back and was compared with the backup.',
+    remedy:
+      'Each object is named under "Left to do by hand", with its SQL: mend what it says and run the SQL. With `restore-errors: stop` nothing would have come back.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',

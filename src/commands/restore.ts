@@ -12,6 +12,7 @@ import { type BackupChoice, entriesMeant, passedOver, selectBackup } from '../hi
 import type { Included } from '../inputs/commands.ts'
 import type { Result } from '../result.ts'
 import { memberRowsFile } from '../sources/database/members/rows-archive.ts'
+import type { RestoreSelection } from '../sources/database/restore/plan/select-entries.ts'
 import type { RestoreMode } from '../sources/database/restore/plan/types.ts'
 import type { DatabaseRestore } from '../sources/database/restore/restore-database.ts'
 import type { Finding } from '../sources/source.ts'
@@ -31,6 +32,8 @@ export interface RestoreOptions extends Omit<FetchOptions, 'dir'> {
   /** As typed; undefined only with `dryRun`. */
   readonly confirmTarget: string | undefined
   readonly mode: RestoreMode
+  /** What of the database was chosen, as typed: an undo takes back that and nothing else. */
+  readonly selection: RestoreSelection
   readonly safetyBackup: boolean
   readonly dryRun: boolean
   /** The parts that are meant, and why others are not: those that the backup lacks are told, and those that it holds and that stay behind. */
@@ -89,7 +92,12 @@ export async function runRestore(options: RestoreOptions, ports: RestorePorts): 
   const startedAt = clock.now()
   const started = clock.monotonic()
   const draft: Draft = {
-    restore: { mode: options.mode, dryRun: options.dryRun, target: namesOf(options.target) },
+    restore: {
+      mode: options.mode,
+      dryRun: options.dryRun,
+      target: namesOf(options.target),
+      selection: options.selection
+    },
     findings: [],
     warnings: [],
     entries: []
@@ -221,6 +229,7 @@ async function restoreInto(
   }
 
   let left: readonly string[] = []
+  let leftOut: readonly string[] = []
   let rowsOfFiles = 0
   if (database !== undefined) {
     const begun = clock.monotonic()
@@ -230,13 +239,15 @@ async function restoreInto(
       tables: restored.tables,
       rows: restored.rows,
       sideSchema: restored.sideSchema,
+      leftOut: restored.leftOut,
       databaseMs: Math.round(clock.monotonic() - begun)
     })
     left = restored.left
+    leftOut = restored.leftOut
     // Beside the live table they stand for nothing.
     if (restored.sideSchema === null)
       rowsOfFiles = restored.tables.find(({ table }) => table === 'storage.objects')?.rows ?? 0
-    draft.restore['parts'] = [{ source: 'database', status: left.length > 0 ? 'unequal' : 'restored' }]
+    draft.restore['parts'] = [{ source: 'database', status: left.length + leftOut.length > 0 ? 'unequal' : 'restored' }]
     log.info(
       `${restored.rows} rows of ${restored.tables.length} tables came back and were compared with the backup.${restored.sideSchema === null ? '' : ` They are in the schema ${restored.sideSchema}.`}`
     )
@@ -244,11 +255,16 @@ async function restoreInto(
   const failures = await restoreParts(options, ports, draft, { backup, contents, rowsOfFiles })
   if (failures.length > 0 && database !== undefined)
     failures.push('The database stays restored; what came into the other parts stays, too.')
+  if (leftOut.length > 0)
+    failures.unshift(
+      `Not made as in the backup: ${leftOut.slice(0, 10).join(', ')}${leftOut.length > 10 ? ` and ${leftOut.length - 10} more` : ''}. Everything else came back.`
+    )
   if (left.length > 0)
     failures.unshift(
       `The rows of ${left.slice(0, 10).join(', ')}${left.length > 10 ? ` and ${left.length - 10} more tables` : ''} did not come back.`
     )
-  if (failures.length > 0) return new UserError(left.length > 0 ? 'SB717' : 'SB716', failures.join(' '))
+  const code = left.length > 0 ? 'SB717' : leftOut.length > 0 ? 'SB722' : 'SB716'
+  if (failures.length > 0) return new UserError(code, failures.join(' '))
   return undefined
 }
 

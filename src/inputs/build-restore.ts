@@ -83,6 +83,7 @@ export function assembleRestore(
     buckets: fields.buckets,
     confirmTarget,
     mode,
+    restoreErrors: fields['restore-errors'] ?? (mode === 'empty' || mode === 'side-schema' ? 'list' : 'stop'),
     safetyBackup: fields['safety-backup'],
     dryRun: fields['dry-run']
   }

@@ -86,6 +86,9 @@ export const verifyModes = ['auto', 'restore', 'read', 'checksum', 'none'] as co
 export type VerifyMode = (typeof verifyModes)[number]
 
 export const restoreModes = ['empty', 'replace', 'missing-rows', 'side-schema'] as const
+/** What a restore does about what the target refuses. */
+export const restoreErrors = ['stop', 'list'] as const
+export type RestoreErrors = (typeof restoreErrors)[number]
 export type RestoreMode = (typeof restoreModes)[number]
 
 /** Where results are told. */
@@ -195,6 +198,7 @@ export interface RestoreInputs extends ReadingInputs, Opening, Sealing {
   /** As typed; the command compares it with the target. Given unless `dryRun`. */
   readonly confirmTarget: string | undefined
   readonly mode: RestoreMode
+  readonly restoreErrors: RestoreErrors
   readonly safetyBackup: boolean
   readonly dryRun: boolean
 }

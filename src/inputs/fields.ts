@@ -8,7 +8,7 @@ import { destinationNames } from '../destinations/destination.ts'
 import { sortOrders } from '../history/filter.ts'
 import { backupRowSchema } from '../result.ts'
 import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './backup-selector.ts'
-import { type CheckSql, restoreModes, verifyModes } from './commands.ts'
+import { type CheckSql, restoreErrors, restoreModes, verifyModes } from './commands.ts'
 import { type DefaultedName, declaredInputs, defaultOf, type InputName } from './input-definitions.ts'
 import {
   parseAcceptedRecipients,
@@ -292,6 +292,7 @@ const restore = z.object({
   'target-access-token': optional('target-access-token', parseToken),
   'confirm-target': optional('confirm-target', parseLine),
   'restore-mode': defaulted('restore-mode', oneOf(restoreModes)),
+  'restore-errors': optional('restore-errors', oneOf(restoreErrors)),
   'safety-backup': defaulted('safety-backup', parseBoolean)
 })
 

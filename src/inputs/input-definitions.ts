@@ -337,6 +337,10 @@ const declared = {
     default: 'empty',
     doc: 'What a restore may do to the target: `empty` (the target must hold nothing of yours), `replace`, `missing-rows` (adds rows that are not there), `side-schema` (restores beside, into a schema of its own).'
   },
+  'restore-errors': {
+    group: 'restore',
+    doc: 'What a restore does about what the target refuses: `stop` (all or nothing; so with `restore-mode: replace` and `missing-rows` where it is left out) or `list` (it is left out with what hangs on it and named with its SQL, the rest comes back, the run is partial; so with `empty` and `side-schema`).'
+  },
   'safety-backup': {
     group: 'restore',
     default: 'true',

@@ -224,7 +224,8 @@ describe('a whole project in several transactions', () => {
         `insert into storage.buckets (id, name) values ('before', 'before'); insert into auth.audit_log_entries (id, payload) values (gen_random_uuid(), '{}')`
       )
       const before = [await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]
-      const restore = (what: DatabaseFacts) => restoreOf(other, what, target, 'postgres', { user: 'postgres', errors: 'stop' })
+      const restore = (what: DatabaseFacts) =>
+        restoreOf(other, what, target, 'postgres', { user: 'postgres', errors: 'stop' })
       expect((await failure(restore(lyingAbout(held)).run())).code).toBe('SB709')
       expect([await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]).toEqual(before)
       const restored = await restore(held).run()
@@ -296,7 +297,8 @@ describe('a whole project in several transactions', () => {
     const other = await openDesk()
     try {
       const held = (await capture(other, source, 'postgres')).facts
-      const restore = (what: DatabaseFacts) => restoreOf(other, what, target, 'postgres', { user: 'postgres', errors: 'stop' })
+      const restore = (what: DatabaseFacts) =>
+        restoreOf(other, what, target, 'postgres', { user: 'postgres', errors: 'stop' })
       const before = [await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]
       expect((await failure(restore(lyingAbout(held)).run())).code).toBe('SB709')
       expect([await contentOf(target), await guardsOf(target), await stateOf('postgres', target)]).toEqual(before)

@@ -18,6 +18,7 @@ const schema = z.object({
   rows: z.number().optional(),
   tables: z.array(z.object({ table: z.string(), rows: z.number() })).optional(),
   sideSchema: z.string().nullable().optional(),
+  selection: z.object({ schemas: z.array(z.string()), tables: z.array(z.string()) }).optional(),
   databaseMs: z.number().optional(),
   safetyBackupId: z.string().optional(),
   safetyProject: z.string().nullable().optional(),
@@ -168,17 +169,25 @@ function comparison(data: Restored): string {
   if (data.comparison === undefined) return ''
   const differing = data.comparison.filter((one) => one.missing !== 0 || one.extra !== 0 || one.differing !== 0)
   const equal = data.comparison.length - differing.length
+  const replaces = data.mode === 'replace'
+  const lost = replaces ? differing.reduce((sum, { extra }) => sum + (extra ?? 0), 0) : 0
   const number = (value: number | null) => (value === null ? '?' : formatCount(value))
   const right = (title: string) => ({ title, align: 'right' as const })
   return joined([
     equal > 0 ? `${plural(equal, 'table')} ${equal === 1 ? 'equals that' : 'equal those'} of the backup.` : '',
+    lost === 0
+      ? ''
+      : `❌ **${plural(lost, 'row')} that only the target has would be lost**: they came after the backup, and \`replace\` does not keep them. \`restore-mode: missing-rows\` adds what is missing and keeps them.`.replaceAll(
+          /`([^`]+)`/g,
+          '<code>$1</code>'
+        ),
     table(
       [
         'Table',
         right('Rows in the backup'),
         right('In the target'),
         right('Missing there'),
-        right('Extra there'),
+        right(replaces ? 'Would be lost' : 'Extra there'),
         right('Different'),
         ''
       ],
@@ -235,27 +244,53 @@ function named(items: readonly string[]): string {
   )
 }
 
-/** How the target can be had back as it was, from the backup that was made of it first. */
+/** How the target can be had back as it was: what the restore did is taken back, and nothing else. */
 function undo(data: Restored, result: Result): string {
+  if (typeof data.sideSchema === 'string')
+    return section(
+      'To undo this restore',
+      'Everything lies in a schema of its own: dropping that takes it back, and nothing else was changed.',
+      codeBlock('sql', `drop schema "${data.sideSchema.replaceAll('"', '""')}" cascade;`)
+    )
   if (data.safetyBackupId === undefined) return ''
   const unfinished = result.status === 'failed' && data.rows === undefined
+  const narrowed = unfinished ? [] : narrowing(data)
+  const meanwhile =
+    narrowed.length > 0
+      ? 'It takes back the tables of this restore and no others. Rows that were written into them since would be lost: <code>dry-run: true</code> counts them.'
+      : 'It takes the whole database back. Rows that were written since would be lost: <code>dry-run: true</code> counts them.'
   return section(
     unfinished ? 'The target is kept' : 'To undo this restore',
     unfinished
       ? afterFailure(data, result.error?.code)
       : data.parts?.some(({ source, status }) => source !== 'database' && status !== 'notBegun') === true
-        ? 'The database of the target was backed up first. Start another restore with these inputs to have it back. What came into the other parts is in no such copy, and stays:'
-        : 'The target was backed up first. Start another restore with these inputs to have it back:',
+        ? `The database of the target was backed up first. Start another restore with these inputs to have it back. ${meanwhile} What came into the other parts is in no such copy, and stays:`
+        : `The target was backed up first. Start another restore with these inputs to have it back. ${meanwhile}`,
     codeBlock(
       'yaml',
       [
         'command: restore',
         `backup: ${data.safetyBackupId.replace(/[^\w-]/g, '?')}`,
         'restore-mode: replace',
+        ...narrowed,
         `confirm-target: same:${data.target[0]?.replace(/[^\w.:/-]/g, '?') ?? ''}`
       ].join('\n')
     )
   )
+}
+
+/** The inputs that narrow an undo to what was restored; none where that was everything. */
+function narrowing({ mode, selection, tables = [] }: Restored): string[] {
+  const line = (input: string, names: readonly string[]) => [
+    `${input}: ${names.map((name) => name.replaceAll(/[\r\n]+/g, ' ')).join(', ')}`
+  ]
+  if (selection !== undefined && selection.tables.length > 0) return line('tables', selection.tables)
+  // Only rows came in: what they came into is known.
+  if (mode === 'missing-rows') {
+    const filled = tables.filter(({ rows }) => rows > 0).map(({ table }) => table)
+    if (filled.length > 0) return line('tables', filled)
+  }
+  return selection !== undefined && selection.schemas.length > 0 ? line('schemas', selection.schemas) : []
 }
 
 /** What is known of a target into which the database did not come back. Nearly always nothing happened to it; where that is not sure, it is not said. */

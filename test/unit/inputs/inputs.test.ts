@@ -496,6 +496,7 @@ describe('the other commands', () => {
       },
       backup: { kind: 'at', time: new Date('2026-11-22T23:59:59.999Z') },
       mode: 'empty',
+      restoreErrors: 'list',
       safetyBackup: true,
       dryRun: false,
       recipients: [recipient]

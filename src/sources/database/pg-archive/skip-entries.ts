@@ -17,10 +17,7 @@ export function labelProviders({ definition }: Pick<TocEntry, 'definition'>): st
 }
 
 /** Adds all entries that need one of `roots`, directly or through others, with its reason. */
-export function withDependants<T>(
-  toc: Pick<ArchiveToc, 'entries'>,
-  roots: ReadonlyMap<number, T>
-): Map<number, T> {
+export function withDependants<T>(toc: Pick<ArchiveToc, 'entries'>, roots: ReadonlyMap<number, T>): Map<number, T> {
   const dependants = new Map<number, TocEntry[]>()
   for (const entry of toc.entries) {
     for (const id of entry.needs) {
