@@ -503,6 +503,23 @@ const catalogue = {
     cause: 'Large files are cut, and the place limits how many files one backup may have.',
     remedy: 'Choose another destination, or back up less at a time (`include`, `schemas`, `buckets`).'
   },
+  SB426: {
+    title: 'The backup is locked',
+    cause: 'The store keeps it from being deleted until the time in the message, whoever asks (`s3-lock`).',
+    remedy: 'Wait until then: `prune` removes it when its lock has ended and the rules no longer keep it.'
+  },
+  SB427: {
+    title: 'It is not certain that the backup is locked',
+    cause:
+      'Everything is locked as it is written and the lock is read back. The store does not show one that is long enough.',
+    remedy:
+      'Use a bucket with Object Lock, and let the key do `s3:PutObjectRetention` and `s3:GetObjectRetention`. Nothing was committed.'
+  },
+  SB428: {
+    title: 'The bucket was not found',
+    cause: 'The store knows no bucket of this name, or it lies in another region.',
+    remedy: 'Check `s3-bucket`, `s3-endpoint` and `s3-region`. The bucket is never made by a backup.'
+  },
   // SB5xx: stored files: keys, damage, formats
   SB501: {
     title: 'A stored file is damaged',

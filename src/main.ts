@@ -20,7 +20,8 @@ import {
   type RunnerEnvironment,
   readEvent,
   readRunnerEnvironment,
-  refuseUntrustedEvent
+  refuseUntrustedEvent,
+  secretsOfLogin
 } from './runner-environment.ts'
 import { outputsOf } from './ui/outputs.ts'
 import { renderSummary } from './ui/summary/index.ts'
@@ -35,7 +36,7 @@ async function main(): Promise<number> {
   keepHeapModest()
   const startedAt = systemClock.now()
   const started = systemClock.monotonic()
-  const secrets = secretsOf(get)
+  const secrets = [...secretsOf(get), ...secretsOfLogin(process.env)]
   maskDerived(secrets)
   const redact = createRedact(secrets)
   // Structured text (ids, labels, JSON) is searched only for long secrets: a password like "postgres" would cripple it.

@@ -31,6 +31,15 @@ export interface RunnerEnvironment {
   readonly outputPath: string | undefined
   /** Where this action lies, `owner/name`, and the tag, branch or commit it was taken at: for links to its documentation. */
   readonly action: { readonly repository: string; readonly ref: string } | undefined
+  /** What a login to AWS left: its variables are the standard ones. */
+  readonly aws: {
+    readonly accessKeyId: string | undefined
+    /** A secret. */
+    readonly secretAccessKey: string | undefined
+    /** A secret. */
+    readonly sessionToken: string | undefined
+    readonly region: string | undefined
+  }
   /** Whether the run shows debug messages. */
   readonly debug: boolean
 }
@@ -92,8 +101,22 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     stepSummaryPath: given(variables.stepSummaryPath),
     outputPath: given(variables.outputPath),
     action: actionAt(given('GITHUB_ACTION_REPOSITORY'), given('GITHUB_ACTION_REF')),
+    aws: {
+      accessKeyId: given('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: given('AWS_SECRET_ACCESS_KEY'),
+      sessionToken: given('AWS_SESSION_TOKEN'),
+      region: given('AWS_REGION') ?? given('AWS_DEFAULT_REGION')
+    },
     debug: given('RUNNER_DEBUG') === '1'
   }
+}
+
+/** Secrets that a login left in the environment: to be kept out of every text. */
+export function secretsOfLogin(env: Readonly<Record<string, string | undefined>>): string[] {
+  return [env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']].flatMap((value) => {
+    const secret = value?.trim() ?? ''
+    return secret === '' ? [] : [secret]
+  })
 }
 
 function actionAt(repository: string | undefined, ref: string | undefined): RunnerEnvironment['action'] {

@@ -12,6 +12,7 @@ import { readWorkflow } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
 import { formatBytes } from '../text/format.ts'
 import { badgeOf } from '../ui/badge.ts'
+import { checkLocks } from './check-locks.ts'
 import { readAll } from './list.ts'
 import { type PlannedLabels, plannedLabels } from './plan.ts'
 import type { Ports } from './ports.ts'
@@ -64,6 +65,7 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const schedules = checkSchedules(scheduled, projects, entries, now)
   alarms.push(...schedules.alarms)
   warnings.push(...schedules.warnings)
+  alarms.push(...(await checkLocks(entries, ports)))
   const rooms = await roomsOf(entries, ports.destinations)
   const room = checkRoom(rooms, entries)
   alarms.push(...room.alarms)

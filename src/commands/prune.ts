@@ -118,18 +118,25 @@ export async function applyRetention(
       verdicts.push(...(hold === undefined ? planned : planned.map((verdict) => heldBack(verdict, hold))))
     }
   }
-  const outcome = dryRun ? { gone: new Set<HistoryEntry>(), errors: [] } : await removeAll(verdicts, free, ports)
+  const outcome: Removals = dryRun
+    ? { gone: new Set(), locked: new Map(), errors: [] }
+    : await removeAll(verdicts, free, ports)
   errors.push(...outcome.errors)
   const [first] = errors
   return {
-    retention: verdicts.map(({ entry, keep, reasons }) => ({
-      id: entry.ref.id,
-      project: entry.ref.project,
-      destination: entry.destination,
-      keep,
-      reasons: [...reasons],
-      ...(keep ? {} : { removed: outcome.gone.has(entry) })
-    })),
+    retention: verdicts
+      .map((verdict) => {
+        const lock = outcome.locked.get(verdict.entry)
+        return lock === undefined ? verdict : heldBack(verdict, lock)
+      })
+      .map(({ entry, keep, reasons }) => ({
+        id: entry.ref.id,
+        project: entry.ref.project,
+        destination: entry.destination,
+        keep,
+        reasons: [...reasons],
+        ...(keep ? {} : { removed: outcome.gone.has(entry) })
+      })),
     removed: outcome.gone.size,
     warnings: [...warnings, ...errors.slice(1).map((error) => `${error.code}: ${error.message}`)],
     ...(first === undefined ? {} : { error: first })
@@ -190,14 +197,18 @@ async function wrongClock(ports: Ports): Promise<UserError | undefined> {
   return undefined
 }
 
-/** Removes oldest first; in each place until something fails there. */
-async function removeAll(
-  verdicts: readonly Verdict[],
-  projects: readonly string[],
-  ports: Ports
-): Promise<{ gone: ReadonlySet<HistoryEntry>; errors: UserError[] }> {
+interface Removals {
+  readonly gone: ReadonlySet<HistoryEntry>
+  /** What the place holds locked, with its own words: until when. */
+  readonly locked: ReadonlyMap<HistoryEntry, string>
+  readonly errors: UserError[]
+}
+
+/** Removes oldest first; in each place until something fails there. What is locked is left, and no failure. */
+async function removeAll(verdicts: readonly Verdict[], projects: readonly string[], ports: Ports): Promise<Removals> {
   const { context } = ports
   const gone = new Set<HistoryEntry>()
+  const locked = new Map<HistoryEntry, string>()
   const errors: UserError[] = []
   for (const destination of ports.destinations) {
     const here = verdicts.filter(({ entry }) => entry.destination === destination.name)
@@ -213,7 +224,12 @@ async function removeAll(
       }
       for (const entry of doomed) {
         context.signal.throwIfAborted()
-        await destination.delete(entry.ref)
+        const lock = await lockOver(destination, entry)
+        if (lock !== undefined) {
+          locked.set(entry, lock)
+          context.log.info(`${destination.place}: ${lock}`)
+          continue
+        }
         gone.add(entry)
         freed += 1
         context.log.info(`${destination.place}: removed ${entry.ref.project} ${entry.ref.id}`)
@@ -228,7 +244,18 @@ async function removeAll(
       errors.push(couldNotRemove(thrown, destination, doomed, gone, context.signal))
     }
   }
-  return { gone, errors }
+  return { gone, locked, errors }
+}
+
+/** Removes a backup; returns the words of the place where it is locked. */
+async function lockOver(destination: Destination, entry: HistoryEntry): Promise<string | undefined> {
+  try {
+    await destination.delete(entry.ref)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof UserError && thrown.code === 'SB426') return thrown.message
+    throw thrown
+  }
 }
 
 /** What stopped the removals in one place; what is no refusal of the place ends the run. */
@@ -273,10 +300,16 @@ async function sweepPool(
   if (needing.length < since.length) return 0
   const unused = unusedPackNames([...manifests, ...needing], pooled, ports.context.clock.now())
   if (unused.length === 0) return 0
-  await pool.delete(project, unused)
-  ports.context.log.info(
-    `${destination.place}: removed ${plural(unused.length, 'shared file')} of ${project} that no backup needs`
-  )
+  const stayed = await pool.delete(project, unused)
+  const gone = unused.length - stayed.length
+  if (gone > 0)
+    ports.context.log.info(
+      `${destination.place}: removed ${plural(gone, 'shared file')} of ${project} that no backup needs`
+    )
+  if (stayed.length > 0)
+    ports.context.log.info(
+      `${destination.place}: ${plural(stayed.length, 'shared file')} of ${project} that no backup needs stay until their lock ends`
+    )
   // No lock spans two runs: one that committed in this very moment is told of, since its own look at the pool may have been earlier.
   const late = (await readHistory(destination, ports.context.clock.now(), project)).find(({ manifest }) =>
     manifest?.shared.some((file) => (file.volumes ?? [file]).some(({ name }) => unused.includes(name)))
@@ -287,7 +320,7 @@ async function sweepPool(
       `The backup ${late.ref.id} was finished while shared files were swept that it relies on.`,
       { remedy: `Back up again: what is missing is taken anew. Then delete ${late.ref.id}.` }
     )
-  return unused.length
+  return gone
 }
 
 /**

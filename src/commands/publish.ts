@@ -76,6 +76,10 @@ export async function publish(
   const old = packs.old.get(destination.name) ?? []
   if (old.length > 0 && pool !== undefined) await assertStillThere(pool, backup.project, old, destination.place)
   const shared = [...fresh, ...old]
+  await pool?.protect?.(
+    backup,
+    shared.flatMap((pack) => [...(pack.volumes ?? [pack]).map(({ name }) => name), poolIndexName(pack.name)])
+  )
   const { url } = await destination.commit(backup, renderManifest(withDigest(sign({ ...frame, files, shared }))))
   if (old.length > 0 && pool !== undefined) {
     // Whoever swept the pool in between did not know of this backup yet: without its packs it is none.

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
 /** The kinds of places that backups are kept in. */
-export const destinationNames = ['artifact', 'release', 'repository', 'folder'] as const
+export const destinationNames = ['artifact', 'release', 'repository', 'folder', 's3'] as const
 export type DestinationName = (typeof destinationNames)[number]
 
 /** Names one backup. */
@@ -93,8 +93,28 @@ export interface Pool {
   put(project: string, name: string, body: Volume): Promise<void>
   /** Throws UserError SB404 when the file is not there. */
   get(project: string, name: string): Promise<Body>
-  /** A file that is not there is no error. */
-  delete(project: string, names: readonly string[]): Promise<void>
+  /** A file that is not there is no error. Returns the names of those that stayed because the place holds them locked. */
+  delete(project: string, names: readonly string[]): Promise<readonly string[]>
+  /**
+   * Sees to it that shared files stay as long as this backup must, where the place locks what it holds. Called before the backup is
+   * committed. Throws UserError SB427 where that is not certain, SB506 where one is not there.
+   */
+  protect?(backup: BackupRef, names: readonly string[]): Promise<void>
+}
+
+/** A backup and the names of the stored files that it needs. */
+export interface GuardedBackup {
+  readonly ref: BackupRef
+  readonly files: readonly string[]
+  readonly shared: readonly string[]
+}
+
+/** Something that somebody did to what is locked, or a lock that ends too soon. */
+export interface LockFinding {
+  readonly ref: BackupRef
+  readonly kind: 'gone' | 'hidden' | 'overwritten' | 'lock-too-short'
+  /** Names of stored files and times, nothing from inside a project. */
+  readonly detail: string
 }
 
 export interface PooledFile {
@@ -132,7 +152,10 @@ export interface Destination {
   list(project?: string): AsyncIterable<ListedBackup>
   /** A file of a committed backup. Throws UserError SB404 when backup or file is not there. */
   get(backup: BackupRef, name: string): Promise<Body>
-  /** Removes a backup, manifest first. One that is not there is no error; a repeated call finishes what was cut off. */
+  /**
+   * Removes a backup, manifest first. One that is not there is no error; a repeated call finishes what was cut off. Throws UserError SB426
+   * where the place holds it locked, with the time until which it does.
+   */
   delete(backup: BackupRef): Promise<void>
   /** Writes (or with `null` removes) a small record beside a committed backup; the manifest stays as it is. */
   annotate(backup: BackupRef, name: string, content: Uint8Array | null): Promise<void>
@@ -148,6 +171,8 @@ export interface Destination {
   reclaim?(): Promise<void>
   /** The time by the clock of the place, where it tells one; never fails. */
   serverTime?(): Promise<Date | undefined>
+  /** Looks whether what backups need is as it was written, and locked as long as it should be; only where the place can lock. */
+  inspectLocks?(backups: readonly GuardedBackup[]): Promise<readonly LockFinding[]>
   /** The pool of shared files, where the place keeps across runs. */
   readonly pool?: Pool
   /** Ends children and removes temporary files of the driver. Never throws. */

@@ -18,6 +18,8 @@ export interface Alarm {
     | 'damaged'
     | 'unvouched'
     | 'room'
+    | 'tampered'
+    | 'lock-too-short'
   readonly detail: string
   /** The label of the project; left out for what concerns all. */
   readonly project?: string

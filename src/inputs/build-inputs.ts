@@ -21,6 +21,7 @@ import type { Problems } from './problems.ts'
 import { refOfAddress } from './project-access.ts'
 import { projectLabel } from './project-label.ts'
 import { checkProof } from './proof.ts'
+import { s3Access } from './s3-access.ts'
 
 /** Puts parsed fields together to the inputs of their command; undefined when that is not possible, with the problems added. */
 export function assemble(fields: Fields, problems: Problems): Inputs | undefined {
@@ -74,6 +75,7 @@ function commonInputs(fields: Fields, problems: Problems, remarks: Remarks): Com
     branch: fields.branch,
     token: fields.token,
     folder: fields.folder,
+    s3: s3Access(fields, problems, remarks),
     retentionDays: fields['retention-days'],
     notify: notifyOf(fields, problems),
     jobs: fields.jobs,

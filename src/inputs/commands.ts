@@ -3,6 +3,7 @@ import type { SourceName } from '../archive/parts.ts'
 import type { SigningKey, VerifyKey } from '../archive/signature.ts'
 import type { Glob } from '../base/glob.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
+import type { LockMode } from '../clients/s3/objects.ts'
 import type { DestinationName } from '../destinations/destination.ts'
 import type { HistoryFilter, SortOrder } from '../history/filter.ts'
 import type { BackupChoice } from '../history/select.ts'
@@ -102,6 +103,21 @@ export interface Notify {
   readonly ping: URL | undefined
 }
 
+/** A bucket, and how what lies in it is locked. */
+export interface S3Access {
+  readonly bucket: string
+  /** Without a trailing slash; undefined: Amazon's own. */
+  readonly endpoint: string | undefined
+  /** Undefined: as the environment or the address says. */
+  readonly region: string | undefined
+  readonly prefix: string | undefined
+  /** Undefined: those that a login left in the environment. */
+  readonly credentials:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken: string | undefined }
+    | undefined
+  readonly lock: { readonly mode: LockMode; readonly days: number } | undefined
+}
+
 /** What every command has. */
 export interface CommonInputs {
   /** Where backups are kept, in the order given. */
@@ -112,6 +128,8 @@ export interface CommonInputs {
   readonly token: string | undefined
   /** Given whenever `destinations` has `folder`. */
   readonly folder: string | undefined
+  /** Given whenever `destinations` has `s3`. */
+  readonly s3: S3Access | undefined
   readonly retentionDays: number | undefined
   readonly notify: Notify
   /** Undefined: as many as the machine has processors, within the limits of what is worked on. */

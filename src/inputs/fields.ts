@@ -4,6 +4,7 @@ import { verificationLevels } from '../archive/manifest.ts'
 import { sourceNames } from '../archive/parts.ts'
 import { type ConnectionFields, parseConnectionString } from '../base/connection-string.ts'
 import { isProjectRef } from '../base/supabase-host.ts'
+import { lockModes } from '../clients/s3/objects.ts'
 import { destinationNames } from '../destinations/destination.ts'
 import { sortOrders } from '../history/filter.ts'
 import { backupRowSchema } from '../result.ts'
@@ -25,9 +26,12 @@ import { accepted, hasControl, type Parse, refused } from './parsed.ts'
 import { parseBucketPattern, parseSchemaPatterns, parseTablePatterns } from './patterns.ts'
 import {
   parseBranch,
+  parseBucketName,
   parseDashboard,
   parseHook,
   parseMailAddress,
+  parsePrefix,
+  parseRegion,
   parseRepository,
   parseSmtp,
   parseWebAddress
@@ -177,6 +181,15 @@ const common = {
   branch: defaulted('branch', parseBranch),
   token: optional('token', parseToken),
   folder: optional('folder', parseLine),
+  's3-bucket': optional('s3-bucket', parseBucketName),
+  's3-endpoint': optional('s3-endpoint', parseWebAddress),
+  's3-region': optional('s3-region', parseRegion),
+  's3-prefix': optional('s3-prefix', parsePrefix),
+  's3-access-key-id': optional('s3-access-key-id', parseToken),
+  's3-secret-access-key': optional('s3-secret-access-key', parseToken),
+  's3-session-token': optional('s3-session-token', parseToken),
+  's3-lock': optional('s3-lock', oneOf(lockModes)),
+  's3-lock-days': optional('s3-lock-days', wholeNumber(1, 36_500)),
   'retention-days': optional('retention-days', wholeNumber(1, 400)),
   'notify-webhook': optional('notify-webhook', parseHook),
   'notify-webhook-private': defaulted('notify-webhook-private', parseBoolean),

@@ -141,7 +141,7 @@ const declared = {
     group: 'places',
     core: true,
     default: 'artifact',
-    doc: 'Where backups are kept, one or more by comma or line: `artifact`, `release`, `repository`, `folder`.'
+    doc: 'Where backups are kept, one or more by comma or line: `artifact`, `release`, `repository`, `folder`, `s3`.'
   },
   repository: {
     group: 'places',
@@ -160,6 +160,45 @@ const declared = {
   folder: {
     group: 'places',
     doc: 'Path for the destination `folder`.'
+  },
+  's3-bucket': {
+    group: 'places',
+    doc: 'Name of the bucket of the destination `s3`. It is never made by a backup.'
+  },
+  's3-endpoint': {
+    group: 'places',
+    doc: 'Address of the store, such as `https://<account>.r2.cloudflarestorage.com` or `https://s3.eu-central-003.backblazeb2.com`. Without it Amazon S3.'
+  },
+  's3-region': {
+    group: 'places',
+    doc: 'Region that requests are signed for. Without it `AWS_REGION`, else what the address says, else `us-east-1`.'
+  },
+  's3-prefix': {
+    group: 'places',
+    doc: 'Folder inside the bucket that all backups lie in.'
+  },
+  's3-access-key-id': {
+    group: 'places',
+    value: 'quiet',
+    doc: 'Id of the key of the bucket. Without it the variables `AWS_*` that a login (OIDC) leaves. The key needs no right to delete.'
+  },
+  's3-secret-access-key': {
+    group: 'places',
+    value: 'secret',
+    doc: 'Secret of the key of the bucket, from a secret.'
+  },
+  's3-session-token': {
+    group: 'places',
+    value: 'secret',
+    doc: 'Session token, where the key of the bucket is a temporary one.'
+  },
+  's3-lock': {
+    group: 'places',
+    doc: 'Lock everything that is written to the bucket, so that nobody can delete or change it for `s3-lock-days`: `governance`, or `compliance`, which not even the owner of the account can undo. Needs a bucket with Object Lock.'
+  },
+  's3-lock-days': {
+    group: 'places',
+    doc: 'Days that each backup in the bucket, and all that it shares with others, stays locked.'
   },
   'retention-days': {
     group: 'places',

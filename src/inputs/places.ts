@@ -34,6 +34,26 @@ export const parseRepository: Parse<RepositoryName> = (text) => {
   return accepted({ owner, name })
 }
 
+/** The name of a bucket, as old as it may be. */
+export const parseBucketName: Parse<string> = (text) =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(text) && !text.includes('..')
+    ? accepted(text)
+    : refused('allowed is the name of a bucket alone, without s3:// and without a path')
+
+export const parseRegion: Parse<string> = (text) =>
+  /^[a-z0-9][a-z0-9-]{0,62}$/.test(text)
+    ? accepted(text)
+    : refused('allowed is the name of a region, such as eu-central-1 or auto')
+
+/** What keys begin with: folders, as one would type them. Slashes at its ends are dropped. */
+export const parsePrefix: Parse<string> = (text) => {
+  const path = text.replace(/^\/{1,100}|\/{1,100}$/g, '')
+  const names = path.split('/')
+  return path.length <= 400 && names.every((name) => /^[A-Za-z0-9!_.*'()-]+$/.test(name) && !/^\.{1,2}$/.test(name))
+    ? accepted(path)
+    : refused("allowed are names of letters, digits and !_.*'()- with / between them")
+}
+
 /** A branch name by the rules of git-check-ref-format. */
 export const parseBranch: Parse<string> = (text) => {
   const segments = text.split('/')

@@ -55,13 +55,21 @@ export async function withDashboard(
 
 /** What a restore must be told to find what lies here, beside the name of the destination. Values that are the default are left out. */
 function inputsOf(name: DestinationName, inputs: BackupInputs | ListInputs): Record<string, string> {
-  const { repository, branch, folder } = inputs
+  const { repository, branch, folder, s3 } = inputs
   return {
     ...(repository !== undefined && (name === 'release' || name === 'repository')
       ? { repository: `${repository.owner}/${repository.name}` }
       : {}),
     ...(name === 'repository' && branch !== declaredInputs.branch.default ? { branch } : {}),
-    ...(name === 'folder' && folder !== undefined ? { folder } : {})
+    ...(name === 'folder' && folder !== undefined ? { folder } : {}),
+    ...(name === 's3' && s3 !== undefined
+      ? {
+          's3-bucket': s3.bucket,
+          ...(s3.endpoint === undefined ? {} : { 's3-endpoint': s3.endpoint }),
+          ...(s3.region === undefined ? {} : { 's3-region': s3.region }),
+          ...(s3.prefix === undefined ? {} : { 's3-prefix': s3.prefix })
+        }
+      : {})
   }
 }
 

@@ -11,6 +11,7 @@ import { repositoryDestination } from '../destinations/repository/index.ts'
 import { UserError } from '../errors.ts'
 import type { CommonInputs } from '../inputs/index.ts'
 import type { RunnerEnvironment } from '../runner-environment.ts'
+import { openS3 } from './s3.ts'
 
 /** Opens the destinations that the inputs name, in their order. Nothing is asked of them yet. */
 export function openDestinations(
@@ -77,7 +78,8 @@ export function openDestinations(
       if (inputs.folder === undefined)
         throw new UserError('SB003', 'The destination `folder` needs the input `folder`.')
       return folderDestination({ path: resolve(inputs.folder) }, context)
-    }
+    },
+    s3: () => openS3(inputs, environment, context)
   }
   return inputs.destinations.map((name) => open[name]())
 }

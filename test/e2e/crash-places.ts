@@ -130,7 +130,7 @@ export async function folderPlace(root: string): Promise<CrashPlace> {
   return place
 }
 
-export async function githubPlace(name: Exclude<DestinationName, 'folder'>, root: string): Promise<CrashPlace> {
+export async function githubPlace(name: Exclude<DestinationName, 'folder' | 's3'>, root: string): Promise<CrashPlace> {
   const github = await startGithub({ repository: 'acme/shop', visibility: 'private', artifacts: name === 'artifact' })
   const bare = createRepository(root, 'acme/shop')
   const git = gitHandler({ root, token: github.token })

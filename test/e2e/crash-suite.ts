@@ -48,7 +48,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           expect({ at, fresh: fresh.length < 2 }).toEqual({ at, fresh: true })
           await whole(inputs)
           // Where it is known at once that the run is dead nothing waits for its day to pass.
-          if (name === 'folder' || name === 'release')
+          if (name === 'folder' || name === 'release' || name === 's3')
             expect({ at, debris: await place.debris() }).toEqual({ at, debris: [] })
         }
         await cleanLater()
@@ -324,7 +324,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
               if (came === after) expect({ at, fresh: fresh.length }).toEqual({ at, fresh: 1 })
               await through((options) => place.run(options))
               expect(await state()).toBe(after)
-              if (name === 'folder' || name === 'release')
+              if (name === 'folder' || name === 'release' || name === 's3')
                 expect({ at, debris: await place.debris() }).toEqual({ at, debris: [] })
             }
             await report(what, points.length, crashes.length)

@@ -65,6 +65,8 @@ function open(): Destination {
         },
         context
       )
+    case 's3':
+      throw new Error('no store is started for this writer')
     case 'artifact':
       return openArtifactDestination({
         github,

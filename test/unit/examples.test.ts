@@ -128,9 +128,16 @@ function filledIn(text: string, inputs: object): string {
       TARGET_ACCESS_TOKEN: `sbp_${'1'.repeat(40)}`,
       BACKUP_RECIPIENTS: keys.recipient,
       BACKUP_IDENTITY: keys.identity,
-      BACKUP_TOKEN: 'github_pat_of_a_test'
+      BACKUP_TOKEN: 'github_pat_of_a_test',
+      S3_ACCESS_KEY_ID: 'AKIAOFATEST000000000',
+      S3_SECRET_ACCESS_KEY: 'the-secret-of-a-test'
     },
-    vars: { BACKUP_REPOSITORY: 'acme/vault', DRILL_PROJECT_REF: project, SUPABASE_PROJECT_REF: project },
+    vars: {
+      BACKUP_REPOSITORY: 'acme/vault',
+      DRILL_PROJECT_REF: project,
+      BACKUP_BUCKET: 'acme-backups',
+      SUPABASE_PROJECT_REF: project
+    },
     matrix: matrixOf(readProjects(projectsFile, 'projects.yaml')).include[0] ?? {},
     inputs
   })

@@ -72,6 +72,7 @@ export function folderPool(parts: Parts): Pool {
         if (folder !== null) await guarded(join(folder, name), () => rm(join(folder, name), { force: true }))
       }
       if (folder !== null) await syncFolder(folder)
+      return []
     }
   }
 }

@@ -143,7 +143,8 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
     return await shelvesOf(project)
   }
 
-  async function remove(project: string, names: readonly string[]): Promise<void> {
+  async function remove(project: string, names: readonly string[]): Promise<readonly string[]> {
+    const stayed: string[] = []
     for (const name of names) assertPoolName(name)
     const gone = new Set(names)
     for (const shelf of await reload(project)) {
@@ -155,12 +156,14 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
         await releases.delete(shelf.release.id)
         await releases.deleteTag(shelf.release.tag)
       } else {
+        stayed.push(...doomed.map(({ name }) => name))
         log.warning(
           `${doomed.length} shared files of ${project} stay in the release ${shelf.release.tag}: it is immutable and holds files that are still needed.`
         )
       }
     }
     known.delete(project)
+    return stayed
   }
 
   return { list, put, get, delete: remove }

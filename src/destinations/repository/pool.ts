@@ -128,6 +128,7 @@ export function repositoryPool(parts: Parts): Pool {
           return tree
         }
       })
+      return []
     }
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { PackRecord, StorageFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { StoredFile } from '../../archive/manifest.ts'
 import type { Glob } from '../../base/glob.ts'
+import { inParallel } from '../../base/in-parallel.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
 import { isAddressable, isResolvedOnTheWay, type SupabaseStorage } from '../../clients/supabase/storage.ts'
 import type { Context } from '../../context.ts'
@@ -14,7 +15,6 @@ import { areDeletions, newTally, reasonsOf, warningsOf } from './capture-counter
 import { failingInRow } from './circuit-breaker.ts'
 import { type DownloadedObject, downloadObject } from './download.ts'
 import { deletedMeanwhile } from './files-left-out.ts'
-import { inParallel } from './in-parallel.ts'
 import { type LineFile, openLineFile } from './jsonl-file.ts'
 import {
   entryOf,

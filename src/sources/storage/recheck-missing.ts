@@ -1,5 +1,5 @@
+import { inParallel } from '../../base/in-parallel.ts'
 import type { SupabaseStorage } from '../../clients/supabase/storage.ts'
-import { inParallel } from './in-parallel.ts'
 import type { ListedObject } from './listing.ts'
 
 /** Whether the API knows the object as it was listed. It tells so from the row alone, whatever became of the file. */

@@ -38,5 +38,6 @@ export const destinationNamesShown: Readonly<Record<BackupRow['destination'], st
   artifact: 'artifact',
   release: 'release',
   repository: 'branch',
-  folder: 'folder'
+  folder: 'folder',
+  s3: 'bucket'
 }

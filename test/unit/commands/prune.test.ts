@@ -55,6 +55,7 @@ function place(
     delete: async (_project, names) => {
       change(`pool ${names.join(' ')}`)
       for (const name of names) pooled.delete(name)
+      return []
     }
   }
   const destination: Destination = {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { inParallel } from '../../../../src/sources/storage/in-parallel.ts'
+import { inParallel } from '../../../src/base/in-parallel.ts'
 
 async function* numbers(to: number, ended: () => void = () => undefined): AsyncGenerator<number> {
   try {
