@@ -788,9 +788,10 @@ const catalogue = {
   },
   SB804: {
     title: 'A Storage object could not be read whole',
-    cause: 'Its download ended short or held other bytes than the project states, however often it was repeated.',
+    cause:
+      'Its download ended short or held other bytes than the project states, however often it was repeated: it is damaged in the project, or something in between keeps an earlier version of it or changes it (a proxy that rewrites pages, a cache).',
     remedy:
-      'Start the run again; if it repeats for the same object, download it by hand to see whether it is damaged in the project.'
+      'Download it by hand to see whether it is damaged. Where it is well there, give the direct address https://<ref>.supabase.co as `supabase-url`, or switch off what rewrites or caches it on the way.'
   },
   SB805: {
     title: 'Storage files could not be restored',
@@ -815,6 +816,13 @@ const catalogue = {
     cause: 'The target has a lower limit for the size of a file than the project that the backup is of.',
     remedy:
       'Raise the limit in the dashboard of the target (Storage, Settings; the plan bounds it), or give `target-access-token`, with which the restore raises it while files go up. Then start the restore again: what is there is left alone.'
+  },
+  SB809: {
+    title: "The quota of the project's plan is used up",
+    cause:
+      'Supabase answers 402: the plan has no egress or storage left for this period. Every further file would be refused alike.',
+    remedy:
+      'Wait for the next period, raise the spend cap or the plan, or limit what is fetched with `max-download` and `buckets`.'
   },
   SB821: {
     title: 'The access token is refused',

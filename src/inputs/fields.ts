@@ -115,26 +115,26 @@ const parseToken: Parse<string> = (text) =>
     : refused('it holds spaces, line breaks or characters that no key has')
 
 const parseServiceKey: Parse<string> = (text) => {
-  const role = roleOfJwt(text)
-  if (text.startsWith('sb_publishable_') || role === 'anon') {
+  const claims = claimsOfJwt(text)
+  if (text.startsWith('sb_publishable_') || claims?.role === 'anon') {
     return refused('it is the public (anon) key: give the service_role or secret key (sb_secret_...)', 'SB006')
   }
-  // With it the API lists what policies show, without saying that there is more.
-  if (role === 'authenticated') {
+  // With any other the API lists what policies show, without saying that there is more.
+  if (claims !== undefined && claims.role !== 'service_role') {
     return refused(
-      'it is the token of a user who signed in, and sees only what policies show: give the service_role or secret key (sb_secret_...)',
+      'it is a token of another role than service_role, and sees only what policies show: give the service_role or secret key (sb_secret_...)',
       'SB006'
     )
   }
   return parseToken(text)
 }
 
-function roleOfJwt(text: string): unknown {
+function claimsOfJwt(text: string): { readonly role?: unknown } | undefined {
   const payload = /^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*$/.exec(text)?.[1]
   if (payload === undefined) return undefined
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-    return typeof claims === 'object' && claims !== null && 'role' in claims ? claims.role : undefined
+    return typeof claims === 'object' && claims !== null ? claims : undefined
   } catch {
     return undefined
   }

@@ -83,7 +83,7 @@ const declared = {
   },
   buckets: {
     group: 'what',
-    doc: 'Patterns of buckets to take, by comma or line; `*` stands for any characters. Default: everything.'
+    doc: 'Patterns of buckets to take, by comma or line; `*` stands for any characters, and `!` before a pattern leaves its buckets out (in quotes, where YAML reads it). Default: everything.'
   },
   'access-token': {
     group: 'what',

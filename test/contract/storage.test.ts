@@ -991,6 +991,125 @@ describe('the source storage', () => {
     ])
   })
 
+  /** The source starts anew as another kind of server. */
+  const startAnew = async (options: Partial<Parameters<typeof startStorage>[0]>) => {
+    await source.stop()
+    source = await startStorage({ key: jwt, page: 100, ...options })
+  }
+
+  test('F26: files that the API lists and does not have are no deletions, however few they are', async () => {
+    await startAnew({ listV2: false, smallFolders: true, page: 1500 })
+    fill(200)
+    source.put('files', 'Photos/one.jpg', Buffer.from('1'))
+    source.put('files', 'Photos/two.jpg', Buffer.from('2'))
+    const { captured } = await capture()
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 200, fileless: 2 } })
+    expect(captured.reason).toContain('2 files are missing in Storage')
+  })
+
+  test('F26: a bucket that is deleted while the backup runs takes its files along', async () => {
+    fill(40)
+    source.addBucket('going')
+    source.put('going', 'last.txt', Buffer.from('x'))
+    source.onCall = (_method, path) => {
+      if (!/\/object\/going\/last/.test(path)) return
+      source.remove('going', 'last.txt')
+      source.buckets.delete('going')
+    }
+    const { captured } = await capture()
+    expect(captured).toMatchObject({ status: 'captured', counts: { objects: 40, vanished: 1 } })
+  })
+
+  test('analytics and vector buckets are named where the list of buckets has them not, and can be left out knowingly', async () => {
+    await startAnew({ others: { analytics: ['events'], vectors: ['embeddings'] } })
+    fill(2)
+    const { captured } = await capture()
+    expect(captured.status).toBe('partial')
+    expect(captured.reason).toContain('2 analytics or vector buckets cannot be backed up')
+    expect(captured.facts).toMatchObject({
+      notCaptured: [{ what: 'bucket events' }, { what: 'bucket embeddings' }]
+    })
+    const without = await capture({ buckets: [['!events'], ['!embed', '']] })
+    expect(without.captured).toMatchObject({ status: 'captured', counts: { buckets: 1, objects: 2 } })
+    const only = await capture({ buckets: [['files']] })
+    expect(only.captured.status).toBe('captured')
+  })
+
+  test('a plan that gives no more is told once, and nothing more is asked for', async () => {
+    fill(300)
+    const over = { statusCode: '402', error: 'exceed_egress_quota', message: 'The project exceeded its egress quota' }
+    source.faults.add({ path: /\/object\/files\//, skip: 10, times: 1e6, status: 402, body: over })
+    const { captured } = await capture()
+    expect(captured.status).toBe('partial')
+    expect(captured.reason).toContain('SB809')
+    expect(source.downloads()).toBeLessThan(40)
+    expect(captured.warnings.filter((warning) => warning.includes('402'))).toHaveLength(1)
+    source.faults.add({ times: 1e6, status: 402, body: over })
+    await expect(capture()).rejects.toMatchObject({ code: 'SB809' })
+  })
+
+  test('F29: what a cache on the way keeps of a replaced file is asked past', async () => {
+    const cached = new Map()
+    await startAnew({ cached })
+    fill(3)
+    cached.set('files/file-1', { ...source.get('files', 'file-1') })
+    source.put('files', 'file-1', Buffer.from('another content'))
+    const { captured, facts } = await capture()
+    expect(captured).toMatchObject({ status: 'captured', counts: { objects: 3 } })
+    const sha256 = createHash('sha256').update('another content').digest('hex')
+    expect(facts.objects.find((object) => object.key === 'file-1')?.sha256).toBe(sha256)
+  })
+
+  test('a secret key goes out as a bearer token, too, where the server asks for that', async () => {
+    const key = 'sb_secret_3Qm7tTzL0pKc9vXy2WbNq5RsDfGhJk_8aBcDeF'
+    await startAnew({ key, wantsBearer: true })
+    fill(3)
+    source.put('files', 'large.bin', randomBytes(7_000_000))
+    const storage = openSupabaseStorage({ url: source.url, key, context, retries: 1 })
+    const backup = await capture({ storage })
+    expect(backup.captured).toMatchObject({ status: 'captured', counts: { objects: 4 } })
+    const { done } = await startStorage({ key, wantsBearer: true }).then(async (other) => {
+      const into = openSupabaseStorage({ url: other.url, key, context, retries: 1 })
+      const restored = await restoreStorage({
+        context,
+        management: null,
+        target: into,
+        targetAfterAbort: () => into,
+        ...listed(backup.facts),
+        backup: { files: backup.packer.files, fetch: () => Promise.resolve(), drop: () => Promise.resolve() },
+        buckets: [],
+        jobs: 1,
+        connection: null,
+        rowsBroughtBack: 0
+      })
+      await other.stop()
+      return { done: restored }
+    })
+    expect(done.counts).toMatchObject({ uploaded: 4, failed: 0 })
+  })
+
+  test('F69: a row without its file, of which a server on a folder says that it failed, gets its file', async () => {
+    fill(60)
+    const backup = await capture()
+    await target.stop()
+    target = await startStorage({ key: jwt, fileBackend: true })
+    target.addBucket('files')
+    for (const object of source.objects.values())
+      target.put('files', object.key, Buffer.alloc(0), { ...object, bytes: null })
+    const withVersions = {
+      ...backup,
+      facts: {
+        ...backup.facts,
+        objects: backup.facts.objects.map((object) => ({
+          ...object,
+          version: source.get('files', object.key)?.version ?? null
+        }))
+      }
+    }
+    expect((await restore(withVersions)).counts).toMatchObject({ uploaded: 60, failed: 0 })
+    expect(state(target).objects).toEqual(state(source).objects)
+  })
+
   describe('with large files', () => {
     const large = ['b.bin', 'd.bin']
     const all = ['a.txt', 'b.bin', 'c.txt', 'd.bin', 'e.txt', 'f.txt']

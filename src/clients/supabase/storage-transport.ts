@@ -25,6 +25,8 @@ export interface StorageRequest {
   readonly body?: Uint8Array<ArrayBuffer> | string
   /** Statuses besides 2xx that the caller looks at himself. */
   readonly accept?: readonly number[]
+  /** An answer of 5xx counts as "not there" at once: a server that keeps files in a folder says so of a row without its file. */
+  readonly failingIsMissing?: boolean
 }
 
 /** HTTP to the Storage API: the right headers for either kind of key, repeats of what may pass, errors as UserErrors. */
@@ -76,23 +78,30 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
   const base = `${options.url}/storage/v1`
 
   const call = openKeepAliveHttp(signal)
-  // A new kind of key is no JWT: as a bearer token it is refused by what reads one.
-  const keyHeaders: Readonly<Record<string, string>> = {
+  // A new kind of key is no JWT: as a bearer token it is refused by what reads one. Where the platform's gateway is missing, the header is asked for.
+  let asBearer = !key.startsWith('sb_')
+  const keyHeaders = (): Readonly<Record<string, string>> => ({
     apikey: key,
-    ...(key.startsWith('sb_') ? {} : { authorization: `Bearer ${key}` }),
+    ...(asBearer ? { authorization: `Bearer ${key}` } : {}),
     'accept-encoding': 'identity'
+  })
+  /** Whether the call is to be made again with the header that this answer asks for. */
+  const asksForBearer = (status: number, { text }: StorageProblem, sentAsBearer: boolean): boolean => {
+    if (sentAsBearer || (status !== 400 && status !== 401) || !/\bauthorization\b/i.test(text)) return false
+    asBearer = true
+    return true
   }
   const random = (): number => (context.randomBytes(1)[0] ?? 0) / 255
   const pause = (attempt: number, retryAfter: string | null = null): Promise<void> =>
     clock.sleep(retryAfterMs(retryAfter, clock.now()) ?? backoffMs(attempt, random()), signal)
 
   /** Repeats what may pass; the last answer or error is the caller's. */
-  const sendPatiently = async (given: HttpCall): Promise<HttpAnswer> => {
+  const sendPatiently = async (given: HttpCall, failingIsMissing = false): Promise<HttpAnswer> => {
     for (let attempt = 0; ; attempt++) {
       if (signal.aborted) throw cancelled(signal)
       let answer: HttpAnswer
       try {
-        answer = await call({ ...given, headers: { ...given.headers, ...keyHeaders } })
+        answer = await call({ ...given, headers: { ...given.headers, ...keyHeaders() } })
       } catch (thrown) {
         if (signal.aborted) throw cancelled(signal)
         if (attempt >= retries) throw unreachable(base, thrown)
@@ -100,6 +109,7 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
         continue
       }
       if ((answer.status !== 429 && answer.status < 500) || attempt >= retries) return answer
+      if (failingIsMissing && answer.status >= 500) return answer
       answer.drop()
       await pause(attempt, answer.header('retry-after'))
     }
@@ -128,17 +138,22 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
   })
 
   const send = async (request: StorageRequest): Promise<HttpAnswer | null> => {
-    const answer = await sendPatiently(callOf(request))
+    const sentAsBearer = asBearer
+    const answer = await sendPatiently(callOf(request), request.failingIsMissing)
     if (isWell(answer) || request.accept?.includes(answer.status) === true) return answer
     const problem = problemOf(await textOf(answer, longestText).catch(() => ''), key)
+    if (asksForBearer(answer.status, problem, sentAsBearer)) return send(request)
+    if (request.failingIsMissing === true && answer.status >= 500) return null
     if (isMissing(answer.status, problem)) return null
     throw refusal(answer.status, problem, base)
   }
 
   const sendForJson = async (request: StorageRequest, longest: number): Promise<{ readonly json: unknown } | null> => {
+    const sentAsBearer = asBearer
     const { answer, text } = await sendForText(callOf(request), longest)
     if (!isWell(answer)) {
       const problem = problemOf(text, key)
+      if (asksForBearer(answer.status, problem, sentAsBearer)) return sendForJson(request, longest)
       if (isMissing(answer.status, problem)) return null
       throw refusal(answer.status, problem, base)
     }
@@ -155,10 +170,16 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
     for (const name of ['apikey', 'authorization', 'accept-encoding']) delete headers[name]
     const { body } = init
     if (body !== undefined && body !== null && typeof body !== 'string') throw new Error('a body that is no text')
-    const { answer, text } = await sendForText(
-      { method: init.method ?? 'GET', url: String(input), headers, ...(typeof body === 'string' ? { body } : {}) },
-      longestText
-    )
+    const given = {
+      method: init.method ?? 'GET',
+      url: String(input),
+      headers,
+      ...(typeof body === 'string' ? { body } : {})
+    }
+    const sentAsBearer = asBearer
+    let { answer, text } = await sendForText(given, longestText)
+    if (!isWell(answer) && asksForBearer(answer.status, problemOf(text, key), sentAsBearer))
+      ({ answer, text } = await sendForText(given, longestText))
     const type = answer.header('content-type')
     return new Response(answer.status === 204 ? null : text, {
       status: answer.status,
@@ -213,6 +234,8 @@ function isMissing(status: number, problem: StorageProblem): boolean {
 export function refusal(status: number, problem: StorageProblem, base: string): UserError {
   const said = `${base} answered ${status}${problem.text === '' ? '' : `: ${problem.text}`}`
   const own = problem.status ?? status
+  if (status === 402 || own === 402 || /exceed_\w*quota/.test(problem.text))
+    return new UserError('SB809', `The project's plan gives no more: ${said}.`)
   if (status === 401 || status === 403 || own === 401 || own === 403 || /signature|jwt|api ?key/i.test(problem.text))
     return new UserError('SB801', `The key is refused: ${said}.`)
   if (status === 413 || own === 413 || /exceeded the maximum allowed size|maximum size exceeded/i.test(problem.text))

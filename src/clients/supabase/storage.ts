@@ -2,7 +2,12 @@ import { z } from 'zod'
 import { UserError } from '../../errors.ts'
 import { beginUpload, type LargeUpload, sendToBucket, type UploadSettings, uploadPieces } from './resumable-upload.ts'
 import { listByFolders } from './storage-folders.ts'
-import { openStorageTransport, type StorageTransportOptions, unwrapped } from './storage-transport.ts'
+import {
+  openStorageTransport,
+  type StorageRequest,
+  type StorageTransportOptions,
+  unwrapped
+} from './storage-transport.ts'
 
 const text = z
   .string()
@@ -58,6 +63,7 @@ const infoShape = z.object({
   content_type: text,
   cache_control: text,
   created_at: text,
+  last_modified: text,
   // Whatever was written there by other ways than the API: it must not make the file unreadable.
   metadata: z
     .record(z.string(), z.unknown())
@@ -100,6 +106,21 @@ export interface ObjectInfo {
   readonly contentType: string | null
   readonly cacheControl: string | null
   readonly userMetadata: Readonly<Record<string, unknown>> | null
+  /** When its bytes were written, as far as the API tells. */
+  readonly lastModified: string | null
+}
+
+/** A bucket whose contents are no files. */
+export interface OtherBucket {
+  readonly name: string
+  readonly type: 'ANALYTICS' | 'VECTOR'
+}
+
+export interface DownloadManner {
+  /** Asks at an address that no cache on the way has seen. */
+  readonly pastCaches?: boolean
+  /** A server that fails at the file counts as one that does not have it. */
+  readonly failingIsMissing?: boolean
 }
 
 export interface ObjectDownload {
@@ -135,7 +156,11 @@ export interface SupabaseStorage {
   /** Null where there is none. */
   info(bucket: string, key: string): Promise<ObjectInfo | null>
   /** Null where there is none. From byte `from` on, as far as the API agrees. */
-  download(bucket: string, key: string, from?: number): Promise<ObjectDownload | null>
+  download(bucket: string, key: string, from?: number, how?: DownloadManner): Promise<ObjectDownload | null>
+  /** Those of these keys that a new listing of the bucket still has. */
+  stillListed(bucket: string, keys: readonly string[]): Promise<ReadonlySet<string>>
+  /** Names of buckets that hold no files, which the list of buckets does not have; of a kind that the API does not tell, none. */
+  listOtherBuckets(): Promise<readonly OtherBucket[]>
   /** Stores a file, over one that is there. */
   upload(bucket: string, key: string, body: Uint8Array<ArrayBuffer>, settings: UploadSettings): Promise<void>
   /** Begins to store a large file, over one that is there. Nothing of it is sent yet. */
@@ -196,7 +221,8 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       size: found.size,
       contentType: found.content_type,
       cacheControl: found.cache_control,
-      userMetadata: found.metadata
+      userMetadata: found.metadata,
+      lastModified: found.last_modified
     }
   }
   async function* listByPages(bucket: string): AsyncGenerator<ApiObject> {
@@ -293,11 +319,64 @@ export function openSupabaseStorage(options: StorageTransportOptions): SupabaseS
       }
     },
     info,
-    async download(bucket, key, from = 0) {
+    async stillListed(bucket, keys) {
+      const still = new Set<string>()
+      try {
+        for (const prefix of keys) {
+          // The shortest name that begins so comes first.
+          const page = checked(
+            await client.from(bucket).listV2({ limit: 100, with_delimiter: false, prefix }),
+            pageShape
+          )
+          if (page.objects.some(({ name }) => name === prefix)) still.add(prefix)
+        }
+        return still
+      } catch (thrown) {
+        if (!(thrown instanceof UserError) || thrown.code !== 'SB803') throw thrown
+      }
+      const wanted = new Set(keys)
+      for await (const { key } of listFolders(bucket)) if (wanted.has(key)) still.add(key)
+      return still
+    },
+    async listOtherBuckets() {
+      const ask = async <T>(request: StorageRequest, shape: z.ZodType<T>): Promise<T | null> => {
+        try {
+          const answer = await transport.sendForJson(request, longestInfo)
+          return shape.safeParse(answer?.json).data ?? null
+        } catch (thrown) {
+          // Servers without these kinds know no such address, plans without them refuse it.
+          if (thrown instanceof UserError && ['SB801', 'SB802', 'SB803'].includes(thrown.code)) return null
+          throw thrown
+        }
+      }
+      const analytics = await ask(
+        { method: 'GET', path: '/iceberg/bucket', failingIsMissing: true },
+        z.array(z.looseObject({ id: z.string(), name: text }))
+      )
+      const vectors = await ask(
+        {
+          method: 'POST',
+          path: '/vector/ListVectorBuckets',
+          headers: { 'content-type': 'application/json' },
+          body: '{}',
+          failingIsMissing: true
+        },
+        z.looseObject({ vectorBuckets: z.array(z.looseObject({ vectorBucketName: z.string() })) })
+      )
+      return [
+        ...(analytics ?? []).map(({ id, name }): OtherBucket => ({ name: name ?? id, type: 'ANALYTICS' })),
+        ...(vectors?.vectorBuckets ?? []).map(({ vectorBucketName: name }): OtherBucket => ({ name, type: 'VECTOR' }))
+      ]
+    },
+    async download(bucket, key, from = 0, { pastCaches = false, failingIsMissing = false } = {}) {
       const response = await transport.send({
         method: 'GET',
-        path: `/object/${path(bucket, key)}`,
-        ...(from === 0 ? {} : { headers: { range: `bytes=${from}-` } })
+        path: `/object/${path(bucket, key)}${pastCaches ? `?past-caches=${options.context.clock.now().getTime()}` : ''}`,
+        headers: {
+          ...(from === 0 ? {} : { range: `bytes=${from}-` }),
+          ...(pastCaches ? { 'cache-control': 'no-cache' } : {})
+        },
+        failingIsMissing
       })
       if (response === null) return null
       const partial = response.status === 206

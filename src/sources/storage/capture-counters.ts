@@ -14,6 +14,8 @@ export interface Tally {
   unchanged: number
   /** Other than listed when they came. */
   changed: number
+  /** Of those, the ones that nobody wrote to since they were listed. */
+  unlike: number
   /** Listed, and the API has neither file nor row of them any more. */
   vanished: number
   /** The API knows their rows and has no files for them. */
@@ -32,6 +34,7 @@ export function newTally(): Tally {
     downloaded: 0,
     unchanged: 0,
     changed: 0,
+    unlike: 0,
     vanished: 0,
     fileless: 0,
     overBudget: 0,
@@ -64,6 +67,17 @@ export function areDeletions(
   return isSameProject && vanished <= Math.max(fewVanished, all / 100) && vanished <= Math.max(1, all / 10)
 }
 
+/** A file or two may have been moved over others. */
+const fewUnlike = 2
+
+/**
+ * Whether the files are those of another project with the same names, a clone for example: most that came are other ones than the rows of the database
+ * tell of, and nobody wrote to them meanwhile.
+ */
+function areOfAnother({ unlike, downloaded }: Tally, { from }: Listing): boolean {
+  return from === 'database' && unlike > fewUnlike && unlike * 2 > downloaded
+}
+
 /** Why the part is not whole, without names. */
 export function reasonsOf(
   tally: Tally,
@@ -92,11 +106,17 @@ export function reasonsOf(
     reasons.push(
       `${tally.vanished} of ${tally.objects + tally.vanished} files are listed, and the API does not have them: deleted meanwhile, or \`supabase-url\` or the key belongs to another project, or rows lost their files`
     )
+  if (areOfAnother(tally, listing))
+    reasons.push(
+      `${tally.unlike} of ${tally.downloaded} files that came are not those that the database tells of, though nobody wrote to them meanwhile: \`supabase-url\` or the key may belong to a copy of the project`
+    )
   const unlisted = listing.buckets.filter(({ id }) => listing.from === 'api' && !isAddressable(id, 'any')).length
   if (unlisted > 0) reasons.push(`${unlisted} buckets have names under which the API does not list their files`)
   const others = listing.buckets.filter((bucket) => !holdsFiles(bucket)).length
   if (others > 0)
-    reasons.push(`${others} analytics or vector buckets cannot be backed up; \`buckets\` can leave them out`)
+    reasons.push(
+      `${others} analytics or vector buckets cannot be backed up; \`!<name>\` in \`buckets\` leaves one out knowingly`
+    )
   return reasons
 }
 

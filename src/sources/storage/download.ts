@@ -50,13 +50,14 @@ export async function downloadObject(options: DownloadOptions): Promise<Download
   const { storage, object, signal } = options
   let reason = ''
   let lastHash = ''
+  let pastCaches = false
   for (let attempt = 0; attempt <= storage.retries + 1; attempt++) {
     signal.throwIfAborted()
     if (attempt > 0) await storage.pause(attempt - 1)
     // Listed by the API alone, each object is asked for what the list does not tell: beside its download, not after it.
     const asked = object.version === null ? storage.info(object.bucket, object.key) : null
     asked?.catch(() => undefined)
-    const taken = await takeBytes(options)
+    const taken = await takeBytes(options, pastCaches)
     if (taken === 'vanished') return { kind: 'vanished' }
     if ('failed' in taken) {
       reason = taken.failed
@@ -69,6 +70,8 @@ export async function downloadObject(options: DownloadOptions): Promise<Download
       if ('refused' in verdict) {
         reason = verdict.refused
         lastHash = taken.sha256
+        // What lies in a cache on the way stays the same however often it is asked for at the same address.
+        pastCaches = true
         continue
       }
       keep = true
@@ -79,7 +82,7 @@ export async function downloadObject(options: DownloadOptions): Promise<Download
   }
   throw new UserError(
     'SB804',
-    `The object ${object.key} of the bucket ${object.bucket} could not be read whole: ${reason}.`
+    `The object ${object.key} of the bucket ${object.bucket} could not be read whole: ${reason}${pastCaches ? ', past caches too' : ''}.`
   )
 }
 
@@ -92,13 +95,10 @@ interface Taken {
 }
 
 /** One download to its end, with as many continuations as `retries` allows between two steps forward. */
-async function takeBytes({
-  storage,
-  object,
-  spool,
-  onBytes,
-  signal
-}: DownloadOptions): Promise<Taken | 'vanished' | { readonly failed: string }> {
+async function takeBytes(
+  { storage, object, spool, onBytes, signal }: DownloadOptions,
+  pastCaches: boolean
+): Promise<Taken | 'vanished' | { readonly failed: string }> {
   const sha256 = createHash('sha256')
   const md5 = createHash('md5')
   const chunks: Uint8Array[] = []
@@ -109,7 +109,7 @@ async function takeBytes({
   try {
     for (let breaks = 0; ; ) {
       const before = bytes
-      const answer = await storage.download(object.bucket, object.key, bytes)
+      const answer = await storage.download(object.bucket, object.key, bytes, { pastCaches })
       if (answer === null) return 'vanished'
       if (bytes > 0 && (answer.status !== 206 || answer.from !== bytes || answer.etag !== etag)) {
         answer.drop()

@@ -26,6 +26,7 @@ import {
   listFromDatabase
 } from './listing.ts'
 import { openPackWriter, type StoredPack } from './pack-writer.ts'
+import { provenDeletions } from './prove-deletions.ts'
 import { isKnown, withoutFile } from './recheck-missing.ts'
 
 /** A place that the backup goes to. */
@@ -188,6 +189,7 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
       const old = new Map<DestinationName, Map<string, StoredFile>>()
       const oldNumbers = new Map<string, number>()
       const tally = newTally()
+      const listedAt = context.clock.now().getTime()
       let brokenOff: UserError | null = null
       const vanished: ListedObject[] = []
       let anUnchanged: ListedObject | null = null
@@ -235,7 +237,10 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
                 const number = await writer.put(recordOf(outcome), outcome.fetched.body)
                 places.push(`${writer === again ? 'again' : 'fresh'} ${number}`)
                 tally.downloaded += 1
-                if (outcome.fetched.changed) tally.changed += 1
+                if (outcome.fetched.changed) {
+                  tally.changed += 1
+                  if (!isWrittenSince(outcome.fetched.info?.lastModified, listedAt)) tally.unlike += 1
+                }
               } else {
                 tally.unchanged += 1
                 anUnchanged = object
@@ -264,11 +269,17 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
         })
       }
       let isSameProject = tally.downloaded > 0
-      let fileless: ReadonlySet<ListedObject> = new Set()
+      const fileless = new Set<ListedObject>()
       if (brokenOff === null && vanished.length > 0)
         try {
           if (!isSameProject && anUnchanged !== null) isSameProject = await isKnown(storage, anUnchanged)
-          fileless = await withoutFile(storage, vanished, options.jobs)
+          for (const object of await withoutFile(storage, vanished, options.jobs)) fileless.add(object)
+          const gone = vanished.filter((object) => !fileless.has(object))
+          // Asking is worth it only where the answer makes a difference.
+          if (areDeletions({ vanished: gone.length, objects: tally.objects }, isSameProject)) {
+            const proven = await provenDeletions(storage, gone)
+            for (const object of gone) if (!proven.has(object)) fileless.add(object)
+          }
         } catch (thrown) {
           if (signal.aborted || !(thrown instanceof UserError) || !isOfTheApi(thrown)) {
             await Promise.all([fresh, again].map((writer) => writer.abandon(asError(thrown))))
@@ -347,6 +358,15 @@ export function openStorageSource(options: StorageSourceOptions): StorageSource 
   }
 }
 
+/** Clocks of this machine and of the platform may differ by so much. */
+const clocksDifferMs = 10 * 60_000
+
+/** Whether a file may have been written after it was listed: the API says so, or says nothing. */
+function isWrittenSince(lastModified: string | null | undefined, listedAt: number): boolean {
+  const written = Date.parse(lastModified ?? '')
+  return Number.isNaN(written) || written > listedAt - clocksDifferMs
+}
+
 interface KeptLine {
   /** `fresh 0`, `again 1`, `old 2`: the numbers of packs are known at the end. */
   readonly places: readonly string[]
@@ -406,7 +426,7 @@ function storedObject(taken: Taken): Omit<StoredObject, 'in'> {
 
 /** Whether it was the API that failed, and not this machine or the place where packs go. */
 function isOfTheApi({ code }: UserError): boolean {
-  return code === 'SB801' || code === 'SB802' || code === 'SB803' || code === 'SB804'
+  return ['SB801', 'SB802', 'SB803', 'SB804', 'SB809'].includes(code)
 }
 
 function sharedOf(

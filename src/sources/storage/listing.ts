@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { StorageBucketFacts } from '../../archive/contents-storage.ts'
 import { type Glob, globMatches } from '../../base/glob.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
-import { isAddressable, plainEtag, type SupabaseStorage } from '../../clients/supabase/storage.ts'
+import { isAddressable, type OtherBucket, plainEtag, type SupabaseStorage } from '../../clients/supabase/storage.ts'
 import type { LineFile } from './jsonl-file.ts'
 
 const nullable = z
@@ -40,15 +40,23 @@ export interface Listing {
   readonly oddMetadata: number
 }
 
-/** The buckets that the input `buckets` means: all without a pattern. */
-export function isChosen(patterns: readonly Glob[], bucket: string): boolean {
-  return patterns.length === 0 || patterns.some((pattern) => globMatches(pattern, bucket))
+/** `!name`: the buckets that a pattern leaves out; undefined where it names those to take. */
+function leavesOut([first = '', ...rest]: Glob): Glob | undefined {
+  return first.startsWith('!') ? [first.slice(1), ...rest] : undefined
 }
 
-/** The patterns that fit none of these buckets, as they were written. */
+/** The buckets that the input `buckets` means: all, or those that a pattern names, without those that one leaves out. */
+export function isChosen(patterns: readonly Glob[], bucket: string): boolean {
+  const taking = patterns.filter((pattern) => leavesOut(pattern) === undefined)
+  const leaving = patterns.map(leavesOut).filter((pattern) => pattern !== undefined)
+  if (leaving.some((pattern) => globMatches(pattern, bucket))) return false
+  return taking.length === 0 || taking.some((pattern) => globMatches(pattern, bucket))
+}
+
+/** The patterns of buckets to take that fit none of these, as they were written. */
 export function fittingNothing(patterns: readonly Glob[], buckets: readonly { readonly id: string }[]): string[] {
   return patterns
-    .filter((pattern) => !buckets.some(({ id }) => globMatches(pattern, id)))
+    .filter((pattern) => leavesOut(pattern) === undefined && !buckets.some(({ id }) => globMatches(pattern, id)))
     .map((pattern) => pattern.join('*'))
 }
 
@@ -156,6 +164,7 @@ export async function listFromDatabase(
         updatedAt: bucket.updated_at
       })
     )
+  buckets.push(...otherBuckets(await othersInDatabase(connection), patterns, buckets))
   const wanted = new Set(buckets.filter(holdsFiles).map((bucket) => bucket.id))
   let olderVersions = 0
   let oddMetadata = 0
@@ -185,6 +194,53 @@ export async function listFromDatabase(
   return { from: 'database', buckets, olderVersions, oddMetadata }
 }
 
+/** Buckets of other kinds, which newer versions of the platform keep in tables of their own. */
+async function othersInDatabase(connection: Pick<Connection, 'query'>): Promise<OtherBucket[]> {
+  const others: OtherBucket[] = []
+  for (const [table, type] of [
+    ['storage.buckets_analytics', 'ANALYTICS'],
+    ['storage.buckets_vectors', 'VECTOR']
+  ] as const) {
+    // An error would end the transaction that the snapshot lives in.
+    const [there] = await connection.query<{ readable: boolean }>(
+      `select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass($1), 'select'), false) as readable`,
+      [table]
+    )
+    if (there?.readable !== true) continue
+    const rows = await connection.query<{ row: string }>(`select pg_catalog.to_jsonb(b)::text as row from ${table} b`)
+    for (const { row } of rows) {
+      const { id, name, deleted_at: deletedAt } = otherRow.parse(JSON.parse(row))
+      if (deletedAt === null) others.push({ name: name ?? id, type })
+    }
+  }
+  return others.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+const otherRow = z.object({ id: z.string(), name: nullable, deleted_at: nullable })
+
+/** As facts, those that are chosen and not listed already. */
+function otherBuckets(
+  others: readonly OtherBucket[],
+  patterns: readonly Glob[],
+  known: readonly StorageBucketFacts[]
+): StorageBucketFacts[] {
+  return others
+    .filter(
+      ({ name, type }) => isChosen(patterns, name) && !known.some((each) => each.id === name && each.type === type)
+    )
+    .map(({ name, type }) => ({
+      id: name,
+      name,
+      public: false,
+      type,
+      fileSizeLimit: null,
+      allowedMimeTypes: null,
+      ownerId: null,
+      createdAt: null,
+      updatedAt: null
+    }))
+}
+
 /** Lists buckets and objects through the API: versions and the users' own metadata are only known object by object. */
 export async function listFromApi(
   storage: SupabaseStorage,
@@ -200,6 +256,7 @@ export async function listFromApi(
         ownerId: owner
       })
     )
+  buckets.push(...otherBuckets(await storage.listOtherBuckets(), patterns, buckets))
   for (const bucket of buckets.filter((each) => holdsFiles(each) && isAddressable(each.id, 'any'))) {
     for await (const object of storage.listObjects(bucket.id)) {
       await objects.add({

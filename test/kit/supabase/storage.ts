@@ -68,6 +68,16 @@ export interface StorageDoubleOptions {
   readonly tags?: boolean
   /** The project's limit for each file, in bytes; without it there is none. */
   readonly uploadLimit?: () => number
+  /** No gateway of the platform in front: every call needs the header `authorization`. */
+  readonly wantsBearer?: boolean
+  /** The older list tells folders in small letters, as some servers of one's own do. */
+  readonly smallFolders?: boolean
+  /** Buckets whose contents are no files; without it the server knows no such kinds. */
+  readonly others?: { readonly analytics: readonly string[]; readonly vectors: readonly string[] }
+  /** Files lie in a folder: of a row without its file the server says that it failed. */
+  readonly fileBackend?: boolean
+  /** What a cache on the way gives for an address, by bucket and key: it is another one with anything behind the `?`. */
+  readonly cached?: ReadonlyMap<string, FakeObject>
   /** The database behind the API; without it the double's own maps are all there is. */
   readonly tables?: StorageTables
 }
@@ -206,9 +216,13 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       if (fault.cut === undefined || !path.includes('/upload/resumable/')) return void response.destroy()
     }
     const bearer = incoming.headers.authorization
+    if (options.wantsBearer === true && bearer === undefined)
+      return problem(response, '400', 'Error', "headers must have required property 'authorization'")
     const keyed =
       incoming.headers['apikey'] === options.key &&
-      (options.key.startsWith('sb_') ? bearer === undefined : bearer === `Bearer ${options.key}`)
+      (options.key.startsWith('sb_') && options.wantsBearer !== true
+        ? bearer === undefined
+        : bearer === `Bearer ${options.key}`)
     if (!keyed) return problem(response, '403', 'Unauthorized', 'signature verification failed')
     const rest = path.replace(/^\/storage\/v1\//, '')
     const segments = rest.split('/')
@@ -251,7 +265,8 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const bucket = decodeURIComponent(segments[2] ?? '')
       const found = folderOf(
         [...objects.values()].filter((object) => object.bucket === bucket),
-        String(asked.prefix ?? '')
+        String(asked.prefix ?? ''),
+        options.smallFolders === true
       )
       const limit = Math.min(asked.limit ?? 100, options.page ?? 1500)
       return json(response, 200, found.slice(asked.offset ?? 0, (asked.offset ?? 0) + limit))
@@ -263,7 +278,7 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
       const after = body.cursor === undefined ? '' : Buffer.from(body.cursor, 'base64').toString()
       const from = Buffer.from(after)
       const found = [...objects.values()]
-        .filter((object) => object.bucket === bucket)
+        .filter((object) => object.bucket === bucket && object.key.startsWith(body.prefix ?? ''))
         .map((object) => ({ object, bytes: Buffer.from(object.key) }))
         .filter(({ bytes }) => Buffer.compare(bytes, from) > 0)
         .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
@@ -275,6 +290,16 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
         objects: page.map((object) => listed(object, object.key))
       })
     }
+    if (rest === 'iceberg/bucket' && options.others !== undefined)
+      return json(
+        response,
+        200,
+        options.others.analytics.map((name) => ({ id: name, name, type: 'ANALYTICS', created_at: '', updated_at: '' }))
+      )
+    if (rest === 'vector/ListVectorBuckets' && method === 'POST' && options.others !== undefined)
+      return json(response, 200, {
+        vectorBuckets: options.others.vectors.map((vectorBucketName) => ({ vectorBucketName, creationTime: 0 }))
+      })
     if (rest.startsWith('upload/resumable')) return resumable(incoming, response, method, segments[2], bytes, fault)
     const isInfo = rest.startsWith('object/info/')
     const named = isInfo ? segments.slice(2) : segments.slice(1)
@@ -303,7 +328,14 @@ export async function startStorage(options: StorageDoubleOptions): Promise<Stora
           created_at: object.createdAt
         })
       }
-      if (object === undefined || object.bytes === null) return missing(response)
+      const stale = query === '' ? options.cached?.get(`${bucketId}/${key}`) : undefined
+      if (stale !== undefined && stale.bytes !== null)
+        return sendObject(incoming, response, stale, stale.bytes, fault, options.tags !== false)
+      if (object === undefined) return missing(response)
+      if (object.bytes === null)
+        return options.fileBackend === true
+          ? json(response, 500, { statusCode: '500', error: 'Internal', message: 'Internal Server Error' })
+          : missing(response)
       return sendObject(incoming, response, object, object.bytes, fault, options.tags !== false)
     }
     if (segments[0] === 'object' && (method === 'POST' || method === 'PUT')) {
@@ -445,7 +477,7 @@ function listed(object: FakeObject, name: string): object {
 }
 
 /** One folder, as the older list shows it: the prefix is a pattern of `ILIKE`, and only the last part of each name is told. */
-function folderOf(objects: readonly FakeObject[], asked: string): readonly object[] {
+function folderOf(objects: readonly FakeObject[], asked: string, small = false): readonly object[] {
   const prefix = asked === '' || asked.endsWith('/') ? asked : `${asked}/`
   const level = prefix.split('/').length
   const pattern = prefix
@@ -460,7 +492,7 @@ function folderOf(objects: readonly FakeObject[], asked: string): readonly objec
     if (parts.length > level)
       found.set(`0${name}`, {
         id: null,
-        name,
+        name: small ? name.toLowerCase() : name,
         created_at: null,
         updated_at: null,
         last_accessed_at: null,
