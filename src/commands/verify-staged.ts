@@ -4,6 +4,7 @@ import type { Files } from '../archive/files.ts'
 import type { Verification, VerificationLevel } from '../archive/manifest.ts'
 import type { Context } from '../context.ts'
 import { UserError } from '../errors.ts'
+import { memberRowsFile } from '../sources/database/members/rows-archive.ts'
 import { checksNotRun } from '../sources/database/verify/check-sql.ts'
 import type { DatabaseProof, ProveDatabase } from '../sources/database/verify/prove-database.ts'
 import { glanceAtArchive } from '../sources/database/verify/quick-check-archive.ts'
@@ -62,7 +63,8 @@ export function createProve(options: ProveOptions, { clock, log }: Pick<Context,
       const proof = await options.database(
         () => files.open(dumpFile),
         factsOf(subject.database),
-        (into) => files.pour?.(dumpFile, into) ?? null
+        (into) => files.pour?.(dumpFile, into) ?? null,
+        () => (files.names.includes(memberRowsFile) ? files.open(memberRowsFile) : null)
       )
       const verification = told(proof.level, { tables: proof.tables, notProven: notProvenWords(proof) })
       log.info(wordsOf(verification))

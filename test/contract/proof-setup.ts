@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { chmod, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
@@ -33,7 +33,13 @@ export function prove(
   major: Major,
   options: Partial<DatabaseProverOptions> = {}
 ): Promise<DatabaseProof> {
-  return proverOf(desk, major, options)(() => createReadStream(path.join(desk.folder, 'database.dump')), facts)
+  const rows = path.join(desk.folder, 'extension-rows.tar')
+  return proverOf(desk, major, options)(
+    () => createReadStream(path.join(desk.folder, 'database.dump')),
+    facts,
+    undefined,
+    () => (existsSync(rows) ? createReadStream(rows) : null)
+  )
 }
 
 /** Restores into a server of the test parts. */
@@ -86,6 +92,13 @@ exit $code
 
 /** What a proof left in its folder besides what `capture` and the test put there. */
 export async function leftovers(desk: Desk): Promise<string[]> {
-  const own = new Set(['database.dump', 'roles.sql', 'vault.json', 'pg_restore', 'pg_restore.sql'])
+  const own = new Set([
+    'database.dump',
+    'roles.sql',
+    'vault.json',
+    'extension-rows.tar',
+    'pg_restore',
+    'pg_restore.sql'
+  ])
   return (await readdir(desk.folder)).filter((name) => !own.has(name))
 }

@@ -17,6 +17,7 @@ import { comparableFacts, compareCopy } from './compare-copy.ts'
 import { completeCopy, lateEntries } from './complete-copy.ts'
 import { applyDatabase, compareOwnProperties, giveToOwner } from './copy-database.ts'
 import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
+import { type MembersOfCopy, membersOfCopy, type OpenRows } from './members-of-copy.ts'
 import { restoreCopy } from './restore-copy.ts'
 import { makeProbe, openProbe, type Probe } from './rls-session.ts'
 import type { CopyPlace } from './scratch-database.ts'
@@ -29,6 +30,7 @@ export interface ProveCopyOptions {
   readonly programs: ClientPrograms
   readonly openArchive: OpenArchive
   readonly pourArchive: PourArchive
+  readonly openRows: OpenRows
   /** A file with the archive's head and table of contents. */
   readonly headFile: string
   readonly jobs: number
@@ -46,6 +48,8 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   const roleFindings: Finding[] = []
   const preparing = await place.connect()
   let missing: ReadonlySet<string>
+  let members: MembersOfCopy
+  let madeBefore: ReadonlySet<number>
   let sessionOptions = ''
   let unlabelled: ReadonlySet<string>
   const serverMajor = Math.trunc(preparing.versionNumber / 10_000)
@@ -58,6 +62,8 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     unlabelled = await missingProviders(preparing, toc)
     sessionOptions = await settingsOf(preparing, facts)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
+    members = membersOfCopy(facts, toc, missing, options.openRows)
+    madeBefore = await members.prepare(preparing)
   } finally {
     await preparing.close()
   }
@@ -74,7 +80,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
       pourArchive: options.pourArchive,
       toc,
       headFile: options.headFile,
-      without: late.union(new Set(known.keys())),
+      without: late.union(new Set(known.keys())).union(madeBefore),
       setting: { clientMajor: programs.major, serverMajor, narrowed },
       sessionOptions,
       jobs,
@@ -86,7 +92,12 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     context.log.info(`Restoring anew, one object after the other: ${restored.why}`)
     await place.empty()
     const again = await place.connect()
-    await giveToOwner(again, facts, place.target.database).finally(() => again.close())
+    try {
+      await giveToOwner(again, facts, place.target.database)
+      madeBefore = await members.prepare(again)
+    } finally {
+      await again.close()
+    }
     restored = await restore(1)
   }
   if (restored.kind === 'unclear') throw new Error('one worker is always clear')
@@ -107,7 +118,9 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   const ownServer = place.ownSuperuser !== null
   let probe: Probe | null = null
   const settling = await place.connect()
+  const memberFindings: Finding[] = []
   try {
+    memberFindings.push(...(await members.complete(settling)))
     roleFindings.push(...(await applySettings(settling, facts, place.target.database, own)))
     roleFindings.push(...(await applyDatabase(settling, facts, place.target.database, ownServer)))
     if (facts.visibleRows.length > 0)
@@ -149,7 +162,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     ]
     await comparing.query('rollback')
     const checks = await runCheckSql(comparing, options.checkSql)
-    return [...completed.findings, ...findings, ...roleFindings, ...roles, ...checks]
+    return [...completed.findings, ...memberFindings, ...findings, ...roleFindings, ...roles, ...checks]
   } finally {
     for (const connection of opened) await connection.close()
   }

@@ -22,6 +22,7 @@ import {
 } from '../pg-archive/read-archive.ts'
 import { checksNotRun } from './check-sql.ts'
 import { faultOfConnection, machineError } from './host-failure.ts'
+import { type OpenRows, readMemberRows } from './members-of-copy.ts'
 import { proveCopy } from './prove-copy.ts'
 import { glanceAtArchive } from './quick-check-archive.ts'
 import { type CopyPlace, openGivenPlace, openOwnPlace } from './scratch-database.ts'
@@ -58,7 +59,8 @@ export interface DatabaseProof {
 export type ProveDatabase = (
   openArchive: OpenArchive,
   facts: DatabaseFacts,
-  pourArchive?: PourArchive
+  pourArchive?: PourArchive,
+  openRows?: OpenRows
 ) => Promise<DatabaseProof>
 
 /** What keeps a restore from coming about without saying anything against the backup. */
@@ -66,12 +68,12 @@ const unable = new Set(['SB302', 'SB303', 'SB304', 'SB305', 'SB306', 'SB310', 'S
 
 export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
   const { context, mode } = options
-  return async (openArchive, facts, pourArchive = () => null) => {
-    if (mode === 'read') return readLevel(openArchive, facts, options, null)
+  return async (openArchive, facts, pourArchive = () => null, openRows = () => null) => {
+    if (mode === 'read') return readLevel({ openArchive, openRows }, facts, options, null)
     try {
       const reason = whyNotRestorable(facts)
       if (reason !== null) throw new UserError('SB604', reason)
-      return await restoreLevel({ openArchive, pourArchive }, facts, options)
+      return await restoreLevel({ openArchive, pourArchive, openRows }, facts, options)
     } catch (thrown) {
       if (context.signal.aborted) throw cancelled(context.signal)
       const fault = options.given === null && thrown instanceof UserError ? faultOfConnection(thrown) : null
@@ -82,7 +84,7 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       context.log.warning(`The backup is read, not restored: ${error.code}: ${error.message}`)
       // The message may name programs and folders of this machine, or things of the project: the manifest gets its title.
       const why = error.code === 'SB604' ? error.message : `${errorCodes[error.code].title} (${error.code})`
-      return readLevel(openArchive, facts, options, why.replace(/\.$/, ''))
+      return readLevel({ openArchive, openRows }, facts, options, why.replace(/\.$/, ''))
     }
   }
 }
@@ -104,7 +106,7 @@ function whyNotRestorable(facts: DatabaseFacts): string | null {
 }
 
 async function readLevel(
-  openArchive: OpenArchive,
+  { openArchive, openRows }: Pick<Opened, 'openArchive' | 'openRows'>,
   facts: DatabaseFacts,
   options: DatabaseProverOptions,
   notRestored: string | null
@@ -125,7 +127,7 @@ async function readLevel(
     })
     walked = await walkWhole(openArchive)
   }
-  findings.push(...compareToc(walked.toc, facts))
+  findings.push(...compareToc(walked.toc, facts), ...(await readMemberRows(facts, openRows)))
   const why = notRestored === null ? '`verify` is `read`' : notRestored
   findings.push(...checksNotRun(options.checkSql.length > 0, why))
   const { differing, proven } = countTables(facts, findings)
@@ -139,8 +141,15 @@ async function readLevel(
   }
 }
 
+/** The files of a backup that a proof reads. */
+interface Opened {
+  readonly openArchive: OpenArchive
+  readonly pourArchive: PourArchive
+  readonly openRows: OpenRows
+}
+
 async function restoreLevel(
-  { openArchive, pourArchive }: { readonly openArchive: OpenArchive; readonly pourArchive: PourArchive },
+  { openArchive, pourArchive, openRows }: Opened,
   facts: DatabaseFacts,
   options: DatabaseProverOptions
 ): Promise<DatabaseProof> {
@@ -192,6 +201,7 @@ async function restoreLevel(
       programs,
       openArchive,
       pourArchive,
+      openRows,
       headFile,
       jobs: options.jobs,
       checkSql: options.checkSql,
