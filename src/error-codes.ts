@@ -766,6 +766,13 @@ const catalogue = {
     remedy:
       'Each object is named under "Left to do by hand", with its SQL: mend what it says and run the SQL. With `restore-errors: stop` nothing would have come back.'
   },
+  SB723: {
+    title: 'An extension lies in another schema of the target',
+    cause:
+      'Definitions of the backup name the schema that the extension had in the source. A new project has its extensions in the schema `extensions`, older ones have some in `public`.',
+    remedy:
+      'Move the extension in the target to the schema that it has in the backup: `alter extension "name" set schema "schema";`, and start again.'
+  },
   // SB8xx: Storage, Edge Functions, settings
   SB801: {
     title: 'The Storage API refuses the key',

@@ -57,6 +57,18 @@ pg_restore --data-only --schema=auth --table=identities --dbname="$URL" database
 pg_restore --data-only --schema=auth --table=mfa_factors --dbname="$URL" database.dump
 \`\`\`
 
+A new project gives \`anon\` and \`authenticated\` rights on every table and function that is made in it. These default privileges are set aside first, so that
+nothing is open that was closed in the source; those of the source come at the end:
+
+\`\`\`sh
+psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$URL" <<'SQL'
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+revoke all on schema public from anon, authenticated, service_role;
+SQL
+\`\`\`
+
 Then everything of your own, and nothing of the platform's (a schema of yours that has one of these names must be taken out of the pattern):
 
 \`\`\`sh
@@ -65,6 +77,8 @@ platform='auth|storage|realtime|vault|graphql|graphql_public|extensions|pgbounce
 grep -vE " ($platform) |SCHEMA - public|EXTENSION|EVENT TRIGGER|PUBLICATION - |DEFAULT ACL" all.list > mine.list
 pg_restore --no-owner --use-list=mine.list --dbname="$URL" database.dump 2> errors.txt || true
 grep 'error:' errors.txt || echo 'no errors'
+grep 'DEFAULT ACL' all.list | grep -vE " ($platform) | supabase_admin$" > defaults.list || true
+pg_restore --use-list=defaults.list --dbname="$URL" database.dump
 \`\`\`
 
 What you had put on tables of the platform is taken out to be read, and run in the SQL editor as far as it is yours:

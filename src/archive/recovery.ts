@@ -129,7 +129,18 @@ ${list(packs, '--ignore-missing ')}`
   return `## 2. Check that nothing is damaged
 ${list(others, '')}${ofPacks}
 \`manifest.json\` holds the SHA-256 of every file, this one, \`contents.json\` and the packs included (with \`jq\`:
-\`jq -r '(.files + .shared)[] | .sha256 + "  " + .name' manifest.json | sha256sum -c\`).`
+\`jq -r '(.files + .shared)[] | .sha256 + "  " + .name' manifest.json | sha256sum -c\`).
+
+Where \`manifest.json\` has a \`signature\`, it tells who wrote all of this, these instructions included. With the public key in \`verify.pem\`, which must come
+from somewhere else than this place:
+
+\`\`\`sh
+if [ -e verify.pem ]; then
+  { printf 'supabase-backup/manifest/v1\\n'; jq -cSj 'del(.signature, .digest)' manifest.json; } > signed.bin
+  jq -r '.signature.value' manifest.json | base64 -d > signature.bin
+  openssl pkeyutl -verify -pubin -inkey verify.pem -rawin -in signed.bin -sigfile signature.bin
+fi
+\`\`\``
 }
 
 function openSection({ encryption }: RecoveryFacts, names: readonly string[]): string {

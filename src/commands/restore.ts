@@ -11,6 +11,7 @@ import { backupRows } from '../history/history-rows.ts'
 import { type BackupChoice, entriesMeant, passedOver, selectBackup } from '../history/select.ts'
 import type { Included } from '../inputs/commands.ts'
 import type { Result } from '../result.ts'
+import { listed } from '../sources/database/catalog/quote.ts'
 import { memberRowsFile } from '../sources/database/members/rows-archive.ts'
 import type { RestoreSelection } from '../sources/database/restore/plan/select-entries.ts'
 import type { RestoreMode } from '../sources/database/restore/plan/types.ts'
@@ -161,6 +162,7 @@ async function restoreInto(
     throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)
 
   const database = facts === undefined ? undefined : await openDatabasePart(backup, facts, ports)
+  let foretold: UserError | undefined
   if (database !== undefined) {
     const cut = await database.settle(!options.dryRun)
     if (cut !== null) {
@@ -196,10 +198,13 @@ async function restoreInto(
           'SB721',
           `${preview.refused.slice(0, 10).join(' ')}${preview.refused.length > 10 ? ` And ${preview.refused.length - 10} more.` : ''}`
         )
+      foretold = incomplete(preview, true)
     }
   }
   if (options.dryRun) {
+    const refused = foretold
     const unknown = await restoreParts(options, ports, draft, { backup, contents, rowsOfFiles: 0 })
+    if (refused !== undefined) return refused
     return unknown.length > 0 ? new UserError('SB716', unknown.join(' ')) : undefined
   }
 
@@ -255,17 +260,28 @@ async function restoreInto(
   const failures = await restoreParts(options, ports, draft, { backup, contents, rowsOfFiles })
   if (failures.length > 0 && database !== undefined)
     failures.push('The database stays restored; what came into the other parts stays, too.')
-  if (leftOut.length > 0)
-    failures.unshift(
-      `Not made as in the backup: ${leftOut.slice(0, 10).join(', ')}${leftOut.length > 10 ? ` and ${leftOut.length - 10} more` : ''}. Everything else came back.`
-    )
-  if (left.length > 0)
-    failures.unshift(
-      `The rows of ${left.slice(0, 10).join(', ')}${left.length > 10 ? ` and ${left.length - 10} more tables` : ''} did not come back.`
-    )
-  const code = left.length > 0 ? 'SB717' : leftOut.length > 0 ? 'SB722' : 'SB716'
-  if (failures.length > 0) return new UserError(code, failures.join(' '))
+  const lacking = incomplete({ left, leftOut }, false)
+  if (lacking !== undefined)
+    return failures.length === 0 ? lacking : new UserError(lacking.code, `${lacking.message} ${failures.join(' ')}`)
+  if (failures.length > 0) return new UserError('SB716', failures.join(' '))
   return undefined
+}
+
+/** What a restore does not bring as it is in the backup, or would not; undefined where that is nothing. */
+function incomplete(
+  { left, leftOut }: { readonly left: readonly string[]; readonly leftOut: readonly string[] },
+  foretold: boolean
+): UserError | undefined {
+  const would = foretold ? 'would not' : 'did not'
+  const words = [
+    ...(left.length === 0 ? [] : [`The rows of ${listed(left, 10)} ${would} come back.`]),
+    ...(leftOut.length === 0
+      ? []
+      : [
+          `${foretold ? 'Would not be' : 'Not'} made as in the backup: ${listed(leftOut, 10)}. Everything else ${foretold ? 'would come' : 'came'} back.`
+        ])
+  ]
+  return words.length === 0 ? undefined : new UserError(left.length > 0 ? 'SB717' : 'SB722', words.join(' '))
 }
 
 /** The first copy that can be opened; one that is damaged is passed over when another place has the backup, too. */

@@ -86,6 +86,9 @@ export interface DatabasePreview {
   readonly findings: readonly Finding[]
   /** With `compare`: what will make the restore fail, in words. */
   readonly refused: readonly string[]
+  /** With `compare`, where all was tried and taken back: tables whose rows would not come back, and what would not be made as in the backup. */
+  readonly left: readonly string[]
+  readonly leftOut: readonly string[]
   /** With `compare` only. */
   readonly comparison?: readonly TableComparison[]
 }
@@ -305,7 +308,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
         if (compare && replaced !== null) refused.unshift(...(await foretellRefused(connection, facts, replaced, plan)))
         const brought = plan.rows.filter(({ way }) => way !== 'jobs')
         const members = foretellMembers({ facts, mode, chosen, target })
-        return {
+        const preview = {
           user: target.user,
           version: target.version,
           objects: plan.entries.length,
@@ -316,7 +319,6 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           givenBack: [...(replaced?.givenBack ?? []), ...plan.returning]
             .filter((entry) => entry.kind !== 'ACL' && entry.kind !== 'COMMENT')
             .map(describeEntry),
-          refused,
           findings: [
             ...plan.findings,
             ...members.findings,
@@ -330,6 +332,17 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
             ...(compare && mode !== 'empty' ? await definitionsThatDiffer(connection, prepared) : [])
           ],
           ...(comparison === undefined ? {} : { comparison })
+        }
+        if (!compare || prepared.inStages !== null || (mode !== 'empty' && mode !== 'side-schema'))
+          return { ...preview, refused, left: [], leftOut: [] }
+        const tried = await rehearse(connection, prepared)
+        const told = new Set(preview.findings.map(({ subject }) => subject))
+        return {
+          ...preview,
+          refused: [...refused, ...tried.refused],
+          left: tried.left,
+          leftOut: tried.leftOut,
+          findings: [...preview.findings, ...tried.findings.filter(({ subject }) => !told.has(subject))]
         }
       }),
 
@@ -346,6 +359,31 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           throw ranOutOfLocks(again) ? tooManyLocks(again) : again
         })
       }
+    }
+  }
+
+  /**
+   * Does the whole restore in a transaction that the caller takes back: nothing foretells better what the target refuses. The target holds nothing that somebody
+   * could wait for, or is not touched beside a schema of its own.
+   */
+  async function rehearse(
+    connection: Connection,
+    prepared: Prepared
+  ): Promise<Pick<DatabaseRestored, 'findings' | 'left' | 'leftOut'> & { readonly refused: readonly string[] }> {
+    const archives: ArchiveReader[] = []
+    const openOne = async () => {
+      const reader = await openArchive()
+      archives.push(reader)
+      return reader
+    }
+    try {
+      const order = orderOf(connection, await openOne(), prepared, openOne, true)
+      return { ...(await carryOut(order)), refused: [] }
+    } catch (error) {
+      if (!(error instanceof UserError) || error.mayPass || signal.aborted) throw error
+      return { findings: [], left: [], leftOut: [], refused: [error.message] }
+    } finally {
+      await Promise.all(archives.map((each) => each.close()))
     }
   }
 
@@ -401,7 +439,8 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
     connection: Connection,
     reader: ArchiveReader,
     { target, chosen, plan, replaced }: Prepared,
-    open: () => Promise<ArchiveReader>
+    open: () => Promise<ArchiveReader>,
+    rehearsal = false
   ): Order {
     return {
       connection,
@@ -416,6 +455,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       plan,
       replaced,
       openArchive: open,
+      rehearsal,
       sessionSettings: sessionSettings(connection.versionNumber, options.lockTimeoutMs)
     }
   }

@@ -35,6 +35,8 @@ export interface Order {
   readonly replaced: Replaced | null
   /** The archive from its beginning once more. The caller closes it. */
   readonly openArchive: () => Promise<ArchiveReader>
+  /** Everything is taken back at the end: what stays all the same is not done. */
+  readonly rehearsal: boolean
   /** What a transaction of a restore begins with. */
   readonly sessionSettings: readonly (readonly [string, string])[]
 }

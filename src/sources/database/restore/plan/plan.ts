@@ -1,9 +1,9 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
 import type { Finding } from '../../../source.ts'
-import { readable } from '../../catalog/quote.ts'
+import { listed, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import { leftAlone } from '../../members/member-parts.ts'
 import { anew, describeEntry, orReplace } from '../../pg-archive/entry-sql.ts'
-import { leaveOutExtensions } from '../../pg-archive/skip-entries.ts'
+import { leaveOutExtensions, withDependants } from '../../pg-archive/skip-entries.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { planReturning } from '../replace/recreate-dependents.ts'
 import { extensionOf } from '../target/passed-sequences.ts'
@@ -57,6 +57,7 @@ export function planRestore(options: PlanOptions): RestorePlan {
       running.add(entry.id)
     }
     regranted.push(...regrantedPublic(options))
+    obstacles.push(...extensionsElsewhere(options, run))
     const lost = [...leftOut].flatMap(([id, extension]) => {
       const entry = toc.entries.find((one) => one.id === id)
       return entry === undefined || !chosen.entries.has(id) ? [] : [{ entry, extension }]
@@ -105,6 +106,27 @@ export function planRestore(options: PlanOptions): RestorePlan {
     roots,
     throughRoot: throughRootOf(rows, roots)
   }
+}
+
+/** Extensions that the target has in another schema than the backup, where definitions that are about to run name the backup's. */
+function extensionsElsewhere({ facts, target, toc }: PlanOptions, run: readonly TocEntry[]): Obstacle[] {
+  const moved = facts.extensions.flatMap((extension) => {
+    const schema = target.extensionSchemas.get(extension.name)
+    const entry = toc.entries.find(({ kind, tag }) => kind === 'EXTENSION' && tag === extension.name)
+    if (schema === undefined || schema === extension.schema || entry === undefined) return []
+    const using = withDependants(toc, new Map([[entry.id, '']]))
+    const users = run.filter(({ id, kind }) => using.has(id) && !/^(?:EXTENSION|COMMENT|ACL)$/.test(kind))
+    return users.length === 0 ? [] : [{ extension, schema, users }]
+  })
+  const sql = moved.map(
+    ({ extension: { name, schema } }) =>
+      `alter extension ${quoteIdentifier(name)} set schema ${quoteIdentifier(schema)};`
+  )
+  return moved.map(({ extension, schema, users }) => ({
+    code: 'SB723',
+    text: `The extension ${extension.name} lies in the schema ${schema} of the target and in ${extension.schema} in the backup, where ${listed(users.map(describeEntry), 3)} look for it.`,
+    remedy: `Move it there, and start again: ${sql.join(' ')} One that cannot be moved is dropped and created anew: drop extension ${quoteIdentifier(extension.name)}; create extension ${quoteIdentifier(extension.name)} schema ${quoteIdentifier(extension.schema)};`
+  }))
 }
 
 /** States of sequences that are in the target: rows without them would get their numbers twice. */

@@ -46,8 +46,10 @@ export interface RestorePlan {
 }
 
 export interface Obstacle {
-  readonly code: 'SB705' | 'SB706' | 'SB710'
+  readonly code: 'SB705' | 'SB706' | 'SB710' | 'SB723'
   readonly text: string
+  /** Where it is known better than for the code. */
+  readonly remedy?: string
 }
 
 export interface PlanOptions {

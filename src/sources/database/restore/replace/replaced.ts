@@ -195,7 +195,10 @@ export function planReplacing(
       attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
     const published =
       entry.kind.startsWith('PUBLICATION TABLE') && publications.some((one) => entry.needs.includes(one.id))
-    if (hangs || published) gone.add(entry.id)
+    // Into the schema that goes it cannot be given back.
+    const inSchema = entry.kind === 'EXTENSION' && entry.needs.some((id) => schemas.some((schema) => schema.id === id))
+    if (inSchema) roots.push(entry)
+    if (hangs || published || inSchema) gone.add(entry.id)
     else if (schemas.some((schema) => schema.tag === entry.schema)) gone.add(entry.id)
     // Needs what the whole backup does not know: a trigger of the platform's table on a function that was not there then.
     else if (chosen.whole && entry.kind !== 'TABLE' && entry.needs.some(forgotten)) gone.add(entry.id)

@@ -19,10 +19,12 @@ export function assertTarget(target: TargetState, facts: DatabaseFacts, toc: Arc
     /^SET client_encoding = '([A-Za-z0-9_]+)';\n$/.exec(
       toc.entries.find((entry) => entry.kind === 'ENCODING')?.definition ?? ''
     )?.[1] ?? 'UTF8'
-  if (encoding !== 'UTF8' || target.encoding !== 'UTF8') {
+  // The server turns UTF8 into the target's own encoding; into one without any (SQL_ASCII) bytes go as they are.
+  const fits = target.encoding === 'UTF8' || target.encoding === facts.encoding
+  if (encoding !== 'UTF8' || !fits) {
     throw new UserError(
       'SB711',
-      `The text of the backup is in ${encoding}, that of the target in ${target.encoding}: only UTF8 into UTF8 is brought back here.`
+      `The text of the backup is in ${encoding}, that of the target in ${target.encoding}: only UTF8 is brought back here, into UTF8 or into the encoding of the source (${facts.encoding}).`
     )
   }
   if (mode === 'empty' && target.holds.length > 0)
@@ -38,7 +40,8 @@ export function assertPlan(plan: RestorePlan, target: TargetState): void {
       plan.obstacles
         .slice(0, 10)
         .map((obstacle) => obstacle.text)
-        .join(' ')
+        .join(' '),
+      first.remedy === undefined ? {} : { remedy: first.remedy }
     )
   const role = quoteIdentifier(target.user)
   if (!target.mayCreate && plan.entries.some((entry) => entry.kind === 'SCHEMA')) {

@@ -34,6 +34,8 @@ export interface TargetState {
   readonly roles: ReadonlySet<string>
   /** Version by name. */
   readonly extensions: ReadonlyMap<string, string>
+  /** Schema by name of the extension. */
+  readonly extensionSchemas: ReadonlyMap<string, string>
   /** Versions that could be installed, by name of the extension. */
   readonly available: ReadonlyMap<string, string>
   /** What the project's user made or stores there, in words, the first of each kind; empty for a fresh target. */
@@ -83,8 +85,8 @@ from pg_roles r, pg_database d where r.rolname = current_user and d.datname = cu
   exists (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e') as extension
 from pg_namespace n where ${userSchemas} order by 1`)
   const roles = await connection.query<{ name: string }>('select rolname::text as name from pg_roles')
-  const extensions = await connection.query<{ name: string; version: string }>(
-    'select extname::text as name, extversion as version from pg_extension'
+  const extensions = await connection.query<{ name: string; version: string; schema: string }>(
+    'select e.extname::text as name, e.extversion as version, n.nspname::text as schema from pg_extension e join pg_namespace n on n.oid = e.extnamespace'
   )
   const available = await connection.query<{ name: string; version: string }>(
     'select name::text as name, default_version as version from pg_available_extensions'
@@ -111,6 +113,7 @@ from pg_namespace n where ${userSchemas} order by 1`)
     schemas: known,
     roles: new Set(roles.map((role) => role.name)),
     extensions: named(extensions),
+    extensionSchemas: new Map(extensions.map(({ name, schema }) => [name, schema])),
     available: named(available),
     holds: await readHoldings(connection, known),
     sizeBytes: Number(facts.size),

@@ -114,6 +114,7 @@ const targetOf = (more: Partial<TargetState> = {}): TargetState => ({
   ),
   roles: new Set(),
   extensions: new Map(),
+  extensionSchemas: new Map(),
   available: new Map(),
   holds: [],
   sizeBytes: 0,

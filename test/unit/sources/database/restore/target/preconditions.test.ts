@@ -20,6 +20,7 @@ const target: TargetState = {
   schemas: new Map(),
   roles: new Set(),
   extensions: new Map(),
+  extensionSchemas: new Map(),
   available: new Map(),
   holds: [],
   sizeBytes: 0,
