@@ -935,6 +935,13 @@ const catalogue = {
       'It is incomplete, was not proven, holds far less than the ones before, lacks files, or it is not certain that the backup workflow wrote it. Taking it, or an older one, without asking could bring back the very damage that is to be undone.',
     remedy: 'Write the id of the backup that is meant as `backup`; the message names both.'
   },
+  SB910: {
+    title: 'More leaves the project than its budget allows',
+    cause:
+      'What backups take out of the project this month is above `egress-budget`, or will be before the month ends. The backup itself is whole and kept.',
+    remedy:
+      'Back up less often, leave rows out that nobody needs back (`exclude-table-data`), or raise `egress-budget` to what the plan allows.'
+  },
   SB920: {
     title: 'The check found something wrong',
     cause:

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { backupStatuses, partSchema, verificationLevels, verificationSchema } from './archive/manifest.ts'
+import { backupStatuses, egressSchema, partSchema, verificationLevels, verificationSchema } from './archive/manifest.ts'
 import { destinationNames } from './destinations/destination.ts'
 import { findingReasons } from './sources/source.ts'
 
@@ -109,6 +109,31 @@ export const resultSchema = z.object({
     .optional(),
   /** Alarms of `backup` and `check`. */
   alarms: z.array(z.object({ kind: z.string(), detail: z.string(), project: z.string().optional() })).optional(),
+  /** Bytes that left the project for this backup and for all of its month (UTC), and what the month will come to. */
+  egress: z
+    .object({
+      run: egressSchema,
+      runBytes: z.number(),
+      monthBytes: z.number(),
+      /** Backups of this month that nobody counted. */
+      uncounted: z.number(),
+      forecastBytes: z.number().nullable(),
+      budgetBytes: z.number().nullable()
+    })
+    .optional(),
+  /** The times between backups that counted, in the last 30 days up to now, for each project that `check` looks at. */
+  gaps: z
+    .array(
+      z.object({
+        project: z.string(),
+        backups: z.number(),
+        since: z.iso.datetime(),
+        p95Ms: z.number(),
+        largestMs: z.number(),
+        largestAfter: z.iso.datetime()
+      })
+    )
+    .optional(),
   /** What each place holds and has left, after `check`. */
   room: z
     .array(

@@ -48,6 +48,10 @@ export const verificationSchema = z.object({
 /** What was proven about a backup. */
 export type Verification = z.infer<typeof verificationSchema>
 
+export const egressSchema = z.object({ database: count, storage: count, management: count })
+/** Bytes that sockets received for a backup, by what sent them: what left the project, TLS and the words of protocols included. */
+export type Egress = z.infer<typeof egressSchema>
+
 export const backupStatuses = ['complete', 'partial', 'unproven', 'anomalous', 'failed', 'nothing'] as const
 export type BackupStatus = (typeof backupStatuses)[number]
 
@@ -100,6 +104,9 @@ export const manifestSchema = z.object({
   /** Files of the pool that this backup needs. */
   shared: z.array(storedFileSchema),
   verification: verificationSchema,
+  egress: egressSchema.optional(),
+  /** Backups before this one, newest first: second since 1970, bytes that left the project (null: not counted), whether it counted. */
+  past: z.array(z.tuple([count, count.nullable(), z.boolean()])).optional(),
   signature: z.object({ algorithm: z.literal('ed25519'), key: z.string(), value: z.string() }).optional(),
   /** See `withDigest`. */
   digest: sha256.optional()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { makeBackupId } from '../archive/backup-id.ts'
 import { storedCanary } from '../archive/canary.ts'
-import type { Manifest, Part } from '../archive/manifest.ts'
+import type { Egress, Manifest, Part } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import type { SourceName } from '../archive/parts.ts'
 import type { Destination } from '../destinations/destination.ts'
@@ -28,6 +28,7 @@ import { guardPlaintext } from './plaintext-policy.ts'
 import type { Ports, ProofVerdict, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
+import { reckonRun } from './reckon-egress.ts'
 import { backupBefore, type OpenEarlier, writeDiary } from './schema-changes.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
@@ -44,6 +45,8 @@ export interface BackupPorts extends Ports {
   /** Bytes free where files are staged; null where that cannot be told. */
   readonly freeBytes: () => Promise<number | null>
   readonly sign: Sign
+  /** Bytes that this run took out of the project so far. */
+  readonly egress: () => Egress
   /** For the diary of the schema by name; left out where this run has nothing to open earlier backups with. */
   readonly openEarlier?: OpenEarlier
 }
@@ -60,6 +63,8 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   let entries: HistoryEntry[] = []
   const stored: DestinationResult[] = []
 
+  let before: readonly HistoryEntry[] = []
+  const egress = () => reckonRun(before, ports.egress(), options.egressBudget, startedAt)
   const finish = (status: Result['status'], error?: UserError): Result => ({
     command: 'backup',
     status,
@@ -73,6 +78,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     url: stored.find((one) => one.url !== null)?.url ?? null,
     path: null,
     warnings,
+    egress: egress().result,
     ...draft,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
   })
@@ -91,6 +97,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     entries = [
       ...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))
     ]
+    before = entries
     const opened = await ports.openSources(reachable.destinations, entries)
     sources = opened.sources
     for (const source of sources) await source.preflight(context.signal)
@@ -171,7 +178,9 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       durationMs: Math.round(clock.monotonic() - started)
     }
     const alarms = alarmsBeside(entries, measures, options.type, options.shrinkLimit, startedAt)
-    if (alarms.length > 0) draft.alarms = alarms
+    const told = egress()
+    if (alarms.length > 0 || told.alarm !== undefined)
+      draft.alarms = [...alarms, ...(told.alarm === undefined ? [] : [{ kind: 'egress', detail: told.alarm.message }])]
     const frame = frameOf({
       options,
       id: backup.id,
@@ -182,6 +191,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       about: opened.about,
       verification: proof.verification,
       status: statusOf(alarms, proof.verdict, incomplete),
+      ...told.manifest,
       ...(described.shape === undefined ? {} : { shape: described.shape })
     })
     for (const destination of reachable.destinations) {
@@ -238,7 +248,8 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       draft.retention = pruned.retention
       entries = withoutRemoved(entries, pruned.retention)
     }
-    return finish('complete')
+    // The backup is as good as any: only the run is not, so that somebody looks before the project is shut off.
+    return told.alarm === undefined ? finish('complete') : finish('anomalous', told.alarm)
   } catch (thrown) {
     if (thrown instanceof UserError) return finish('failed', thrown)
     throw thrown

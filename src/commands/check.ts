@@ -5,7 +5,9 @@ import { UserError } from '../errors.ts'
 import { checkRoom, type Room, takenBytes } from '../history/capacity.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { type Alarm, checkProject, checkSchedules, type ScheduledWorkflow } from '../history/freshness.ts'
+import { gapsOf } from '../history/gaps.ts'
 import { backupRows } from '../history/history-rows.ts'
+import { pastRuns } from '../history/past-runs.ts'
 import { withoutBareTargets } from '../history/select.ts'
 import { newestTrustworthy } from '../history/trust.ts'
 import { readWorkflow } from '../history/workflow-schedule.ts'
@@ -93,6 +95,7 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
     warnings,
     alarms: alarms.map((alarm) => ({ ...alarm })),
     room: rooms.map((one) => ({ ...one })),
+    gaps: projects.flatMap((project) => gapsIn(project, ofProject(entries, project), now)),
     ...(planned === undefined ? {} : { planned: [...planned.enabled] })
   }
 }
@@ -117,6 +120,12 @@ function verdict(
     )
   }
   return alarms.length === 0 ? undefined : new UserError('SB920', alarms.map((alarm) => alarm.detail).join(' '))
+}
+
+function gapsIn(project: string, entries: readonly HistoryEntry[], now: Date): NonNullable<Result['gaps']> {
+  const gaps = gapsOf(pastRuns(entries, now), now)
+  if (gaps === undefined) return []
+  return [{ project, ...gaps, since: gaps.since.toISOString(), largestAfter: gaps.largestAfter.toISOString() }]
 }
 
 /** How far the newest backups are proven: the weakest of all projects. */

@@ -1,6 +1,7 @@
 import type { CompressionMethod } from '../archive/compression.ts'
 import type { Encryption } from '../archive/encryption.ts'
 import {
+  type Egress,
   formatVersion,
   type Manifest,
   minReader,
@@ -25,6 +26,8 @@ export interface BackupOptions {
   readonly acknowledge?: string
   /** Fingerprints of recipients that may be gone, or of the whole set that is left; undefined: recipients are not compared. */
   readonly acceptRecipients?: readonly string[]
+  /** Bytes a month that may leave the project for its backups; an alarm before they are spent. */
+  readonly egressBudget?: number
   /** Rules by which earlier backups are removed when this one is complete. */
   readonly keep?: RetentionRules
 }
@@ -41,6 +44,8 @@ export interface FrameFacts {
   readonly verification: Verification
   readonly status: Manifest['status']
   readonly shape?: Shape
+  readonly egress: Egress
+  readonly past: NonNullable<Manifest['past']>
 }
 
 export function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
@@ -63,6 +68,8 @@ export function frameOf(facts: FrameFacts): Omit<Manifest, 'files'> {
     parts: [...facts.parts],
     ...(facts.shape === undefined ? {} : { shape: facts.shape }),
     shared: [],
-    verification: facts.verification
+    verification: facts.verification,
+    egress: facts.egress,
+    past: facts.past
   }
 }

@@ -110,6 +110,7 @@ export function assembleBackup(
     verifyKey: fields['verify-key'],
     keep: keepRulesOf(fields),
     shrinkLimit: fields['shrink-limit'],
+    egressBudget: fields['egress-budget'],
     acceptRecipients: fields['accept-recipients'],
     acknowledge: fields.acknowledge,
     dashboard: fields.dashboard

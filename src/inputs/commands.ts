@@ -179,6 +179,8 @@ export interface BackupInputs extends CommonInputs, Sealing, Trust {
   readonly keep: KeepRules | undefined
   /** Fraction above which a fall of rows or bytes is an anomaly: 0.5 for `50%`. */
   readonly shrinkLimit: number
+  /** Bytes a month that may leave the project; undefined: no budget. */
+  readonly egressBudget: number | undefined
   /** Fingerprints of recipients whose loss, or of the whole set whose sole use, is agreed to. */
   readonly acceptRecipients: readonly string[]
   readonly acknowledge: string | undefined

@@ -277,6 +277,7 @@ const backup = z.object({
   'access-token': optional('access-token', parseToken),
   'config-secrets': defaulted('config-secrets', oneOf(['omit', 'include'])),
   'accept-recipients': list('accept-recipients', parseAcceptedRecipients),
+  'egress-budget': optional('egress-budget', parseSize),
   'shrink-limit': defaulted('shrink-limit', parsePercentage)
 })
 

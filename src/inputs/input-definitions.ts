@@ -271,6 +271,10 @@ const declared = {
     default: '26h',
     doc: 'Age of the newest verified backup above which `check` fails, as in `26h`.'
   },
+  'egress-budget': {
+    group: 'watch',
+    doc: 'Bytes a month that may leave the project for its backups, as in `5GB` (what the plan includes, less what its users take). `backup` fails, its backup kept, before they are spent.'
+  },
   'shrink-limit': {
     group: 'watch',
     default: '50%',

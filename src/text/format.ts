@@ -31,6 +31,11 @@ export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
+/** `2026-11-22`, in UTC. */
+export function formatDay(time: Date): string {
+  return time.toISOString().slice(0, 10)
+}
+
 /** `3 days`, `5 hours`, `20 minutes`, `8 seconds`: how long ago in the one unit that matters. */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))

@@ -11,6 +11,7 @@ import type { Result } from '../result.ts'
 import type { Source } from '../sources/source.ts'
 import { openDatabase } from './database.ts'
 import { earlierContents } from './earlier-contents.ts'
+import { openEgressMeter } from './egress.ts'
 import { healthAfter, type OpenedProject, openProject, withPoolerRemedy } from './management.ts'
 import { compressionOf, encryptionOf, signWith } from './packer-encryption.ts'
 import { proverOf } from './prove.ts'
@@ -30,6 +31,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       reason: inputs.include.reasons[source],
       counts: {}
     }))
+  const meter = openEgressMeter(inputs.management?.url)
   let programs: ClientPrograms | undefined
   let project: OpenedProject | undefined
   const result = await runBackup(
@@ -42,6 +44,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       encryptionFacts: describeEncryption(encryption),
       compression: inputs.compression.method,
       shrinkLimit: inputs.shrinkLimit,
+      ...(inputs.egressBudget === undefined ? {} : { egressBudget: inputs.egressBudget }),
       acceptRecipients: inputs.acceptRecipients,
       ...(inputs.acknowledge === undefined ? {} : { acknowledge: inputs.acknowledge }),
       ...(inputs.keep === undefined ? {} : { keep: inputs.keep })
@@ -51,19 +54,24 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       openSources: async (destinations, earlier) => {
         // First of all: a project that is paused is told as that, not as a database that does not answer.
         project = await openProject(inputs, context, encryption.scheme !== 'none')
-        const storage = await openStorage(inputs, destinations, encryption, project?.management, earlier, ports)
+        const storage = await openStorage(
+          inputs,
+          destinations,
+          encryption,
+          project?.management,
+          earlier,
+          ports,
+          meter.storage.watch
+        )
         const sources: Source<unknown>[] = []
         let about: Manifest['source'] = {}
         const access = inputs.source
         if (access !== undefined) {
           const database = await withPoolerRemedy(project, () =>
-            openDatabase(
-              inputs,
-              access,
-              context,
-              encryption.scheme !== 'none',
-              (connection) => storage?.listIn(connection) ?? Promise.resolve()
-            )
+            openDatabase(inputs, access, context, encryption.scheme !== 'none', {
+              watch: meter.database.watch,
+              inSnapshot: (connection) => storage?.listIn(connection) ?? Promise.resolve()
+            })
           )
           sources.push(database.source)
           about = database.about
@@ -77,9 +85,11 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(inputs, context, () => programs),
       sign: signWith(inputs.signingKey),
+      egress: meter.total,
       openEarlier: earlierContents(inputs, ports)
     }
   )
+  meter.close()
   const fallen = await healthAfter(project, context.signal)
   return fallen.length === 0 ? result : { ...result, warnings: [...result.warnings, ...fallen] }
 }

@@ -1,13 +1,16 @@
 import type { Manifest } from '../archive/manifest.ts'
 import { actionCache } from '../clients/github/action-cache.ts'
 import { connect } from '../clients/postgres/connect.ts'
-import type { Connection } from '../clients/postgres/connection.ts'
 import { findClientPrograms } from '../clients/postgres/find-programs.ts'
 import { installClientPrograms } from '../clients/postgres/install-programs.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
 import type { Context } from '../context.ts'
 import type { BackupInputs, DatabaseAccess } from '../inputs/index.ts'
-import { type DatabaseSource, openDatabaseSource } from '../sources/database/dump/capture.ts'
+import {
+  type DatabaseSource,
+  type DatabaseSourceOptions,
+  openDatabaseSource
+} from '../sources/database/dump/capture.ts'
 
 /** Larger tables are counted, not hashed: hashing reads the table once more. */
 const hashLimitBytes = 20 * 1024 ** 3
@@ -28,13 +31,14 @@ export async function openDatabase(
   access: DatabaseAccess,
   context: Context,
   encrypted: boolean,
-  inSnapshot?: (connection: Connection) => Promise<void>
+  hooks: Pick<DatabaseSourceOptions, 'watch' | 'inSnapshot'>
 ): Promise<OpenedDatabase> {
   const connection = await connect(access.target, {
     clock: context.clock,
     signal: context.signal,
     retries: inputs.retries,
     randomBytes: context.randomBytes,
+    ...(hooks.watch === undefined ? {} : { watch: hooks.watch }),
     onRetry: (error, waitMs) => context.log.info(`${error.message} Trying again in ${Math.round(waitMs / 1000)} s.`)
   })
   const { version, versionNumber, tls } = connection
@@ -61,7 +65,7 @@ export async function openDatabase(
     retries: inputs.retries,
     hashLimitBytes,
     vault: encrypted,
-    ...(inSnapshot === undefined ? {} : { inSnapshot })
+    ...hooks
   })
   return { source, programs, about: { serverVersion: version, clientVersion: programs.version, tls }, serverMajor }
 }

@@ -18,6 +18,7 @@ import type { Result } from '../result.ts'
 import { everything } from '../sources/database/catalog/selection.ts'
 import { openDatabaseRestore } from '../sources/database/restore/restore-database.ts'
 import { openDatabase } from './database.ts'
+import { openEgressMeter } from './egress.ts'
 import { managementParts } from './management.ts'
 import { compressionOf, encryptionOf, keysFor, recipientsOf, signWith, trustedKeys } from './packer-encryption.ts'
 import { proverOf } from './prove.ts'
@@ -115,6 +116,7 @@ async function backUpTarget(
   if (label === undefined) throw new UserError('SB003', 'The target has no name to keep a backup under.')
   const encryption = await sealOf(inputs)
   const compression = await compressionOf(context, inputs.compression.method, inputs.compression.level)
+  const meter = openEgressMeter(undefined)
   let programs: ClientPrograms | undefined
   return runBackup(
     {
@@ -133,7 +135,8 @@ async function backUpTarget(
           { ...inputs, selection: everything },
           access,
           context,
-          encryption.scheme !== 'none'
+          encryption.scheme !== 'none',
+          { watch: meter.database.watch }
         )
         programs = opened.programs
         return {
@@ -156,7 +159,8 @@ async function backUpTarget(
         context,
         () => programs
       ),
-      sign: signWith(inputs.signingKey)
+      sign: signWith(inputs.signingKey),
+      egress: meter.total
     }
   )
 }

@@ -1,4 +1,5 @@
 import type { Encryption } from '../archive/encryption.ts'
+import type { CountedSocket } from '../clients/network/received-bytes.ts'
 import { connect } from '../clients/postgres/connect.ts'
 import { maskSecret } from '../clients/runner-log.ts'
 import { connectManagement, type Management } from '../clients/supabase/management.ts'
@@ -51,7 +52,7 @@ function withoutKey(error: UserError): StorageSource {
 
 /**
  * The source `storage`, knowing what the pools of the places hold already; undefined where it is not included. `management`: the project's, where a
- * token was given; `earlier`: its backups.
+ * token was given; `earlier`: its backups; `watch`: told of each connection to the Storage API.
  */
 export async function openStorage(
   inputs: BackupInputs,
@@ -59,7 +60,8 @@ export async function openStorage(
   encryption: Encryption,
   management: Management | undefined,
   earlier: readonly HistoryEntry[],
-  ports: Ports
+  ports: Ports,
+  watch: (socket: CountedSocket) => void
 ): Promise<StorageSource | undefined> {
   if (inputs.storage === undefined) return undefined
   const { context } = ports
@@ -81,7 +83,7 @@ export async function openStorage(
   }
   return openStorageSource({
     context,
-    storage: openSupabaseStorage({ url: inputs.storage.url, key, context, retries: inputs.retries }),
+    storage: openSupabaseStorage({ url: inputs.storage.url, key, context, retries: inputs.retries, watch }),
     url: inputs.storage.url,
     ref: inputs.ref ?? null,
     buckets: inputs.buckets,

@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { Socket } from 'node:net'
 import { cancelled } from '../../errors.ts'
+import type { CountedSocket } from './received-bytes.ts'
 
 /** An answer's head; its body has to be read to the end or dropped. */
 export interface HttpAnswer {
@@ -27,10 +29,19 @@ const cheapToRead = 64 * 1024
 
 /**
  * HTTP over connections that stay open. With `fetch` a small file costs about twice the processor time, and each call leaves a listener on a
- * shared signal until memory is cleared. Redirects are answers like any other. A call rejects when no answer came, with the signal's reason when that fired.
+ * shared signal until memory is cleared. Redirects are answers like any other. `watch` is told of each connection. A call rejects when no answer came, with the signal's reason when that fired.
  */
-export function openKeepAliveHttp(signal: AbortSignal): (call: HttpCall) => Promise<HttpAnswer> {
+export function openKeepAliveHttp(
+  signal: AbortSignal,
+  watch?: (socket: CountedSocket) => void
+): (call: HttpCall) => Promise<HttpAnswer> {
   const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
+  const watched = new WeakSet<Socket>()
+  const watchOnce = (socket: Socket, tell: (socket: CountedSocket) => void): void => {
+    if (watched.has(socket)) return
+    watched.add(socket)
+    tell(socket)
+  }
   const underWay = new Set<{ destroy(error: Error): unknown }>()
   signal.addEventListener('abort', () => {
     for (const one of underWay) one.destroy(cancelled(signal))
@@ -52,6 +63,7 @@ export function openKeepAliveHttp(signal: AbortSignal): (call: HttpCall) => Prom
         : requestHttp(call.url, { ...options, agent: agents.http })
       underWay.add(request)
       let answered = false
+      if (watch !== undefined) request.once('socket', (socket) => watchOnce(socket, watch))
       request.setTimeout(silenceMs, () => request.destroy(new Error(`no answer in ${silenceMs / 1000} s`)))
       request.once('close', () => underWay.delete(request))
       // Stays: an error after the answer came is told by its body.

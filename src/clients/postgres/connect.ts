@@ -1,5 +1,6 @@
 import type { Clock, RandomBytes } from '../../context.ts'
 import { asError, cancelled, UserError } from '../../errors.ts'
+import type { CountedSocket } from '../network/received-bytes.ts'
 import { systemRandomBytes } from '../process/system.ts'
 import type { Connection, ConnectionTarget } from './connection.ts'
 import { connectionError } from './connection-error.ts'
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   /** For the jitter of the waiting. */
   readonly randomBytes?: RandomBytes
   readonly resolve?: Resolve
+  /** Told of each socket to the server: what it receives is what left the database. */
+  readonly watch?: (socket: CountedSocket) => void
   /** Told before each repeat. */
   readonly onRetry?: (error: UserError, waitMs: number) => void
 }
@@ -79,7 +82,7 @@ async function logIn(target: ConnectionTarget, encrypted: boolean, options: Conn
       ? Object.assign(new Error('the login took too long'), { code: 'ETIMEDOUT' })
       : thrown
   try {
-    const opened = await openSocket(target, encrypted, deadline, options.resolve ?? systemResolve)
+    const opened = await openSocket(target, encrypted, deadline, options.resolve ?? systemResolve, options.watch)
     const guard = guardMessages(opened.socket, violation)
     const aborted = () => guard.destroy(asError(deadline.reason))
     deadline.addEventListener('abort', aborted, { once: true })

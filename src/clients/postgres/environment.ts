@@ -17,6 +17,8 @@ export interface LibpqOptions {
   readonly applicationName?: string
   /** What `Connection.tls` said of a connection to the same server: with `prefer`, the program may then not fall back to plain text. */
   readonly established?: string
+  /** Port on this machine that leads to the server, where its connections run through a relay. TLS still asks for the server's own name. */
+  readonly relayPort?: number
 }
 
 /**
@@ -33,14 +35,19 @@ export async function libpqEnvironment(
   try {
     const { password } = target
     const inFile = password !== undefined && !/[\r\n\0]/.test(password)
-    await writeFile(at('passwords'), inFile ? passwordLine(target, password) : '', { mode: 0o600, flag: 'wx' })
+    const port = options.relayPort ?? target.port
+    await writeFile(at('passwords'), inFile ? passwordLine({ ...target, port }, password) : '', {
+      mode: 0o600,
+      flag: 'wx'
+    })
     const mode = sslMode(target, options.established)
     const checked = mode.startsWith('verify-') || (mode === 'require' && target.tls.rootCertificates !== null)
     // A file also where the roots are those of the machine: `system` is known to libpq 16 and later only, and this makes both see the same roots.
     if (checked) await writeFile(at('roots.crt'), `${rootsOf(target.tls).join('\n')}\n`, { mode: 0o600, flag: 'wx' })
     const env = childEnvironment(home, {
       PGHOST: target.host,
-      PGPORT: String(target.port),
+      ...(options.relayPort === undefined ? {} : { PGHOSTADDR: '127.0.0.1' }),
+      PGPORT: String(port),
       PGUSER: target.user,
       PGDATABASE: target.database,
       PGPASSFILE: at('passwords'),

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { connect as connectSocket, isIP, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type OnReadOpts, type Socket } from 'node:net'
 import {
   type ConnectionOptions,
   checkServerIdentity,
@@ -39,9 +39,11 @@ export async function openSocket(
   target: ConnectionTarget,
   encrypted: boolean,
   signal: AbortSignal,
-  resolve: Resolve
+  resolve: Resolve,
+  watch?: (socket: Socket) => void
 ): Promise<OpenSocket> {
   const plain = await openPlain(target, signal, resolve)
+  watch?.(plain)
   // Between two steps nobody else listens; the step that follows sees the broken socket itself.
   plain.on('error', () => undefined)
   try {
@@ -57,9 +59,16 @@ export async function openSocket(
   }
 }
 
-async function openPlain(target: ConnectionTarget, signal: AbortSignal, resolve: Resolve): Promise<Socket> {
+/** A socket without TLS, to the first address that answers. `onread`: the memory that is read into, where that is the caller's. */
+export async function openPlain(
+  target: ConnectionTarget,
+  signal: AbortSignal,
+  resolve: Resolve,
+  onread?: OnReadOpts
+): Promise<Socket> {
+  const reading = onread === undefined ? {} : { onread }
   if (target.host.startsWith('/')) {
-    return reach({ path: `${target.host}/.s.PGSQL.${target.port}` }, signal)
+    return reach({ path: `${target.host}/.s.PGSQL.${target.port}`, ...reading }, signal)
   }
   const literal = isIP(target.host)
   const found = literal === 0 ? await resolve(target.host) : [{ address: target.host, family: literal }]
@@ -68,7 +77,7 @@ async function openPlain(target: ConnectionTarget, signal: AbortSignal, resolve:
   let last: unknown = Object.assign(new Error('the name has no address'), { code: 'ENOTFOUND' })
   for (const { address, family } of addresses) {
     try {
-      return await reach({ host: address, port: target.port, family }, signal)
+      return await reach({ host: address, port: target.port, family, ...reading }, signal)
     } catch (error) {
       signal.throwIfAborted()
       last = error
@@ -87,7 +96,7 @@ function isWithoutRoute(error: unknown): boolean {
 }
 
 function reach(
-  where: { path: string } | { host: string; port: number; family: number },
+  where: ({ path: string } | { host: string; port: number; family: number }) & { onread?: OnReadOpts },
   signal: AbortSignal
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { asError, cancelled, UserError } from '../../errors.ts'
 import { backoffMs } from '../github/retry.ts'
 import { type HttpAnswer, type HttpCall, openKeepAliveHttp } from '../network/keep-alive-http.ts'
+import type { CountedSocket } from '../network/received-bytes.ts'
 
 export interface StorageTransportOptions {
   /** Address of the project without a trailing slash; `/storage/v1` is added. */
@@ -13,6 +14,8 @@ export interface StorageTransportOptions {
   readonly context: Pick<Context, 'clock' | 'randomBytes' | 'signal'>
   /** Repeats after the first try. */
   readonly retries: number
+  /** Told of each connection: what it receives is what left the project. */
+  readonly watch?: (socket: CountedSocket) => void
 }
 
 export type StorageMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -77,7 +80,7 @@ export function openStorageTransport(options: StorageTransportOptions): StorageT
   const { clock, signal } = context
   const base = `${options.url}/storage/v1`
 
-  const call = openKeepAliveHttp(signal)
+  const call = openKeepAliveHttp(signal, options.watch)
   // A new kind of key is no JWT: as a bearer token it is refused by what reads one. Where the platform's gateway is missing, the header is asked for.
   let asBearer = !key.startsWith('sb_')
   const keyHeaders = (): Readonly<Record<string, string>> => ({

@@ -1,5 +1,6 @@
 import type { Result } from '../../result.ts'
-import { formatBytes, formatCount, formatDuration, plural } from '../../text/format.ts'
+import { formatBytes, formatDuration, plural } from '../../text/format.ts'
+import { egressOfMonth, egressOfRun } from './egress.ts'
 import { details, table } from './markup.ts'
 import { destinationNamesShown } from './words.ts'
 
@@ -9,21 +10,15 @@ const dayMs = 24 * 60 * 60 * 1000
 export function cost(result: Result): string {
   const { backup } = result
   if (result.command !== 'backup' || backup === undefined) return ''
-  const database = backup.databaseBytes ?? count(result, 'database', 'bytes')
-  const files = count(result, 'storage', 'downloadedBytes')
-  const read = (database ?? 0) + (files ?? 0)
+  const { egress } = result
   const stored = result.destinations.filter((one) => one.stored).length
-  const monthly = backupsOfTheLastMonth(result)
   const rows = [
-    [
-      'Egress of Supabase',
-      `at most about ${formatBytes(read)}: ${[
-        ...(database === undefined ? [] : [`the database takes ${formatBytes(database)} on its server`]),
-        ...(files === undefined ? [] : [`${formatBytes(files)} of Storage files downloaded`])
-      ].join(
-        ', '
-      )}${monthly < 2 ? '' : `; some ${formatBytes(read * monthly)} with the ${formatCount(monthly)} backups of the last 30 days`}`
-    ],
+    ...(egress === undefined
+      ? []
+      : [
+          ['Left the project', egressOfRun(egress)],
+          ['Left it this month', egressOfMonth(egress)]
+        ]),
     ...places(result).map(([name, text]) => [`Room: ${name}`, text]),
     [
       'Time of the runner',
@@ -31,22 +26,9 @@ export function cost(result: Result): string {
     ]
   ]
   return details(
-    `Cost: at most about ${formatBytes(read)} read from Supabase, ${formatBytes(backup.sizeBytes * Math.max(1, stored))} stored`,
+    `Cost: ${egress === undefined ? '' : `${formatBytes(egress.runBytes)} left the project (${formatBytes(egress.monthBytes)} this month), `}${formatBytes(backup.sizeBytes * Math.max(1, stored))} stored`,
     table(['What', 'How much'], rows)
   )
-}
-
-function count(result: Result, source: string, name: string): number | undefined {
-  return result.backup?.parts.find((part) => part.source === source)?.counts[name]
-}
-
-/** Backups of this project in 30 days: each one reads the database once more. */
-function backupsOfTheLastMonth(result: Result): number {
-  const now = Date.parse(result.startedAt)
-  const ids = result.backups
-    .filter((row) => row.project === result.project && Math.abs(now - Date.parse(row.createdAt)) <= 30 * dayMs)
-    .map((row) => row.id)
-  return new Set(ids).size
 }
 
 function places(result: Result): [string, string][] {

@@ -4,6 +4,7 @@ import { changes } from './changes.ts'
 import { cost } from './cost.ts'
 import { coverage } from './coverage.ts'
 import { dashboard } from './dashboard.ts'
+import { gaps } from './gaps.ts'
 import { history } from './history.ts'
 import { details } from './markup.ts'
 import { nextSteps } from './next-steps.ts'
@@ -72,6 +73,7 @@ function otherBlocks(result: Result, place: SummaryPlace): string[] {
     changes(result),
     proof(result),
     retention(result),
+    gaps(result),
     history(result, place),
     dashboard(result, place),
     nextSteps(result, place),

@@ -95,6 +95,7 @@ function backupSentence(result: Result, project: string, title: string): string 
     const proven = result.verified === 'restore' ? 'and proven by restoring it' : provenWords(result)
     return `${project} is backed up, ${proven}`
   }
+  if (result.error?.code === 'SB910' && stored) return `${project} is backed up, but too much leaves it this month`
   if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
   if (result.status === 'unproven' && stored) return `${project} is backed up, but the proof of the backup failed`
   if (result.status === 'partial' && stored) {

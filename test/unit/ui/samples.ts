@@ -103,6 +103,15 @@ const backup: NonNullable<Result['backup']> = {
   databaseBytes: 2_410_000_000
 }
 
+const egress: NonNullable<Result['egress']> = {
+  run: { database: 1_180_000_000, storage: 48_100_000, management: 91_000 },
+  runBytes: 1_228_191_000,
+  monthBytes: 25_300_000_000,
+  uncounted: 2,
+  forecastBytes: 36_400_000_000,
+  budgetBytes: null
+}
+
 const base: Result = {
   command: 'backup',
   status: 'complete',
@@ -134,6 +143,7 @@ const artifacts = {
 const complete: Result = {
   ...base,
   backup,
+  egress,
   verified: 'restore',
   verification: {
     level: 'restore',
@@ -279,6 +289,24 @@ export const samples: Readonly<Record<string, Result>> = {
     backups: [row(0, { status: 'partial' }), ...earlier],
     retention: [],
     keyShown: true
+  },
+  'backup-over-budget': {
+    ...complete,
+    status: 'anomalous',
+    egress: { ...egress, budgetBytes: 30_000_000_000 },
+    alarms: [
+      {
+        kind: 'egress',
+        detail:
+          'The backup is kept, but 25.3 GB of 30.0 GB left the project for backups this month: at this pace it will be 36.4 GB, and the budget is spent about 2026-11-26.'
+      }
+    ],
+    error: {
+      code: 'SB910',
+      message:
+        'The backup is kept, but 25.3 GB of 30.0 GB left the project for backups this month: at this pace it will be 36.4 GB, and the budget is spent about 2026-11-26.',
+      remedy: 'Back up less often.'
+    }
   },
   'backup-anomalous': {
     ...complete,
@@ -449,6 +477,16 @@ export const samples: Readonly<Record<string, Result>> = {
     verified: 'read',
     durationMs: 3_000,
     backups: three.filter((one) => one.project !== 'wiki'),
+    gaps: [
+      {
+        project: 'shop',
+        backups: 29,
+        since: '2026-10-23T03:17:28.000Z',
+        p95Ms: 93_600_000,
+        largestMs: 176_400_000,
+        largestAfter: '2026-11-03T03:17:28.000Z'
+      }
+    ],
     alarms: []
   },
   'check-alarms': {

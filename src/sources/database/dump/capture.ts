@@ -1,10 +1,12 @@
 import { Buffer } from 'node:buffer'
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { AddFile } from '../../../archive/files.ts'
+import type { CountedSocket } from '../../../clients/network/received-bytes.ts'
 import { connect } from '../../../clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import { libpqEnvironment } from '../../../clients/postgres/environment.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
+import { openRelay, type Relay } from '../../../clients/postgres/relay.ts'
 import type { Context } from '../../../context.ts'
 import { cancelled, UserError } from '../../../errors.ts'
 import type { Captured, Source } from '../../source.ts'
@@ -45,6 +47,8 @@ export interface DatabaseSourceOptions {
   /** Called once the dump is taken, in its own snapshot, on a connection with an open read-only transaction. It must not throw but when cancelled. */
   readonly inSnapshot?: (connection: Connection) => Promise<void>
   readonly connect?: typeof connect
+  /** Told of each socket to the server, pg_dump's included: what they receive is what left the database. */
+  readonly watch?: (socket: CountedSocket) => void
 }
 
 /** A database that can be captured: `database.dump`, `roles.sql`, and `vault.json` where asked for. */
@@ -62,7 +66,8 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       signal,
       retries: options.retries,
       randomBytes: context.randomBytes,
-      applicationName
+      applicationName,
+      ...(options.watch === undefined ? {} : { watch: options.watch })
     })
   let sizeBytes: number | null = null
 
@@ -174,9 +179,11 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
             onStalled: (error) => failure.abort(error)
           })
     watch.catch((error: unknown) => failure.abort(error))
+    const relay = await relayFor(stopped)
     const environment = await libpqEnvironment(target, context.temp, {
       applicationName,
-      established: snapshot.control.tls
+      established: snapshot.control.tls,
+      ...(relay === undefined ? {} : { relayPort: relay.port })
     })
     try {
       await add('database.dump', {
@@ -210,7 +217,14 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       await state.dump?.child.dispose()
       await Promise.allSettled([measuring, watch])
       await environment.dispose()
+      await relay?.close()
     }
+  }
+
+  /** What pg_dump receives can be counted only where it passes through; a socket of this machine is no egress. */
+  async function relayFor(signal: AbortSignal): Promise<Relay | undefined> {
+    const { watch } = options
+    return watch === undefined || target.host.startsWith('/') ? undefined : openRelay({ target, signal, watch })
   }
 
   function assemble(
