@@ -29,7 +29,7 @@ describe.each(['plain', 'TLS'] as const)('a relay, %s', (kind) => {
     temp = await mkdtemp(path.join(tmpdir(), 'sb-relay-'))
     server = await startPostgres({ major: 15, ...(kind === 'TLS' ? { tls: {} } : {}) })
     await server.query(
-      'create table big as select g, repeat(md5(g::text), 20) as t from generate_series(1, 60000) g',
+      'create table big as select g, repeat(md5(g::text), 20) as t from generate_series(1, 15000) g',
       [],
       undefined,
       'postgres'
@@ -96,7 +96,9 @@ describe.each(['plain', 'TLS'] as const)('a relay, %s', (kind) => {
       await relay.close()
       expect(relayed.exit.code).toBe(0)
       expect(withoutToken(relayed.text) === withoutToken(direct.stdout)).toBe(true)
-      expect(received.bytes).toBe(wire.bytes.down - before)
+      // A program that closes TLS does not wait for the server's word of that.
+      expect(wire.bytes.down - before - received.bytes).toBeLessThanOrEqual(kind === 'TLS' ? 64 : 0)
+      expect(received.bytes).toBeLessThanOrEqual(wire.bytes.down - before)
       expect(received.bytes).toBeGreaterThan(relayed.bytes)
     }
   )
@@ -105,7 +107,7 @@ describe.each(['plain', 'TLS'] as const)('a relay, %s', (kind) => {
     const received = countReceived()
     const before = wire.bytes.down
     const connection = await connect(target, { clock: systemClock, signal: never, retries: 0, watch: received.watch })
-    await connection.query('select * from public.big limit 5000')
+    await connection.query('select * from public.big limit 6000')
     const open = received.bytes
     await connection.close()
     expect(open).toBeGreaterThan(3_000_000)

@@ -159,6 +159,7 @@ it('knows every example', () => {
     'before-a-migration.yml',
     'by-hand.yml',
     'check-freshness.yml',
+    'hourly.yml',
     'many-databases.yml',
     'nightly-to-private-repository.yml',
     'nightly-to-releases.yml',
