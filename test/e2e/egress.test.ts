@@ -95,7 +95,7 @@ describe('what leaves the project, through the bundle', () => {
     expect({ code: over.code, status: over.outputs['status'], error: over.result?.error?.code }).toEqual({
       code: 1,
       status: 'anomalous',
-      error: 'SB909'
+      error: 'SB910'
     })
     expect(over.result?.alarms?.map((alarm) => alarm.kind)).toEqual(['egress'])
     expect(over.summary).toContain('too much leaves it this month')
