@@ -15,7 +15,9 @@ export const columnSchema = z.object({
   send: z
     .string()
     .regex(/^[a-z0-9_]{1,40}send$/)
-    .optional()
+    .optional(),
+  /** Computed from others when a row is written: `true` for stored generated columns. */
+  generated: z.boolean().optional()
 })
 export type ColumnFacts = z.infer<typeof columnSchema>
 
@@ -36,6 +38,8 @@ export const tableSchema = z.object({
   /** Null with `hashSkipped` where it was not taken. */
   hash: tableHashSchema.nullable(),
   hashSkipped: z.string().optional(),
+  /** The hash without generated columns, where there are any: what they give may have changed since the rows were written. */
+  writtenHash: tableHashSchema.nullable().optional(),
   /** Columns that the hash covers, in order; generated columns included. */
   columns: z.array(columnSchema),
   /** Size on the source's disk in bytes, indexes left out; 0 for tables without storage. */
@@ -159,6 +163,8 @@ export const databaseFactsSchema = z.object({
   encoding: z.string(),
   collation: z.string(),
   characterType: z.string(),
+  /** Who sorts and changes the case of texts; absent: the C library (`libc`), with `collation` and `characterType`. */
+  locale: z.object({ provider: z.enum(['icu', 'builtin']), name: z.string(), rules: z.string().nullable() }).optional(),
   databaseOwner: z.string(),
   databaseGrants: z.array(z.string()),
   databaseComment: z.string().nullable(),

@@ -106,6 +106,7 @@ export function assembleBackup(
     configSecrets: fields['config-secrets'],
     verify: fields.verify,
     verifyDatabase,
+    verifyTimeoutMs: fields['verify-timeout'],
     checkSql: fields['check-sql'],
     verifyKey: fields['verify-key'],
     keep: keepRulesOf(fields),

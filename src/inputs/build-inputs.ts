@@ -148,6 +148,7 @@ function assembleVerify(
       problems,
       remarks
     ),
+    verifyTimeoutMs: fields['verify-timeout'],
     checkSql: fields['check-sql']
   }
 }

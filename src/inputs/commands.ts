@@ -174,6 +174,8 @@ export interface BackupInputs extends CommonInputs, Sealing, Trust {
   readonly configSecrets: 'omit' | 'include'
   readonly verify: VerifyMode
   readonly verifyDatabase: DatabaseAccess | undefined
+  /** Most time for the proof by restoring. Milliseconds. */
+  readonly verifyTimeoutMs: number
   readonly checkSql: CheckSql | undefined
   /** Undefined: nothing is pruned. */
   readonly keep: KeepRules | undefined
@@ -194,6 +196,8 @@ export interface VerifyInputs extends ReadingInputs, Opening {
   readonly backup: BackupChoice | { readonly kind: 'all' }
   readonly verify: Exclude<VerifyMode, 'none'>
   readonly verifyDatabase: DatabaseAccess | undefined
+  /** Most time for the proof by restoring. Milliseconds. */
+  readonly verifyTimeoutMs: number
   readonly checkSql: CheckSql | undefined
 }
 

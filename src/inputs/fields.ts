@@ -200,6 +200,7 @@ const common = {
   'notify-on': defaulted('notify-on', oneOf(['failure', 'always'])),
   jobs: optional('jobs', wholeNumber(1, 64)),
   'lock-timeout': defaulted('lock-timeout', parseDuration),
+  'verify-timeout': defaulted('verify-timeout', parseDuration),
   timeout: optional('timeout', parseDuration),
   retries: defaulted('retries', wholeNumber(0, 100)),
   'max-download': optional('max-download', parseSize),

@@ -214,6 +214,12 @@ const declared = {
     value: 'secret',
     doc: 'Connection string of an empty server to restore into for the proof, from a secret, instead of one that is started on the runner.'
   },
+  'verify-timeout': {
+    group: 'proof',
+    value: 'quiet',
+    default: '60m',
+    doc: 'Most time for the proof. When it is spent the backup is published as `read`, and says so; the proof never holds a backup up for longer.'
+  },
   'check-sql': {
     group: 'proof',
     value: 'quiet',

@@ -15,7 +15,7 @@ import type { BackupInputs, CheckSql, VerifyInputs } from '../inputs/index.ts'
 import { splitStatements } from '../sources/database/pg-archive/split-statements.ts'
 import { databaseProver } from '../sources/database/verify/prove-database.ts'
 
-type ProofInputs = Pick<BackupInputs, 'pgBin' | 'jobs' | 'verifyDatabase' | 'checkSql'> & {
+type ProofInputs = Pick<BackupInputs, 'pgBin' | 'jobs' | 'verifyDatabase' | 'verifyTimeoutMs' | 'checkSql'> & {
   readonly verify: BackupInputs['verify'] | VerifyInputs['verify']
 }
 
@@ -54,6 +54,7 @@ export async function proverOf(
         serverPrograms: (major, extensions, client) => serverPrograms(major, extensions, client, inputs, context),
         given: inputs.verifyDatabase?.target ?? null,
         checkSql,
+        timeoutMs: inputs.verifyTimeoutMs,
         jobs: Math.min(inputs.jobs ?? availableParallelism(), mostJobs)
       })
     },

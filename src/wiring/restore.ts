@@ -155,7 +155,14 @@ async function backUpTarget(
       createPacker: (dir) => createPacker({ dir, encryption, compression, signal: context.signal }),
       freeBytes: () => freeBytesIn(context.temp),
       prove: await proverOf(
-        { verify: 'read', pgBin: inputs.pgBin, jobs: inputs.jobs, verifyDatabase: undefined, checkSql: undefined },
+        {
+          verify: 'read',
+          pgBin: inputs.pgBin,
+          jobs: inputs.jobs,
+          verifyDatabase: undefined,
+          verifyTimeoutMs: 60 * 60_000,
+          checkSql: undefined
+        },
         context,
         () => programs
       ),

@@ -52,7 +52,8 @@ const proverFor = (mode: 'auto' | 'restore' | 'read', pgRestore?: string) =>
     serverPrograms: async () => Promise.reject(new UserError('SB304', 'there is no server in /secret/place')),
     given: null,
     checkSql: [],
-    jobs: 2
+    jobs: 2,
+    timeoutMs: 600_000
   })
 
 describe('an archive that is read', () => {
@@ -142,7 +143,8 @@ describe('an archive that is read', () => {
       serverPrograms: async () => Promise.reject(new UserError('SB304', 'none')),
       given: null,
       checkSql: [],
-      jobs: 1
+      jobs: 1,
+      timeoutMs: 600_000
     })(() => createReadStream(path.join(desk.folder, 'database.dump')), facts)
     expect(proof.level).toBe('read')
     expect(proof.findings).toMatchObject([{ kind: 'notProven', subject: 'archive' }])

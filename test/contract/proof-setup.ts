@@ -65,6 +65,7 @@ export function proverOf(
     given: null,
     checkSql: [],
     jobs: 2,
+    timeoutMs: 600_000,
     ...options
   })
 }

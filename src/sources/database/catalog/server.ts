@@ -10,6 +10,7 @@ export interface ServerFacts
     | 'encoding'
     | 'collation'
     | 'characterType'
+    | 'locale'
     | 'databaseOwner'
     | 'databaseGrants'
     | 'databaseComment'
@@ -34,12 +35,28 @@ interface Row extends Record<string, unknown> {
   encoding: string
   collation: string
   ctype: string
+  provider: string
+  locale: string | null
+  rules: string | null
   owner: string
   grants: string
   comment: string | null
   settings: string[]
   parameters: string[]
   schemas: string[]
+}
+
+/** The provider exists since PostgreSQL 15, rules since 16; the locale's column was renamed in 17. */
+function localeOf(server: number): string {
+  if (server < 150000) return `'c' as provider, null::text as locale, null::text as rules`
+  return `d.datlocprovider::text as provider, ${server >= 170000 ? 'd.datlocale' : 'd.daticulocale'} as locale, ${server >= 160000 ? 'd.daticurules' : 'null::text'} as rules`
+}
+
+const providers: Readonly<Record<string, 'icu' | 'builtin'>> = { i: 'icu', b: 'builtin' }
+
+function localeFacts({ provider, locale, rules }: Row): Pick<DatabaseFacts, 'locale'> {
+  const known = providers[provider]
+  return known === undefined || locale === null ? {} : { locale: { provider: known, name: locale, rules } }
 }
 
 /** Reads them in one round trip. */
@@ -52,6 +69,7 @@ export async function readServerFacts(connection: Connection): Promise<ServerFac
   const [row] = await connection.query<Row>(`select current_user::text as user, d.datname::text as database,
   (select rolsuper from pg_roles where rolname = current_user) as superuser, pg_is_in_recovery() as standby,
   pg_database_size(d.oid)::text as size, pg_encoding_to_char(d.encoding)::text as encoding, d.datcollate::text as collation, d.datctype::text as ctype,
+  ${localeOf(server)},
   ${roleName('d.datdba')} as owner, ${grantLines('d.datacl', 'd', 'd.datdba', { server, oldest: server })} as grants,
   shobj_description(d.oid, 'pg_database') as comment,
   coalesce((select setconfig from pg_db_role_setting s where s.setdatabase = d.oid and s.setrole = 0), '{}') as settings,
@@ -68,6 +86,7 @@ from pg_database d where d.datname = current_database()`)
     encoding: row.encoding,
     collation: row.collation,
     characterType: row.ctype,
+    ...localeFacts(row),
     databaseOwner: row.owner,
     databaseGrants: row.grants === '' ? [] : row.grants.split('\n'),
     databaseComment: row.comment,

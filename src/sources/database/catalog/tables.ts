@@ -75,9 +75,14 @@ export async function readTables(connection: Connection): Promise<CatalogTable[]
 }
 
 function columnsOf(json: string | null): TableFacts['columns'] {
-  return json === null ? [] : columnsSchema.parse(JSON.parse(json)).map(([name, type]) => columnForm(name, type))
+  return json === null
+    ? []
+    : columnsSchema.parse(JSON.parse(json)).map(([name, type, generated]) => ({
+        ...columnForm(name, type),
+        ...(generated ? { generated } : {})
+      }))
 }
-const columnsSchema = z.array(z.tuple([z.string(), z.string()]))
+const columnsSchema = z.array(z.tuple([z.string(), z.string(), z.boolean()]))
 
 const tablesSql = `with recursive ${memberships},
   base_type as (
@@ -94,7 +99,7 @@ const tablesSql = `with recursive ${memberships},
       rows from (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) as u (relation, condition)),
   columns as (
     select a.attrelid, pg_catalog.json_agg(pg_catalog.json_build_array(a.attname,
-      case when t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace then t.typname else '' end) order by a.attnum) as list
+      case when t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace then t.typname else '' end, a.attgenerated = 's') order by a.attnum) as list
     from pg_catalog.pg_attribute a
     left join base_type b on b.oid = a.atttypid and b.typtype <> 'd'
     join pg_catalog.pg_type t on t.oid = coalesce(b.base, a.atttypid)

@@ -193,6 +193,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
             env: environment.env,
             snapshotId: snapshot.id,
             lockTimeoutMs: options.lockTimeoutMs,
+            encoding: inventory.server.encoding,
             selection: inventory.selected.options,
             stdout,
             signal: AbortSignal.any([stopped, stage])
@@ -251,6 +252,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       encoding: server.encoding,
       collation: server.collation,
       characterType: server.characterType,
+      ...(server.locale === undefined ? {} : { locale: server.locale }),
       databaseOwner: server.databaseOwner,
       databaseGrants: [...server.databaseGrants],
       databaseComment: server.databaseComment,

@@ -9,6 +9,7 @@ import type { Clock } from '../../../context.ts'
 import type { Inventory } from '../catalog/inventory.ts'
 import { matchesSchema, type Pattern, parsePattern } from '../catalog/patterns.ts'
 import { readPlatform } from '../catalog/platform.ts'
+import { quoteIdentifier } from '../catalog/quote.ts'
 import { readExtensions, readMemberships, readRoles } from '../catalog/roles.ts'
 import type { Selection } from '../catalog/selection.ts'
 import type { CatalogTable } from '../catalog/tables.ts'
@@ -146,8 +147,9 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
     method: tooLarge(table) ? null : method
   }))
   const sums = new Map<HashedTable, TableSum>()
+  const paths = await pathsOf(connection, inventory)
   for (const batch of sumBatches(requests)) {
-    const results = await sumTables(connection, batch)
+    const results = await sumTables(connection, batch, paths)
     for (const [index, { table }] of batch.entries()) {
       const result = results[index]
       if (result !== undefined) sums.set(table, result)
@@ -174,9 +176,21 @@ async function sumAll(options: MeasureOptions): Promise<TableFacts[]> {
       ...(selection.type === 'schema' && table.kind === 'm' ? { populated: false } : {}),
       rows: sum?.rows ?? null,
       hash: sum === undefined || sum.hash === null ? null : { method, value: sum.hash },
+      ...(sum === undefined || sum.written === null ? {} : { writtenHash: { method, value: sum.written } }),
       ...(skipped === undefined ? {} : { hashSkipped: skipped })
     }
   })
+}
+
+/** Values of search_path that functions of the project may rely on. */
+async function pathsOf(connection: Connection, { server, catalog }: Inventory): Promise<string[]> {
+  const names = (await readExtensions(connection)).map(({ schema }) => schema)
+  const set = server.databaseSettings
+    .find((setting) => setting.startsWith('search_path='))
+    ?.slice('search_path='.length)
+  const usual = [set ?? '"$user", public', ...names.map(quoteIdentifier)]
+  const all = [...usual, ...catalog.map(({ schema }) => quoteIdentifier(schema))]
+  return [usual, all].map((parts) => [...new Set(parts)].filter((part) => part !== '').join(', '))
 }
 
 /** What contents.json keeps of a table beside count and hash. */

@@ -25,6 +25,7 @@ import {
   viewDiffers
 } from '../fingerprint/compare.ts'
 import { fingerprintVersion, readGuards, readInvalidIndexes, readSwitchedOff } from '../fingerprint/read-objects.ts'
+import { searchPaths } from '../loading/search-paths.ts'
 import { type HashMethod, type SumRequest, sumBatches, sumLargeObjects, sumTables } from './hashes.ts'
 import { recomputeView } from './recomputed-views.ts'
 import { repeatVisibleRows } from './visible-rows.ts'
@@ -109,7 +110,7 @@ export async function readDatabaseState(
   const split = helpers.length === 0 ? requests : await inPieces(connection, requests, helpers.length + 1)
   const sums = new Map<string, CopiedTable>()
   const sum = async (using: Connection, batch: readonly SumRequest[]) => {
-    const results = await sumTables(using, batch)
+    const results = await sumTables(using, batch, searchPaths(facts, ''))
     for (const [index, { table, method }] of batch.entries()) {
       const result = results[index]
       if (result === undefined) continue
@@ -120,7 +121,10 @@ export async function readDatabaseState(
         schema: table.schema,
         name: table.name,
         rows: add(before?.rows ?? undefined, result.rows),
-        hash: method === null || result.hash === null ? null : { method, value: add(before?.hash?.value, result.hash) }
+        hash: method === null || result.hash === null ? null : { method, value: add(before?.hash?.value, result.hash) },
+        ...(method === null || result.written === null
+          ? {}
+          : { writtenHash: { method, value: add(before?.writtenHash?.value, result.written) } })
       })
     }
   }

@@ -13,6 +13,8 @@ export interface DumpOptions {
   readonly env: Readonly<Record<string, string>>
   readonly snapshotId: string
   readonly lockTimeoutMs: number
+  /** Encoding of the database. */
+  readonly encoding: string
   /** Of `selectTables`. */
   readonly selection: readonly string[]
   readonly stdout: 'pipe' | Writable
@@ -28,7 +30,9 @@ export interface RunningDump {
 }
 
 /** pg_dump's arguments. Nothing here can switch row level security on, and no secret is among them. */
-export function dumpArguments(options: Pick<DumpOptions, 'snapshotId' | 'lockTimeoutMs' | 'selection'>): string[] {
+export function dumpArguments(
+  options: Pick<DumpOptions, 'snapshotId' | 'lockTimeoutMs' | 'encoding' | 'selection'>
+): string[] {
   return [
     '--format=custom',
     '--compress=0',
@@ -36,8 +40,15 @@ export function dumpArguments(options: Pick<DumpOptions, 'snapshotId' | 'lockTim
     '--strict-names',
     `--lock-wait-timeout=${options.lockTimeoutMs}`,
     '--no-password',
+    // Else it takes the `client_encoding` that somebody set for the database or the role. Names and rows are then read as what they are.
+    ...(hasUtf8(options.encoding) ? ['--encoding=UTF8'] : []),
     ...options.selection
   ]
+}
+
+/** Whether the server can give its text as UTF8: not what it does not know the encoding of. Source: PostgreSQL, "Character Set Support". */
+function hasUtf8(encoding: string): boolean {
+  return encoding !== 'SQL_ASCII' && encoding !== 'MULE_INTERNAL'
 }
 
 /** Starts pg_dump on a snapshot. */

@@ -1,7 +1,9 @@
 import type { ColumnFacts, DatabaseFacts, TableFacts, TableHash } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { queryAndRelease } from '../catalog/query-and-release.ts'
 import { qualified, quoteIdentifier } from '../catalog/quote.ts'
+import { isUnknownName, setSearchPath } from '../loading/search-paths.ts'
 
 export type HashMethod = TableHash['method']
 
@@ -17,6 +19,8 @@ export type HashedTable = Pick<TableFacts, 'schema' | 'name' | 'columns'> & {
 export interface TableSum {
   readonly rows: string
   readonly hash: string | null
+  /** Without generated columns; null where there are none. */
+  readonly written: string | null
 }
 
 /** The method for a server: `mixed` is about twice as fast as `text` and exists since PostgreSQL 14. */
@@ -64,11 +68,14 @@ function columnExpression(column: ColumnFacts): string {
 
 /**
  * The statement that counts and hashes one table: columns `rows` and `hash` (null without a method). The hash is the sum over all
- * rows, so that their order does not matter.
+ * rows, so that their order does not matter. `written` leaves generated columns out, where there are any.
  */
 export function hashStatement(table: HashedTable, method: HashMethod | null): string {
-  const hash = method === null ? 'null::numeric' : `coalesce(sum(${rowHash(table.columns, method)}), 0)`
-  return `select count(*)::text as rows, (${hash})::text as hash from only ${qualified(table)} t ${table.condition ?? ''}`
+  const sum = (columns: readonly ColumnFacts[]) =>
+    method === null ? 'null::pg_catalog.numeric' : `coalesce(sum(${rowHash(columns, method)}), 0)`
+  const written = table.columns.filter((column) => column.generated !== true)
+  const apart = written.length < table.columns.length && written.length > 0
+  return `select count(*)::text as rows, (${sum(table.columns)})::text as hash, (${apart ? sum(written) : 'null'})::text as written from only ${qualified(table)} t ${table.condition ?? ''}`
 }
 
 /** A table to be summed, with its size and whether to hash it. */
@@ -99,19 +106,51 @@ export function sumBatches(requests: readonly SumRequest[]): SumRequest[][] {
   return batches
 }
 
-/** Counts and hashes the tables of one batch in one round trip, in the order of the requests. */
-export async function sumTables(connection: Connection, batch: readonly SumRequest[]): Promise<TableSum[]> {
+/**
+ * Counts and hashes the tables of one batch in one round trip, in the order of the requests. Who plans a query over a table looks into the expressions of its
+ * indexes: where a function there names objects without their schema, the tables are taken one by one with `paths`, values of search_path.
+ */
+export async function sumTables(
+  connection: Connection,
+  batch: readonly SumRequest[],
+  paths: readonly string[] = []
+): Promise<TableSum[]> {
+  try {
+    return await sumTogether(connection, batch)
+  } catch (error) {
+    if (paths.length === 0 || !isUnknownName(sqlStateOf(error)) || connection.broken.aborted) throw error
+    await connection.query('rollback to savepoint looking; release savepoint looking')
+  }
+  const sums: TableSum[] = []
+  for (const request of batch) sums.push(await sumInPaths(connection, request, ['', ...paths]))
+  return sums
+}
+
+async function sumInPaths(connection: Connection, request: SumRequest, paths: readonly string[]): Promise<TableSum> {
+  for (const [index, path] of paths.entries()) {
+    try {
+      const [sum] = await sumTogether(connection, [request], path)
+      if (sum !== undefined) return sum
+    } catch (error) {
+      if (index === paths.length - 1 || !isUnknownName(sqlStateOf(error)) || connection.broken.aborted) throw error
+      await connection.query('rollback to savepoint looking; release savepoint looking')
+    }
+  }
+  throw new Error('there is always a path to try')
+}
+
+async function sumTogether(connection: Connection, batch: readonly SumRequest[], path = ''): Promise<TableSum[]> {
   const parts = batch.map(
     ({ table, method }, index) => `(select ${index} as at, s.* from (${hashStatement(table, method)}) s)`
   )
-  const rows = await queryAndRelease<{ at: number; rows: string; hash: string | null }>(
+  const rows = await queryAndRelease<{ at: number } & TableSum & Record<string, unknown>>(
     connection,
-    `${parts.join('\nunion all\n')}\norder by at`
+    `${path === '' ? '' : `${setSearchPath(path)}; `}${parts.join('\nunion all\n')}\norder by at`
   )
   return batch.map((_, index) => {
     const row = rows[index]
     if (row?.at !== index) throw new Error('the counts of a batch are not complete')
-    return { rows: row.rows, hash: row.hash }
+    return { rows: row.rows, hash: row.hash, written: row.written }
   })
 }
 

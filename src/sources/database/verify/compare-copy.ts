@@ -1,7 +1,14 @@
-import { type DatabaseFacts, type Guard, holdsSomeObjects } from '../../../archive/contents-database.ts'
+import {
+  type DatabaseFacts,
+  type Guard,
+  holdsSomeObjects,
+  type TableFacts
+} from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
 import { readable } from '../catalog/quote.ts'
 import { compareDatabase, type DatabaseState } from '../dump/database-state.ts'
+import type { CopiedTable } from '../fingerprint/compare.ts'
+import { mergedByRoot } from '../loading/load-through-root.ts'
 import { labelProviders } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
 import { type Absence, type Absent, needsExtension } from './absence.ts'
@@ -91,6 +98,21 @@ function withoutTables(guard: Guard, gone: ReadonlySet<string>): Guard {
   return { ...guard, definition: lines.join('\n') }
 }
 
+/** Partitions whose rows the archive loads through a table above them, with its name. */
+function loadedThroughRoot(toc: ArchiveToc): ReadonlyMap<string, string> {
+  const roots = new Map<string, string>()
+  for (const entry of toc.entries) {
+    if (entry.kind !== 'TABLE DATA') continue
+    const into = /^COPY ("(?:[^"]|"")+"|[^".\s]+)\.("(?:[^"]|"")+"|[^".\s(]+)[\s(]/.exec(entry.copyStatement)
+    if (into === null) continue
+    const plain = (text = '') => (text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text)
+    const own = readable({ schema: entry.schema, name: entry.tag })
+    const root = readable({ schema: plain(into[1]), name: plain(into[2]) })
+    if (own !== root) roots.set(own, root)
+  }
+  return roots
+}
+
 function notProven(subject: string, { reason, words }: Absence): Finding {
   return { kind: 'notProven', reason, subject, detail: words }
 }
@@ -120,7 +142,20 @@ export function compareCopy(
     .filter((name) => !missingExtensions.has(name) && state.extensions.every((extension) => extension.name !== name))
     .map((name) => `extension ${name}`)
   const known = new Set(findings.map((finding) => bare(finding.subject)))
-  const compared = compareDatabase(facts, state).flatMap((finding): Finding[] => {
+  const roots = loadedThroughRoot(toc)
+  const together = <T extends TableFacts | CopiedTable>(tables: readonly T[]) =>
+    mergedByRoot(
+      tables.map((table) => (roots.has(readable(table)) ? { ...table, writtenHash: null } : table)),
+      roots
+    )
+  const merged =
+    roots.size === 0
+      ? { facts, state }
+      : {
+          facts: { ...facts, tables: together(facts.tables) },
+          state: { ...state, tables: together(state.tables) }
+        }
+  const compared = compareDatabase(merged.facts, merged.state).flatMap((finding): Finding[] => {
     if (dropped.includes(finding.subject) && !gone.has(bare(finding.subject)))
       return [
         { kind: 'difference', subject: finding.subject, detail: 'it is missing in the copy, though the server has it' }

@@ -7,6 +7,8 @@ import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
 import { readDatabaseState } from '../dump/database-state.ts'
 import { beginReading } from '../dump/snapshot.ts'
+import { grantStatements } from '../fingerprint/grant-lines.ts'
+import { readGuards } from '../fingerprint/read-objects.ts'
 import { sourceSettings } from '../loading/source-settings.ts'
 import type { OpenArchive, PourArchive } from '../pg-archive/read-archive.ts'
 import { labelProviders, leaveOutExtensions } from '../pg-archive/skip-entries.ts'
@@ -62,6 +64,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     unlabelled = await missingProviders(preparing, toc)
     sessionOptions = await settingsOf(preparing, facts)
     if (narrowed) await prepareNarrowed(preparing, facts, toc, missing)
+    else if (lacksPublic(facts)) await preparing.query('drop schema public')
     members = membersOfCopy(facts, toc, missing, options.openRows)
     madeBefore = await members.prepare(preparing)
   } finally {
@@ -89,11 +92,14 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   // Of a narrowed backup errors are to be expected, and only one worker tells clearly what each is about.
   let restored = await restore(narrowed ? 1 : options.jobs)
   if (restored.kind === 'unclear') {
-    context.log.info(`Restoring anew, one object after the other: ${restored.why}`)
+    // Why is not told: the words of the server may hold values of rows.
+    context.log.info('Restoring anew, one object after the other: not everything could be made at first')
     await place.empty()
     const again = await place.connect()
     try {
       await giveToOwner(again, facts, place.target.database)
+      if (narrowed) await prepareNarrowed(again, facts, toc, missing)
+      else if (lacksPublic(facts)) await again.query('drop schema public')
       madeBefore = await members.prepare(again)
     } finally {
       await again.close()
@@ -112,7 +118,13 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     absent: known,
     missingExtensions: missing,
     indexMs: options.indexMs
-  }).finally(() => completing.close())
+  })
+    .then(async (done) => {
+      const renamed = renamedPublic(toc)
+      if (renamed !== undefined) await grantOnSchema(completing, facts, renamed)
+      return done
+    })
+    .finally(() => completing.close())
   const { absent } = completed
   const own = new Set([...place.madeRoles, ...(place.ownSuperuser === null ? [] : [place.ownSuperuser])])
   const ownServer = place.ownSuperuser !== null
@@ -165,6 +177,41 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
     return [...completed.findings, ...memberFindings, ...findings, ...roleFindings, ...roles, ...checks]
   } finally {
     for (const connection of opened) await connection.close()
+  }
+}
+
+/** Whether the source has no schema public, which every new database has. */
+function lacksPublic({ guards }: Pick<DatabaseFacts, 'guards'>): boolean {
+  return guards.length > 0 && guards.every(({ kind, name }) => kind !== 'schema' || name !== 'public')
+}
+
+/** The name that the schema public of the source has now, where it is another one. Source: PostgreSQL, pg_namespace.dat, for its number. */
+function renamedPublic(toc: ArchiveToc): string | undefined {
+  const entry = toc.entries.find(
+    ({ kind, objectId, tag }) => kind === 'SCHEMA' && objectId === '2200' && tag !== 'public'
+  )
+  return entry?.tag
+}
+
+/** Grants on a schema, from the contents: a dump leaves out those of the one that was public once, as if every new database had it under its new name. */
+async function grantOnSchema(connection: Connection, facts: DatabaseFacts, renamed: string): Promise<void> {
+  await beginReading(connection, lockTimeoutMs)
+  const found = await readGuards(connection, facts.server.versionNumber)
+  await connection.query('rollback')
+  const copies = new Map(
+    found.filter(({ kind }) => kind === 'grants on schema').map((one) => [one.name, one.definition])
+  )
+  const owners = new Map(
+    facts.guards.filter(({ kind }) => kind === 'owner of schema').map((one) => [one.name, one.definition])
+  )
+  const quoted = new Set([renamed, quoteIdentifier(renamed)])
+  for (const { kind, name, definition } of facts.guards) {
+    const copy = copies.get(name)
+    if (kind !== 'grants on schema' || !quoted.has(name) || copy === undefined) continue
+    const lines = (text: string) => text.split('\n').filter((line) => line !== '')
+    const owner = new Set([owners.get(name) ?? ''])
+    const statements = grantStatements({ kind: 'schema', name }, lines(definition), lines(copy), owner)
+    if (statements.length > 0) await connection.query(statements.join(' '))
   }
 }
 

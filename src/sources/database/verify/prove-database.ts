@@ -8,6 +8,7 @@ import type { ClientPrograms, ServerPrograms } from '../../../clients/postgres/p
 import type { Context } from '../../../context.ts'
 import { errorCodes } from '../../../error-codes.ts'
 import { cancelled, UserError } from '../../../errors.ts'
+import { formatDuration } from '../../../text/format.ts'
 import type { Finding } from '../../source.ts'
 import { platformSchemas } from '../catalog/platform-schemas.ts'
 import { readable } from '../catalog/quote.ts'
@@ -44,6 +45,8 @@ export interface DatabaseProverOptions {
   readonly checkSql: readonly string[]
   /** pg_restore's workers. */
   readonly jobs: number
+  /** Most time for the proof by restoring: when it is spent the archive is read, and that is said. Milliseconds. */
+  readonly timeoutMs: number
 }
 
 export interface DatabaseProof {
@@ -73,9 +76,14 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
     try {
       const reason = whyNotRestorable(facts)
       if (reason !== null) throw new UserError('SB604', reason)
-      return await restoreLevel({ openArchive, pourArchive, openRows }, facts, options)
+      return await withinTime(options, (timed) => restoreLevel({ openArchive, pourArchive, openRows }, facts, timed))
     } catch (thrown) {
       if (context.signal.aborted) throw cancelled(context.signal)
+      if (thrown instanceof OutOfTime) {
+        const spent = `The proof by restoring was not done in the time of \`verify-timeout\` (${formatDuration(options.timeoutMs)}).`
+        context.log.warning(`The backup is read, not restored: ${spent}`)
+        return readLevel({ openArchive, openRows }, facts, options, spent.replace(/\.$/, ''))
+      }
       const fault = options.given === null && thrown instanceof UserError ? faultOfConnection(thrown) : null
       const error = fault === null ? thrown : machineError(fault, thrown)
       if (error instanceof UserError && error.code === 'SB602') return notRestored(error)
@@ -86,6 +94,40 @@ export function databaseProver(options: DatabaseProverOptions): ProveDatabase {
       const why = error.code === 'SB604' ? error.message : `${errorCodes[error.code].title} (${error.code})`
       return readLevel({ openArchive, openRows }, facts, options, why.replace(/\.$/, ''))
     }
+  }
+}
+
+class OutOfTime extends Error {}
+
+/** Part of the time after which an index that takes long is left: what was restored has to be compared, too. */
+const indexShare = 0.6
+
+/** Options for a part of the proof whose context ends when the time is spent. */
+type Timed = DatabaseProverOptions & { readonly indexMs: () => number }
+
+/** Whatever of the project's own code runs in the copy can hold the proof up, never the backup. */
+async function withinTime<T>(options: DatabaseProverOptions, work: (timed: Timed) => Promise<T>): Promise<T> {
+  const { context, timeoutMs } = options
+  const over = new AbortController()
+  const done = new AbortController()
+  const started = context.clock.monotonic()
+  const spent = new OutOfTime('the time of the proof is spent')
+  const timer = context.clock.sleep(timeoutMs, AbortSignal.any([done.signal, context.signal])).then(
+    () => over.abort(spent),
+    () => undefined
+  )
+  const timed: Timed = {
+    ...options,
+    context: { ...context, signal: AbortSignal.any([context.signal, over.signal]) },
+    indexMs: () => timeoutMs * indexShare - (context.clock.monotonic() - started)
+  }
+  try {
+    return await work(timed)
+  } catch (error) {
+    throw over.signal.aborted && !context.signal.aborted ? spent : error
+  } finally {
+    done.abort(new Error('the proof is over'))
+    await timer
   }
 }
 
@@ -151,7 +193,7 @@ interface Opened {
 async function restoreLevel(
   { openArchive, pourArchive, openRows }: Opened,
   facts: DatabaseFacts,
-  options: DatabaseProverOptions
+  options: Timed
 ): Promise<DatabaseProof> {
   const { context } = options
   const { log } = context
@@ -205,7 +247,7 @@ async function restoreLevel(
       headFile,
       jobs: options.jobs,
       checkSql: options.checkSql,
-      indexMs: () => Number.POSITIVE_INFINITY
+      indexMs: options.indexMs
     })
     return levelOf(facts, [...findings, ...compared])
   } finally {

@@ -68,12 +68,19 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
       ? { settings: { 'cron.database_name': name } }
       : {})
   })
+  const warnings = [...server.warnings]
   try {
-    if (name !== 'postgres') {
-      const connection = await opener(server.target, context)()
-      await connection
-        .query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
-        .finally(() => connection.close())
+    if (name !== 'postgres' || facts.locale !== undefined) {
+      const connection = await opener({ ...server.target, database: 'template1' }, context)()
+      try {
+        if (name === 'postgres') await dropDatabase(connection, name)
+        if (!(await createDatabase(connection, name, providerOf(facts))))
+          warnings.push(
+            `The server of the copy cannot have the locale ${facts.locale?.name}; the copy uses another one.`
+          )
+      } finally {
+        await connection.close()
+      }
     }
   } catch (error) {
     await server.stop()
@@ -83,14 +90,14 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
   return {
     target,
     ownSuperuser: superuser,
-    warnings: server.warnings,
+    warnings,
     ended: server.ended,
     connect: opener(target, context),
     async empty() {
       const control = await opener({ ...server.target, database: 'template1' }, context)()
       try {
         await dropDatabase(control, name)
-        await control.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+        await createDatabase(control, name, providerOf(facts))
       } finally {
         await control.close()
       }
@@ -174,12 +181,25 @@ async function dropDatabase(connection: Connection, name: string): Promise<void>
 /** Makes an empty database with the source's locale; false where the server cannot have it and its own was taken. */
 async function createWithLocale(connection: Connection, facts: DatabaseFacts, name: string): Promise<boolean> {
   const locale = `ENCODING ${quoteLiteral(facts.encoding)} LC_COLLATE ${quoteLiteral(facts.collation)} LC_CTYPE ${quoteLiteral(facts.characterType)}`
+  return createDatabase(connection, name, `${providerOf(facts)} ${locale}`)
+}
+
+/** The words that give a database the provider of the source's locale; none for the C library, which every server has. */
+function providerOf({ locale }: Pick<DatabaseFacts, 'locale'>): string {
+  if (locale === undefined) return ''
+  const { provider, name, rules } = locale
+  const words = provider === 'icu' ? `ICU_LOCALE ${quoteLiteral(name)}` : `BUILTIN_LOCALE ${quoteLiteral(name)}`
+  return `LOCALE_PROVIDER ${provider} ${words}${rules === null ? '' : ` ICU_RULES ${quoteLiteral(rules)}`}`
+}
+
+async function createDatabase(connection: Connection, name: string, options: string): Promise<boolean> {
+  const create = `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`
   try {
-    await connection.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${locale}`)
+    await connection.query(`${create} ${options}`)
     return true
   } catch (error) {
-    if (sqlStateOf(error) === undefined) throw error
-    await connection.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`)
+    if (options === '' || sqlStateOf(error) === undefined) throw error
+    await connection.query(create)
     return false
   }
 }

@@ -76,6 +76,7 @@ test('F18: warnings come with their details', () => {
 test('arguments hold no secret and cannot switch row level security on', () => {
   const given = dumpArguments({
     snapshotId: '00000003-00000002-1',
+    encoding: 'UTF8',
     lockTimeoutMs: 60_000,
     selection: ['--schema="public"']
   })
