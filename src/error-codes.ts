@@ -68,6 +68,12 @@ const catalogue = {
     remedy: 'Leave `sslmode` out of the connection string.'
   },
   // SB1xx: connecting to a database
+  SB012: {
+    title: 'An input is not known',
+    cause:
+      'The workflow gives an input that this action does not have. GitHub only warns of that, and what was meant by it would silently not happen.',
+    remedy: 'Write it as the message says, or take it out. docs/inputs.md lists all inputs.'
+  },
   SB101: {
     title: 'The database does not answer',
     cause: 'Nothing listens at this host and port, or the name does not resolve.',
@@ -486,7 +492,7 @@ const catalogue = {
     title: 'The backup would lie open to others',
     cause: 'It would not be encrypted, and the place is not known to be private.',
     remedy:
-      'Set `recipients` (or `passphrase`) to encrypt it, or choose a private place. `plaintext: public` allows it all the same.'
+      'Set `recipients` (or `passphrase`) to encrypt it, or choose a private place and type `plaintext: private`. `plaintext: public` allows it all the same.'
   },
   SB423: {
     title: 'No destination took the backup',
@@ -619,7 +625,7 @@ const catalogue = {
   SB608: {
     title: 'The word is of no canary here',
     cause:
-      'The line `canary-...` given as `identity` stands in the canary of none of the backups that were to be verified, or that backup is gone.',
+      'The word given as `canary` stands in the canary of none of the backups that were to be verified, or that backup is gone.',
     remedy:
       'Copy the whole line as `age -d` prints it and check `destinations` and `project`; if the backup is gone, open the canary of the newest one.'
   },

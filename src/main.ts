@@ -12,7 +12,7 @@ import { createRunnerLog, type RunnerLog } from './clients/runner-log.ts'
 import type { Context } from './context.ts'
 import { errorTitle } from './error-codes.ts'
 import { asError, UserError } from './errors.ts'
-import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs/index.ts'
+import { type Inputs, namesGiven, readInputs, readNotifyInputs, secretsOf } from './inputs/index.ts'
 import type { Result } from './result.ts'
 import { guardRun } from './run-guard.ts'
 import {
@@ -82,7 +82,7 @@ async function main(): Promise<number> {
     notifier.start()
     // Before the inputs are looked at, so that a refusal of theirs finds its place in the result file, too.
     folder = await openRunFolder(needed(environment, 'runnerTemp', 'for temporary files'), systemRandomBytes)
-    inputs = readInputs(get)
+    inputs = readInputs(get, namesGiven(process.env))
     for (const note of inputs.notes) log.info(note)
     for (const warning of inputs.warnings) log.warning(warning)
     const timer = startTimer(inputs.timeoutMs, cancel)

@@ -154,6 +154,8 @@ export const resultSchema = z.object({
    * told the word of its canary. Absent where backups have no recipients.
    */
   keyShown: z.boolean().optional(),
+  /** A word given as `canary` was that of a backup here: it is noted that somebody holds its key. */
+  keyNoted: z.boolean().optional(),
   /** Stored name of the new backup's canary, the small file that a person opens to show that a key fits. Absent without recipients. */
   canary: z.string().optional(),
   /** Where the dashboard was written to. Absent when none was asked for, or it could not be written. */

@@ -37,7 +37,7 @@ The backup was made for: ${about.encryption.recipients.join(', ')}
 To have that on record, run the action once with
 
     command: verify
-    identity: ${word}
+    canary: ${word}
 
 The word opens nothing. It shows that somebody holds a key that does.
 `

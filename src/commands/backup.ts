@@ -30,6 +30,8 @@ import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
 import { reckonRun } from './reckon-egress.ts'
 import { backupBefore, type OpenEarlier, writeDiary } from './schema-changes.ts'
+import { isHeardIn } from './verify-choice.ts'
+import { none, writeRecord } from './verify-stored-copy.ts'
 
 /** Leftovers of other runs are removed when they are older than the longest job can be (6 h), with room to spare. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
@@ -86,17 +88,20 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
   let packer: Packer | undefined
   let sources: readonly Source<unknown>[] = []
   try {
-    if (options.encryptionFacts.scheme === 'none') await guardPlaintext(destinations, options.plaintext)
+    if (options.encryptionFacts.scheme === 'none') {
+      await guardPlaintext(destinations, options.plaintext)
+      const readers = destinations.map(({ place }) => place).join(' or ')
+      warnings.push(`This backup is not encrypted: whoever can read ${readers} can read all that it holds.`)
+    }
     const reachable = await readHistories(ports, options.project, stored, warnings)
     for (const warning of recipientWarnings(reachable.entries, options, startedAt)) {
       log.warning(warning)
       warnings.push(warning)
     }
-    const keyShown = isKeyShown(reachable.entries, options.encryptionFacts)
+    entries = await noteCanary(options.canaryWords ?? [], reachable, ports, draft, warnings)
+    const keyShown = isKeyShown(entries, options.encryptionFacts)
     if (keyShown !== undefined) draft.keyShown = keyShown
-    entries = [
-      ...(await acknowledgeEarlier(reachable.destinations, reachable.entries, options.acknowledge, startedAt, warnings))
-    ]
+    entries = [...(await acknowledgeEarlier(reachable.destinations, entries, options.acknowledge, startedAt, warnings))]
     before = entries
     const opened = await ports.openSources(reachable.destinations, entries)
     sources = opened.sources
@@ -269,6 +274,36 @@ function statusOf(alarms: readonly Alarm[], verdict: ProofVerdict, incomplete: b
 function withoutRemoved(entries: readonly HistoryEntry[], retention: NonNullable<Result['retention']>): HistoryEntry[] {
   const gone = new Set(retention.filter((one) => one.removed === true).map((one) => `${one.destination} ${one.id}`))
   return entries.filter((entry) => !gone.has(`${entry.destination} ${entry.ref.id}`))
+}
+
+/** Takes note of keys that were shown by the words of canaries: a record beside each backup whose canary says such a word. */
+async function noteCanary(
+  words: readonly string[],
+  reachable: { readonly entries: readonly HistoryEntry[]; readonly destinations: readonly Destination[] },
+  ports: BackupPorts,
+  draft: { keyNoted?: boolean | undefined },
+  warnings: string[]
+): Promise<HistoryEntry[]> {
+  if (words.length === 0) return [...reachable.entries]
+  const heard = reachable.entries.filter((entry) => isHeardIn(entry, words))
+  if (heard.length === 0) {
+    warnings.push(
+      'The word given as `canary` stands in the canary of no backup that lies here: nothing was noted. Look whether the backup that it is of was removed, or whether a letter is missing.'
+    )
+    return [...reachable.entries]
+  }
+  for (const copy of heard)
+    await writeRecord(
+      { copy, verification: none, findings: [], canary: true },
+      { ...ports, destinations: reachable.destinations },
+      warnings
+    )
+  draft.keyNoted = true
+  ports.context.log.info('A key that opens these backups was shown: that is noted.')
+  const noted: HistoryEntry[] = []
+  for (const destination of reachable.destinations)
+    noted.push(...(await readHistory(destination, ports.context.clock.now(), heard[0]?.ref.project, ports.trusted)))
+  return noted
 }
 
 /** Reads what lies in each destination before any work, so that a token that does not reach it is noticed first. */

@@ -1,7 +1,7 @@
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, keepMarker, readHistory } from '../history/entries.ts'
-import { filterRows, filterWords, type HistoryFilter, narrows, type SortOrder, sortRows } from '../history/filter.ts'
+import { filterRows, filterWords, type HistoryFilter, narrows } from '../history/filter.ts'
 import { backupRows } from '../history/history-rows.ts'
 import type { Moment } from '../inputs/backup-selector.ts'
 import type { Result } from '../result.ts'
@@ -14,11 +14,7 @@ export interface ListOptions {
   readonly pin: string | undefined
   readonly unpin: string | undefined
   /** What of it to show. */
-  readonly filter: Omit<HistoryFilter, 'since' | 'until'> & {
-    readonly since: Moment | undefined
-    readonly until: Moment | undefined
-  }
-  readonly sort: SortOrder
+  readonly filter: Pick<HistoryFilter, 'types'> & { readonly since: Moment | undefined }
   /** Path of the file of `plan`, whose projects are shown even where they have no backup. */
   readonly projects: string | undefined
 }
@@ -32,11 +28,7 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
   if (options.pin !== undefined) await mark(ports.destinations, entries, options.pin, true)
   if (options.unpin !== undefined) await mark(ports.destinations, entries, options.unpin, false)
   if (options.pin !== undefined || options.unpin !== undefined) entries = await readAll(ports, options.project)
-  const filter: HistoryFilter = {
-    ...options.filter,
-    since: dateOf(options.filter.since, startedAt),
-    until: dateOf(options.filter.until, startedAt)
-  }
+  const filter: HistoryFilter = { ...options.filter, since: dateOf(options.filter.since, startedAt) }
   const planned = options.projects === undefined ? undefined : await plannedLabels(options.projects, options.project)
   const rows = backupRows(entries, clock.now())
   return {
@@ -48,7 +40,7 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
     project: options.project ?? null,
     verified: 'none',
     destinations: ports.destinations.map(({ name, place }) => ({ name, place, stored: false, url: null })),
-    backups: sortRows(filterRows(rows, filter), options.sort),
+    backups: filterRows(rows, filter),
     ...(narrows(filter)
       ? { filter: { conditions: filterWords(filter), of: new Set(rows.map((row) => `${row.project}/${row.id}`)).size } }
       : {}),

@@ -28,6 +28,8 @@ export interface BackupOptions {
   readonly acceptRecipients?: readonly string[]
   /** Bytes a month that may leave the project for its backups; an alarm before they are spent. */
   readonly egressBudget?: number
+  /** Words of canaries that somebody opened elsewhere with a key of these backups. */
+  readonly canaryWords?: readonly string[]
   /** Rules by which earlier backups are removed when this one is complete. */
   readonly keep?: RetentionRules
 }

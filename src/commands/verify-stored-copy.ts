@@ -126,7 +126,12 @@ async function proveBackup(
       )
     }
     await checksums()
-    const reasons = locked ? ['it is encrypted and no key was given: it was not opened'] : []
+    const isShown = isHeard(manifest, options.canaryWords)
+    const reasons = !locked
+      ? []
+      : isShown
+        ? ['a key was shown by the word of its canary, and is not here: it was not opened']
+        : ['it is encrypted and no key was given: it was not opened']
     const findings = checksNotRun(options.checkSql, reasons[0] ?? '`verify` is `checksum`')
     const notProven = [...reasons, ...findings.map(({ detail }) => detail)]
     return { verdict: 'proven', verification: { ...none, level: 'checksum', at: now(), notProven }, findings }
@@ -191,7 +196,7 @@ async function readFiles(
 /** Writes the outcome beside the backup, unless it says nothing of the backup itself. A place that does not take it is told. */
 export async function writeRecord(
   { copy, verification, openedBy, canary, error }: Checked,
-  ports: VerifyPorts,
+  ports: Ports,
   warnings: string[]
 ): Promise<void> {
   if (error !== undefined && !damning.has(error.code)) return

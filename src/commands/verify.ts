@@ -38,6 +38,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
       ...(single === undefined ? {} : { verification: single.verification }),
       findings: checked.flatMap(({ findings }) => [...findings]),
       ...(manifest === undefined || manifest === null ? {} : { backup: backupOfManifest(manifest) }),
+      ...(checked.some(({ canary, error: wrong }) => canary === true && wrong === undefined) ? { keyNoted: true } : {}),
       destinations: ports.destinations.map((destination) => placeResult(destination, checked)),
       backups: backupRows(entries, clock.now()),
       url: single?.copy.url ?? null,
@@ -66,7 +67,7 @@ export async function runVerify(options: VerifyOptions, ports: VerifyPorts): Pro
   if (options.canaryWords.length > 0 && !chosen.flat().some((copy) => isHeardIn(copy, options.canaryWords)))
     return finish(
       'failed',
-      new UserError('SB608', 'The word given as `identity` stands in the canary of no backup that is verified here.')
+      new UserError('SB608', 'The word given as `canary` stands in the canary of no backup that is verified here.')
     )
   if (options.choice.kind === 'all' && chosen.length > mostAtOnce) {
     warnings.push(`Only the newest ${mostAtOnce} of ${chosen.length} backups were verified.`)

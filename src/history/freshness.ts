@@ -136,7 +136,7 @@ export function checkProject(
     const how =
       canary === undefined
         ? 'run `verify` once with `identity`'
-        : `open ${canary} of backup ${encrypted.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`identity\` to \`verify\``
+        : `open ${canary} of backup ${encrypted.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`canary\` to a run of \`verify\` or \`backup\``
     warnings.push(
       `Nobody has shown yet that a key opens the backups of ${project} (${encrypted.encryption.recipients.join(', ')}): ${how}.`
     )

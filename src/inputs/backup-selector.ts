@@ -35,9 +35,6 @@ const momentForm =
 /** The first moment that is meant: a date stands for its beginning. */
 export const parseSince: Parse<Moment> = (text) => momentOf(text, `${text}T00:00:00Z`)
 
-/** The last moment that is meant: a date stands for its end. */
-export const parseUntil: Parse<Moment> = (text) => momentOf(text, text)
-
 function momentOf(text: string, ofDate: string): Parsed<Moment> {
   const back = parseDuration(text)
   if (back.ok) return accepted({ agoMs: back.value })

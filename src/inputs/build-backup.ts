@@ -1,6 +1,6 @@
 import type { BackupInputs, CommonInputs } from './commands.ts'
 import { databaseAccess, type Remarks } from './database-access.ts'
-import { sealingOf } from './encryption-inputs.ts'
+import { noKey, sealingOf } from './encryption-inputs.ts'
 import type { FieldsOf } from './fields.ts'
 import { checkKeepRules, keepRulesOf } from './keep-rules.ts'
 import type { Problems } from './problems.ts'
@@ -64,7 +64,10 @@ export function assembleBackup(
     )
   }
   if (sealing.plaintext === 'never' && !sealed) {
-    problems.add('SB003', 'Input `recipients` (or `passphrase`) is missing: `plaintext` is `never`.')
+    problems.add(
+      'SB003',
+      `${noKey} To keep backups that anybody who reaches the place can read, type \`plaintext: private\`.`
+    )
   }
   if (fields['config-secrets'] === 'include' && !sealed) {
     problems.add(
@@ -113,6 +116,7 @@ export function assembleBackup(
     shrinkLimit: fields['shrink-limit'],
     egressBudget: fields['egress-budget'],
     acceptRecipients: fields['accept-recipients'],
+    canaryWords: fields.canary,
     acknowledge: fields.acknowledge,
     dashboard: fields.dashboard
   }

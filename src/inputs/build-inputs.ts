@@ -1,5 +1,4 @@
 import { supabaseRefOf } from '../base/supabase-host.ts'
-import type { Moment } from './backup-selector.ts'
 import { assembleBackup } from './build-backup.ts'
 import { assembleRestore } from './build-restore.ts'
 import type {
@@ -135,8 +134,8 @@ function assembleVerify(
     command: 'verify',
     ...common,
     project: labelToRead(fields),
-    identities: fields.identity.identities,
-    canaryWords: fields.identity.canaryWords,
+    identities: fields.identity,
+    canaryWords: fields.canary,
     passphrase: fields.passphrase,
     verifyKey: fields['verify-key'],
     backup: fields.backup,
@@ -157,10 +156,6 @@ function assembleList(fields: FieldsOf<'list'>, common: CommonInputs, problems: 
   if (fields.pin !== undefined && fields.pin === fields.unpin) {
     problems.add('SB002', 'Inputs `pin` and `unpin` name the same backup.')
   }
-  const { since, until } = fields
-  if (since !== undefined && until !== undefined && isAfter(since, until)) {
-    problems.add('SB002', 'Input `since` is later than `until`: no backup can be of that time.')
-  }
   return {
     command: 'list',
     ...common,
@@ -168,24 +163,10 @@ function assembleList(fields: FieldsOf<'list'>, common: CommonInputs, problems: 
     verifyKey: fields['verify-key'],
     pin: fields.pin,
     unpin: fields.unpin,
-    filter: {
-      types: fields.type,
-      statuses: fields.status,
-      levels: fields.verified,
-      since: fields.since,
-      until: fields.until,
-      text: fields.text
-    },
-    sort: fields.sort,
+    filter: { types: fields.type, since: fields.since },
     projects: fields.projects,
     dashboard: fields.dashboard
   }
-}
-
-/** Of two moments of one form; a time and a duration are compared when the run's own time is known. */
-function isAfter(a: Moment, b: Moment): boolean {
-  if ('at' in a) return 'at' in b && a.at.getTime() > b.at.getTime()
-  return 'agoMs' in b && a.agoMs < b.agoMs
 }
 
 function assembleDownload(fields: FieldsOf<'download'>, common: CommonInputs): DownloadInputs {

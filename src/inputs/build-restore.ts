@@ -1,6 +1,6 @@
 import type { ReadingInputs, RestoreInputs } from './commands.ts'
 import { databaseAccess, type Remarks } from './database-access.ts'
-import { sealingOf } from './encryption-inputs.ts'
+import { noKey, sealingOf } from './encryption-inputs.ts'
 import type { FieldsOf } from './fields.ts'
 import type { Problems } from './problems.ts'
 import { projectAccess, targetAccessNames } from './project-access.ts'
@@ -61,11 +61,12 @@ export function assembleRestore(
     !fields['dry-run'] &&
     sealing.plaintext === 'never' &&
     sealing.recipients.length === 0 &&
-    sealing.passphrase === undefined
+    sealing.passphrase === undefined &&
+    fields.identity.length === 0
   ) {
     problems.add(
       'SB003',
-      'Input `recipients` (or `passphrase`) is missing: the safety backup of the target must be sealed, since `plaintext` is `never`.'
+      `${noKey} The safety backup of the target needs it, where no \`identity\` is given either. If the target may be kept unencrypted, type \`plaintext: private\`; to make no safety backup, \`safety-backup: false\`.`
     )
   }
   return {

@@ -5,7 +5,7 @@ import type { Glob } from '../base/glob.ts'
 import type { ConnectionTarget } from '../clients/postgres/connection.ts'
 import type { LockMode } from '../clients/s3/objects.ts'
 import type { DestinationName } from '../destinations/destination.ts'
-import type { HistoryFilter, SortOrder } from '../history/filter.ts'
+import type { HistoryFilter } from '../history/filter.ts'
 import type { BackupChoice } from '../history/select.ts'
 import type { Selection } from '../sources/database/catalog/selection.ts'
 import type { Moment } from './backup-selector.ts'
@@ -185,6 +185,8 @@ export interface BackupInputs extends CommonInputs, Sealing, Trust {
   readonly egressBudget: number | undefined
   /** Fingerprints of recipients whose loss, or of the whole set whose sole use, is agreed to. */
   readonly acceptRecipients: readonly string[]
+  /** Words of canaries that somebody opened elsewhere, see `Canary`. */
+  readonly canaryWords: readonly string[]
   readonly acknowledge: string | undefined
   readonly dashboard: DashboardPlace | undefined
 }
@@ -232,11 +234,7 @@ export interface ListInputs extends ReadingInputs, Trust {
   readonly pin: string | undefined
   readonly unpin: string | undefined
   /** What to show alone. */
-  readonly filter: Omit<HistoryFilter, 'since' | 'until'> & {
-    readonly since: Moment | undefined
-    readonly until: Moment | undefined
-  }
-  readonly sort: SortOrder
+  readonly filter: Pick<HistoryFilter, 'types'> & { readonly since: Moment | undefined }
   /** Path of the YAML file of projects. */
   readonly projects: string | undefined
   readonly dashboard: DashboardPlace | undefined

@@ -2,6 +2,10 @@ import type { Sealing } from './commands.ts'
 import type { FieldsOf } from './fields.ts'
 import type { Problems } from './problems.ts'
 
+/** What is said where a backup would be made that nobody asked to be unencrypted. */
+export const noKey =
+  'Input `recipients` is missing, so that the backup would be readable for everybody who reaches it: set it to your age recipient (`age1...`), or set `passphrase`. A secret or variable whose name is misspelt arrives as an empty text, as if it were not given.'
+
 /** The level that each method has when none is given. */
 const defaultLevels = { zstd: 3, gzip: 6, none: 0 } as const
 

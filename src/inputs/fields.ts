@@ -1,28 +1,25 @@
 import { z } from 'zod'
 import { compressionMethods } from '../archive/compression.ts'
-import { verificationLevels } from '../archive/manifest.ts'
 import { sourceNames } from '../archive/parts.ts'
 import { type ConnectionFields, parseConnectionString } from '../base/connection-string.ts'
 import { isProjectRef } from '../base/supabase-host.ts'
 import { lockModes } from '../clients/s3/objects.ts'
 import { destinationNames } from '../destinations/destination.ts'
-import { sortOrders } from '../history/filter.ts'
-import { backupRowSchema } from '../result.ts'
-import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince, parseUntil } from './backup-selector.ts'
+import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince } from './backup-selector.ts'
 import { type CheckSql, restoreErrors, restoreModes, verifyModes } from './commands.ts'
 import { type DefaultedName, declaredInputs, defaultOf, type InputName } from './input-definitions.ts'
 import {
   parseAcceptedRecipients,
+  parseCanaryWords,
   parseIdentities,
   parseNewPassphrase,
   parsePassphrase,
   parseRecipients,
   parseRootCertificates,
-  parseShownKeys,
   parseSigningKey,
   parseVerifyKey
 } from './keys.ts'
-import { accepted, hasControl, type Parse, refused } from './parsed.ts'
+import { accepted, type Parse, refused } from './parsed.ts'
 import { parseBucketPattern, parseSchemaPatterns, parseTablePatterns } from './patterns.ts'
 import {
   parseBranch,
@@ -142,10 +139,6 @@ function claimsOfJwt(text: string): { readonly role?: unknown } | undefined {
 
 const backupTypes = ['full', 'schema', 'data'] as const
 
-/** Words to look for. */
-const parseSearch: Parse<string> = (text) =>
-  hasControl(text) || text.length > 200 ? refused('allowed is one line of at most 200 characters') : accepted(text)
-
 const includeList = someOf(sourceNames, 'auto, or ')
 
 const parseInclude: Parse<'auto' | readonly (typeof sourceNames)[number][]> = (text) =>
@@ -236,6 +229,8 @@ const opening = {
   ...trust
 }
 
+const canary = { canary: list('canary', parseCanaryWords) }
+
 const proof = {
   verify: defaulted('verify', oneOf(verifyModes)),
   'verify-database-url': optional('verify-database-url', parseDatabase),
@@ -271,6 +266,7 @@ const backup = z.object({
   ...proof,
   ...keep,
   ...trust,
+  ...canary,
   ...dashboard,
   passphrase: optional('passphrase', parseNewPassphrase),
   type: optional('type', oneOf(backupTypes)).transform((type) => type ?? 'full'),
@@ -286,7 +282,7 @@ const verify = z.object({
   command: z.literal('verify'),
   ...common,
   ...opening,
-  identity: optional('identity', parseShownKeys).transform((shown) => shown ?? { identities: [], canaryWords: [] }),
+  ...canary,
   ...proof,
   backup: defaulted('backup', parseChoiceOrAll)
 })
@@ -319,12 +315,7 @@ const listing = z.object({
   pin: optional('pin', parseBackupId),
   unpin: optional('unpin', parseBackupId),
   type: list('type', someOf(backupTypes)),
-  status: list('status', someOf(backupRowSchema.shape.status.options)),
-  verified: list('verified', someOf(verificationLevels)),
   since: optional('since', parseSince),
-  until: optional('until', parseUntil),
-  text: optional('text', parseSearch),
-  sort: defaulted('sort', oneOf(sortOrders)),
   ...projects
 })
 

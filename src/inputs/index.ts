@@ -6,20 +6,24 @@ import type { Inputs } from './commands.ts'
 import { fieldsSchema, refusalSentence } from './fields.ts'
 import { commandNames, defaultOf, inputNames } from './input-definitions.ts'
 import { collectProblems, type Problem, refusalOf } from './problems.ts'
+import { refuseUndeclared } from './undeclared.ts'
 import { oneOf } from './values.ts'
 
 export type * from './commands.ts'
 export { type NotifyInputs, readNotifyInputs } from './read-notify.ts'
 export { secretsOf } from './secrets.ts'
+export { namesGiven } from './undeclared.ts'
 
 /**
  * Reads, parses and checks all inputs of the run, before any network call; nothing else reads them.
  *
  * @param get the text of an input by its name in action.yml, empty when it is not given.
- * @throws UserError SB001 to SB011, SB110, SB111: names every input that is wrong, its value (never that of a secret) and
+ * @param names all that the runner handed over, also what action.yml does not declare.
+ * @throws UserError SB001 to SB012, SB110, SB111: names every input that is wrong, its value (never that of a secret) and
  *   what is allowed, all at once.
  */
-export function readInputs(get: (name: string) => string): Inputs {
+export function readInputs(get: (name: string) => string, names: readonly string[] = []): Inputs {
+  refuseUndeclared(names)
   const given: Record<string, string | undefined> = {}
   for (const name of inputNames) {
     const text = get(name).trim()

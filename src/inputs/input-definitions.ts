@@ -115,12 +115,17 @@ const declared = {
     group: 'keys',
     core: true,
     value: 'secret',
-    doc: 'age identity (secret key, `AGE-SECRET-KEY-1...`), from a secret, one a line, to open backups in `verify`, `restore` and `download`. Never needed to back up. `verify` also takes the word of a canary (`canary-...`) that the key opened elsewhere.'
+    doc: 'age identity (secret key, `AGE-SECRET-KEY-1...`), from a secret, one a line, to open backups in `verify`, `restore` and `download`. Never needed to back up.'
+  },
+  canary: {
+    group: 'keys',
+    value: 'quiet',
+    doc: 'The word (`canary-...`) that the canary of a backup gave when your key opened it elsewhere, for `backup` and `verify`: it is noted that somebody holds a key that opens these backups. A field of the form by which a run is started by hand.'
   },
   plaintext: {
     group: 'keys',
-    default: 'private',
-    doc: 'May a backup be unencrypted: `private` (only where GitHub says that the place is private), `never`, or `public` (anywhere: the whole database for everybody).'
+    default: 'never',
+    doc: 'May a backup be unencrypted: `never` (without a key the run is refused), `private` (only where GitHub says that the place is private), or `public` (anywhere: the whole database for everybody).'
   },
   'signing-key': {
     group: 'keys',
@@ -130,7 +135,7 @@ const declared = {
   'verify-key': {
     group: 'keys',
     value: 'quiet',
-    doc: 'Ed25519 public key in PEM that `verify`, `restore` and `download` demand a signature of.'
+    doc: 'Ed25519 public key in PEM: a backup that it did not sign is not relied on, by no command.'
   },
   'accept-recipients': {
     group: 'keys',
@@ -324,30 +329,9 @@ const declared = {
     group: 'watch',
     doc: 'Path of the YAML file with many projects, for `plan`. For `check` and `list`: each enabled project in it is looked at, also where it has no backup.'
   },
-  status: {
-    group: 'watch',
-    doc: 'Shows backups of this status alone, one or more of `complete`, `partial`, `anomalous`, `damaged`, `unreadable`. Without it all.'
-  },
-  verified: {
-    group: 'watch',
-    doc: 'Shows backups that are proven so far alone, one or more of `none`, `checksum`, `read`, `restore`. Without it all.'
-  },
   since: {
     group: 'watch',
     doc: 'Shows backups made at this time or later alone: a time with zone, a date (its beginning, UTC), or a duration back from now, as in `30d`.'
-  },
-  until: {
-    group: 'watch',
-    doc: 'Shows backups made at this time or earlier alone: a time with zone, a date (its end, UTC), or a duration back from now, as in `12h`.'
-  },
-  text: {
-    group: 'watch',
-    doc: 'Shows backups alone in whose row all these words stand: id, label, time, place, status, remark; upper and lower case are the same.'
-  },
-  sort: {
-    group: 'watch',
-    default: 'newest',
-    doc: 'Order of the list: `newest` first, `oldest`, `largest`, `smallest`, `slowest`, or by `project`.'
   },
   backup: {
     group: 'restore',

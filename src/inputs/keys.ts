@@ -16,9 +16,14 @@ export function keyLines(text: string): string[] {
     .filter((line) => line !== '' && !line.startsWith('#'))
 }
 
+/** `Public key: age1...`, as age-keygen prints it, is the key itself. */
+function withoutLabel(line: string): string {
+  return line.replace(/^public key:\s*/i, '').replace(/^(["'])(.*)\1$/, '$2')
+}
+
 /** age recipients, one a line: `age1...` or all of them `age1pq1...`. Repeated ones count once. */
 export const parseRecipients: Parse<readonly string[]> = (text) => {
-  const recipients = [...new Set(keyLines(text))]
+  const recipients = [...new Set(keyLines(text).map(withoutLabel))]
   if (recipients.length === 0) return refused('it holds no recipient', 'SB006')
   for (const [index, recipient] of recipients.entries()) {
     if (/^AGE-SECRET-KEY-/i.test(recipient)) {
@@ -28,7 +33,7 @@ export const parseRecipients: Parse<readonly string[]> = (text) => {
       )
     }
     if (!/^age1[a-z0-9]{50,}$/.test(recipient) || !isRecipient(recipient)) {
-      return refused(`line ${index + 1} is no age recipient (age1..., as age-keygen prints it)`, 'SB006')
+      return refused(`line ${index + 1} ${whatInstead(recipient)}`, 'SB006')
     }
   }
   const postQuantum = recipients.filter((recipient) => recipient.startsWith('age1pq1')).length
@@ -58,15 +63,27 @@ export const parseIdentities: Parse<readonly string[]> = (text) => {
   if (identities.length === 0) return refused('it holds no identity', 'SB006')
   for (const [index, identity] of identities.entries()) {
     if (isCanaryWord(identity))
-      return refused(
-        `line ${index + 1} is the word of a canary, which opens nothing: \`command: verify\` takes it`,
-        'SB006'
-      )
+      return refused(`line ${index + 1} is the word of a canary, which opens nothing: give it as \`canary\``, 'SB006')
     if (!/^AGE-SECRET-KEY-[A-Z0-9-]+$/.test(identity) || !isIdentity(identity)) {
       return refused(`line ${index + 1} is no age identity (AGE-SECRET-KEY-1..., as age-keygen writes it)`, 'SB006')
     }
   }
   return accepted(identities)
+}
+
+/** What a line is that is no recipient, by its form alone: it is not repeated. */
+function whatInstead(line: string): string {
+  if (/^age1\.{2,}$|^age1…$|<.*>|x{8,}/i.test(line))
+    return 'is still the placeholder: put your own public key there (age1..., as age-keygen prints it)'
+  if (/^ssh-|^ecdsa-/.test(line))
+    return 'is an SSH key: make an age key with `age-keygen` and give its public half (age1...)'
+  if (/^(?:-----BEGIN|mQ[A-Z])/.test(line))
+    return 'is a PGP or PEM key: make an age key with `age-keygen` and give its public half (age1...)'
+  if (/\.(?:txt|pub|key|age)$|^[.~/]/.test(line))
+    return 'is the name of a file: give what stands in it after "public key:" (age1...)'
+  if (/^age1/.test(line))
+    return 'is no age recipient, though it begins like one: it is cut, or a letter is wrong; copy the whole line again'
+  return 'is no age recipient (age1..., as age-keygen prints it)'
 }
 
 function isRecipient(text: string): boolean {
@@ -87,20 +104,20 @@ function isIdentity(text: string): boolean {
   }
 }
 
-/** What `verify` takes as `identity`: age identities, and words of canaries, which tell that such an identity lies elsewhere. */
-export interface ShownKeys {
-  readonly identities: readonly string[]
-  readonly canaryWords: readonly string[]
-}
-
-/** Identities and words of canaries, one a line. */
-export const parseShownKeys: Parse<ShownKeys> = (text) => {
-  const lines = [...new Set(keyLines(text))]
-  const canaryWords = lines.filter(isCanaryWord)
-  const rest = lines.filter((line) => !isCanaryWord(line))
-  if (canaryWords.length > 0 && rest.length === 0) return accepted({ identities: [], canaryWords })
-  const identities = parseIdentities(rest.join('\n'))
-  return identities.ok ? accepted({ identities: identities.value, canaryWords }) : identities
+/** Words of canaries, one a line: they tell that an identity lies elsewhere. The file of a canary may be given as it is. */
+export const parseCanaryWords: Parse<readonly string[]> = (text) => {
+  const words = text.match(/canary(?:-[a-z2-7]{5}){5}/g) ?? []
+  if (/AGE-SECRET-KEY-/i.test(text))
+    return refused(
+      'it holds an identity, the secret half of a key: give the word of a canary alone (canary-...)',
+      'SB006'
+    )
+  return words.length === 0
+    ? refused(
+        'it holds no word of a canary (canary-..., as `age -d` prints it from the file canary-....txt.age)',
+        'SB006'
+      )
+    : accepted([...new Set(words)])
 }
 
 /** A passphrase to seal with: long enough, not one character again and again. */

@@ -46,6 +46,7 @@ export async function backup(inputs: BackupInputs, ports: Ports, place: RunPlace
       shrinkLimit: inputs.shrinkLimit,
       ...(inputs.egressBudget === undefined ? {} : { egressBudget: inputs.egressBudget }),
       acceptRecipients: inputs.acceptRecipients,
+      canaryWords: inputs.canaryWords,
       ...(inputs.acknowledge === undefined ? {} : { acknowledge: inputs.acknowledge }),
       ...(inputs.keep === undefined ? {} : { keep: inputs.keep })
     },

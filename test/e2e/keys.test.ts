@@ -121,7 +121,7 @@ describe('recipients', () => {
         warning.startsWith(reminder)
       )
     expect(await reminded()).toEqual([expect.stringContaining(canary)])
-    const guessed = await run({ command: 'verify', folder: place, identity: 'canary-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa' })
+    const guessed = await run({ command: 'verify', folder: place, canary: 'canary-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa' })
     expect(outcome(guessed)).toEqual(failed('SB608'))
     const misplaced = await run({ command: 'download', folder: place, identity: word })
     expect(outcome(misplaced)).toEqual(failed('SB006'))
@@ -129,8 +129,9 @@ describe('recipients', () => {
 
     // A later backup makes no difference: the word says which one it is of.
     await backup({ folder: place, recipients: `${dailyRecipient}\n${offlineRecipient}` })
-    const told = await run({ command: 'verify', folder: place, identity: word })
+    const told = await run({ command: 'verify', folder: place, canary: word })
     expect(outcome(told)).toEqual(passed)
+    expect(told.summary).toContain('## ✅ Your key opens the backups of <code>shop</code>: noted')
     expect(told.result?.backup?.id).toBe(id)
     expect(told.result?.verified).toBe('checksum')
     expect(await reminded()).toEqual([])
@@ -139,6 +140,25 @@ describe('recipients', () => {
     // With the backup goes what was shown of it.
     expect(outcome(await run({ command: 'delete', folder: place, backup: id, 'confirm-target': id }))).toEqual(passed)
     expect(await reminded()).toHaveLength(1)
+  })
+
+  test('the word of a canary is taken by a backup, too, which thanks for it', async () => {
+    const place = await newFolder()
+    const first = await backup({ folder: place, recipients: offlineRecipient })
+    const key = join(root, 'key.txt')
+    await writeFile(key, `${offline}\n`, { mode: 0o600 })
+    const file = join(place, 'shop', first.outputs['backup-id'] ?? '', first.result?.canary ?? '')
+    const canary = (await execute('age', ['-d', '-i', key, file])).stdout
+    const next = await backup({ folder: place, recipients: offlineRecipient, canary })
+    expect(next.summary).toContain('## ✅ <code>shop</code> is backed up')
+    expect(next.summary).toContain('Thank you: your key opens these backups.')
+    const other = await backup({
+      folder: place,
+      recipients: offlineRecipient,
+      canary: 'canary-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa'
+    })
+    expect(outcome(other)).toEqual(passed)
+    expect(other.log).toContain('stands in the canary of no backup that lies here')
   })
 
   test('a canary that was exchanged is found, and a backup without recipients has none', async () => {
@@ -153,7 +173,7 @@ describe('recipients', () => {
       const plain = await backup({ folder: await newFolder(), ...inputs })
       expect(outcome(plain)).toEqual(passed)
       expect(plain.result?.canary).toBeUndefined()
-      expect(plain.summary).toContain('## ✅ <code>shop</code> is backed up')
+      expect(plain.summary).toContain(`## ${'passphrase' in inputs ? '✅' : '🔓'} <code>shop</code> is backed up`)
     }
   })
 

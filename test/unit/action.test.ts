@@ -39,10 +39,14 @@ describe('action.yml', () => {
   })
 
   it('gives defaults that change nothing', () => {
-    const url = 'postgres://u:x@localhost/d'
+    const given: Record<string, string> = {
+      'database-url': 'postgres://u:x@localhost/d',
+      passphrase: 'correct horse battery staple',
+      token: ''
+    }
     const defaults = (name: string) =>
-      name === 'database-url' ? url : name === 'token' ? '' : (action.inputs[name]?.default ?? '')
-    expect(readInputs(defaults)).toEqual(readInputs((name) => (name === 'database-url' ? url : '')))
+      Object.hasOwn(given, name) ? (given[name] ?? '') : (action.inputs[name]?.default ?? '')
+    expect(readInputs(defaults)).toEqual(readInputs((name) => given[name] ?? ''))
   })
 
   it('has the outputs of the contract', () => {

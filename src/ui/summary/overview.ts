@@ -124,6 +124,8 @@ function latestBackups(result: Result): string {
 
 /** A backup that nobody has shown a key for is whole; whether anybody can open it is one step away. */
 function openStep(result: Result, place: SummaryPlace): string {
+  if (result.keyNoted === true && result.command === 'backup')
+    return '✅ **Thank you: your key opens these backups.** It is noted, and no run asks again as long as a backup that it was shown on lies here.'
   // Of a backup that was not stored there is nothing to fetch.
   if (result.keyShown !== false || result.status === 'failed') return ''
   const canary = inertCode(result.canary ?? 'canary-....txt.age')

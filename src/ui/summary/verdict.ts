@@ -32,6 +32,7 @@ type Name = (text: string) => string
 
 function markOf(result: Result): string {
   if (result.status === 'complete' && isDryRun(result)) return '🔍'
+  if (isPlain(result)) return '🔓'
   return statusMarks[result.status]
 }
 
@@ -49,6 +50,7 @@ function sentence(result: Result, name: Name): string {
       if (result.status === 'failed') return `${what}${whose} did not pass${title}`
       if (result.status === 'nothing') return `There is nothing to verify${title}`
       if (result.status !== 'complete') return `${what}${whose} ${are(what)} whole as stored, but ${result.status}`
+      if (result.keyNoted === true) return `Your key opens the backups${whose}: noted`
       return `${what}${whose} ${are(what)} sound: ${provenWords(result)}`
     }
     case 'list': {
@@ -93,7 +95,7 @@ function backupSentence(result: Result, project: string, title: string): string 
   const stored = result.destinations.some((one) => one.stored)
   if (result.status === 'complete') {
     const proven = result.verified === 'restore' ? 'and proven by restoring it' : provenWords(result)
-    return `${project} is backed up, ${proven}`
+    return `${project} is backed up, ${proven}${isPlain(result) ? '; it is not encrypted' : ''}`
   }
   if (result.error?.code === 'SB910' && stored) return `${project} is backed up, but too much leaves it this month`
   if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
@@ -229,6 +231,11 @@ function encryptionTile(encryption: NonNullable<Result['backup']>['encryption'])
         .map((key) => inertCode(key))
         .join(' ')}`
   }
+}
+
+/** A whole backup that anybody can read who reaches it: it never has the mark of a sealed one. */
+function isPlain(result: Result): boolean {
+  return result.command === 'backup' && result.status === 'complete' && result.backup?.encryption.scheme === 'none'
 }
 
 function footnote(result: Result, place: SummaryPlace): string {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { isCanaryName, isCanaryWord, isHeard, makeCanary, storedCanary } from '../../../src/archive/canary.ts'
 import { isStorableName } from '../../../src/archive/stored-names.ts'
-import { parseIdentities, parseShownKeys } from '../../../src/inputs/keys.ts'
+import { parseCanaryWords, parseIdentities } from '../../../src/inputs/keys.ts'
 
 const about = {
   id: '20261122T161908Z-k2m7q5xa',
@@ -34,17 +34,14 @@ test('a word of another canary is not heard, nor is any where there is no canary
   expect(storedCanary(holding('canary.txt.age'))).toBeUndefined()
 })
 
-test('verify takes words beside identities, the other commands refuse them by the number of the line', () => {
-  const { word } = makeCanary(about, counting)
-  expect(parseShownKeys(`# told by Ada\n${word}\n`)).toEqual({
-    ok: true,
-    value: { identities: [], canaryWords: [word] }
-  })
-  expect(parseShownKeys(`${word}\nAGE-SECRET-KEY-1NONSENSE`)).toMatchObject({ ok: false, code: 'SB006' })
-  expect(parseShownKeys('')).toMatchObject({ ok: false, code: 'SB006' })
-  expect(parseShownKeys(word.toUpperCase())).toMatchObject({ ok: false })
+test('words are found in whatever was pasted with them, and identities are no words', () => {
+  const { word, text } = makeCanary(about, counting)
+  expect(parseCanaryWords(`# told by Ada\n${word}\n`)).toEqual({ ok: true, value: [word] })
+  expect(parseCanaryWords(text)).toEqual({ ok: true, value: [word] })
+  expect(parseCanaryWords(`${word}\nAGE-SECRET-KEY-1NONSENSE`)).toMatchObject({ ok: false, code: 'SB006' })
+  expect(parseCanaryWords(word.toUpperCase())).toMatchObject({ ok: false, code: 'SB006' })
   expect(parseIdentities(word)).toMatchObject({
     ok: false,
-    reason: expect.stringContaining('line 1 is the word of a canary')
+    reason: expect.stringContaining('give it as `canary`')
   })
 })

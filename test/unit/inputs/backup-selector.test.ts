@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  parseBackupId,
-  parseChoice,
-  parseChoiceOrAll,
-  parseSince,
-  parseUntil
-} from '../../../src/inputs/backup-selector.ts'
+import { parseBackupId, parseChoice, parseChoiceOrAll, parseSince } from '../../../src/inputs/backup-selector.ts'
 
 function timeOf(text: string): string {
   const parsed = parseChoice(text)
@@ -70,16 +64,16 @@ describe('a span of time', () => {
   const textOf = (parsed: ReturnType<typeof parseSince>) =>
     !parsed.ok ? 'refused' : 'at' in parsed.value ? parsed.value.at.toISOString() : `${parsed.value.agoMs} ms ago`
   it.each([
-    ['2026-11-22', '2026-11-22T00:00:00.000Z', '2026-11-22T23:59:59.999Z'],
-    ['2026-11-22T16:19:08+01:00', '2026-11-22T15:19:08.000Z', '2026-11-22T15:19:08.000Z'],
-    ['30d', '2592000000 ms ago', '2592000000 ms ago'],
-    ['2026-02-30', 'refused', 'refused'],
-    ['latest', 'refused', 'refused'],
-    ['on 2026-11-22', 'refused', 'refused'],
-    ['2026-11-22 on', 'refused', 'refused'],
-    ['30 days', 'refused', 'refused'],
-    ['0d', 'refused', 'refused']
-  ])('%s', (text, since, until) => {
-    expect([textOf(parseSince(text)), textOf(parseUntil(text))]).toEqual([since, until])
+    ['2026-11-22', '2026-11-22T00:00:00.000Z'],
+    ['2026-11-22T16:19:08+01:00', '2026-11-22T15:19:08.000Z'],
+    ['30d', '2592000000 ms ago'],
+    ['2026-02-30', 'refused'],
+    ['latest', 'refused'],
+    ['on 2026-11-22', 'refused'],
+    ['2026-11-22 on', 'refused'],
+    ['30 days', 'refused'],
+    ['0d', 'refused']
+  ])('%s', (text, since) => {
+    expect(textOf(parseSince(text))).toBe(since)
   })
 })

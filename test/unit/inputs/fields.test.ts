@@ -30,14 +30,6 @@ describe('fields at their edges', () => {
       expect(take(key), key).toBe('backup')
   })
 
-  test('what is searched for has at most 200 characters and no control ones', () => {
-    const search = (text: string) => read('list', { text })
-    expect(search('x'.repeat(200)).command).toBe('list')
-    const list = (text: string) => refusal({ command: 'list', text }).message
-    expect(list('x'.repeat(201))).toContain('at most 200 characters')
-    expect(list('a\u0007b')).toContain('at most 200 characters')
-  })
-
   test('keep rules: nothing is refused in every spelling, a number that only begins with 0 is not nothing', () => {
     for (const [name, zeros] of [
       ['keep-last', ['0', '00']],

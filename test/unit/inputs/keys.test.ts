@@ -38,14 +38,25 @@ describe('recipients', () => {
   it('are refused without being quoted', () => {
     const typo = `${keys.recipient.slice(0, -1)}${keys.recipient.endsWith('q') ? 'p' : 'q'}`
     expect(reasonOf(parseRecipients(`${keys.recipient}\n${typo}`))).toBe(
-      'SB006 line 2 is no age recipient (age1..., as age-keygen prints it)'
+      'SB006 line 2 is no age recipient, though it begins like one: it is cut, or a letter is wrong; copy the whole line again'
     )
     expect(reasonOf(parseRecipients(keys.identity))).toContain('SB006 line 1 is an identity')
     expect(reasonOf(parseRecipients(keys.identity))).not.toContain(keys.identity)
-    for (const wrong of ['ssh-ed25519 AAAA', `x${keys.recipient}`, `${keys.recipient}x`, `${keys.recipient} x`])
-      expect(reasonOf(parseRecipients(wrong))).toBe(
-        'SB006 line 1 is no age recipient (age1..., as age-keygen prints it)'
-      )
+    for (const [wrong, words] of [
+      [`x${keys.recipient}`, 'is no age recipient (age1..., as age-keygen prints it)'],
+      [`${keys.recipient}x`, 'is no age recipient, though it begins like one'],
+      [`${keys.recipient} x`, 'is no age recipient, though it begins like one'],
+      ['ssh-ed25519 AAAA', 'is an SSH key: make an age key'],
+      ['-----BEGIN PGP PUBLIC KEY BLOCK-----', 'is a PGP or PEM key'],
+      ['age1...', 'is still the placeholder'],
+      ['<your public key>', 'is still the placeholder'],
+      ['key.txt', 'is the name of a file'],
+      ['./keys/backup', 'is the name of a file']
+    ] as const)
+      expect(reasonOf(parseRecipients(wrong))).toContain(`SB006 line 1 ${words}`)
+    // As age-keygen prints it, and as YAML quotes it.
+    for (const text of [`Public key: ${keys.recipient}`, `"${keys.recipient}"`])
+      expect(parseRecipients(text)).toEqual({ ok: true, value: [keys.recipient] })
     expect(reasonOf(parseRecipients('# none'))).toBe('SB006 it holds no recipient')
     expect(reasonOf(parseRecipients(`${keys.recipient}\n${keys.quantum}`))).toContain('cannot be mixed')
   })

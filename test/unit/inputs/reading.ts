@@ -6,6 +6,9 @@ export const databaseUrl = `postgresql://postgres.${ref}:s3cret-p%40ss@aws-0-eu-
 export const localUrl = 'postgresql://me:secretpw@127.0.0.1:5432/app'
 export const backupId = '20261122T161908Z-k2m7q5xa'
 
+/** Most tests look at other things than sealing. */
+const mayBePlain = { plaintext: 'private' }
+
 /** Inputs by name as the runner hands them over: what is not given is an empty text. */
 export function getter(given: Readonly<Record<string, string>>): (name: string) => string {
   return (name) => (Object.hasOwn(given, name) ? (given[name] ?? '') : '')
@@ -13,7 +16,7 @@ export function getter(given: Readonly<Record<string, string>>): (name: string) 
 
 /** Reads inputs of one command; fails when they are refused or of another command. */
 export function read<C extends Inputs['command']>(command: C, given: Readonly<Record<string, string>> = {}) {
-  const inputs = readInputs(getter({ command, ...given }))
+  const inputs = readInputs(getter({ command, ...mayBePlain, ...given }))
   const isThis = (one: Inputs): one is Extract<Inputs, { readonly command: C }> => one.command === command
   if (!isThis(inputs)) throw new Error(`read as ${inputs.command}`)
   return inputs
@@ -22,7 +25,7 @@ export function read<C extends Inputs['command']>(command: C, given: Readonly<Re
 /** The error that inputs are refused with. */
 export function refusal(given: Readonly<Record<string, string>>): UserError {
   try {
-    readInputs(getter(given))
+    readInputs(getter({ ...mayBePlain, ...given }))
   } catch (error) {
     if (error instanceof UserError) return error
     throw error
