@@ -40,6 +40,25 @@ grep 'error:' errors.txt || echo 'no errors'
 it there, or do without. Row-level policies and grants guard the data only where their roles are there, too.`
 }
 
+/**
+ * Takes back what a new project grants on objects to be made, and on the schema public, to anybody but their owners. pg_dump writes grants relative to
+ * PostgreSQL's own defaults, so that with these in force they come back exactly.
+ */
+const setAside = `select format('alter default privileges for role %s %s revoke all on %s from %s', d.defaclrole::regrole::text,
+  coalesce('in schema ' || quote_ident(n.nspname), ''),
+  case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas' end,
+  case g.grantee when 0 then 'public' else g.grantee::regrole::text end)
+from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace
+cross join lateral (select distinct grantee from aclexplode(d.defaclacl)) g
+where d.defaclrole = current_user::regrole and g.grantee <> d.defaclrole and d.defaclobjtype in ('r', 'S', 'f', 'T', 'n')
+\\gexec
+alter default privileges grant execute on functions to public;
+alter default privileges grant usage on types to public;
+select format('revoke all on schema public from %s', g.grantee::regrole::text)
+from pg_namespace n cross join lateral (select distinct grantee from aclexplode(n.nspacl)) g
+where n.nspname = 'public' and g.grantee not in (0, n.nspowner)
+\\gexec`
+
 function supabaseProject(): string {
   return `Into a new Supabase project (its platform has made the schemas \`auth\`, \`storage\` and others already, and \`postgres\` is no superuser).
 \`URL\` is the connection string of the session pooler or the direct connection. Enable the extensions first that the project had, in the schemas
@@ -49,24 +68,21 @@ that they had:
 jq -r '.database.extensions[] | [.name, .schema, .version] | @tsv' contents.json
 \`\`\`
 
-Users, their identities and second factors come first, before anything of yours fires on them:
+Set aside first what the new project grants by itself: it would open to \`anon\` and \`authenticated\` what you had closed. What you had granted
+comes back with your definitions, your own default privileges at the end:
+
+\`\`\`sh
+psql --no-psqlrc --quiet --dbname="$URL" <<'SQL'
+${setAside}
+SQL
+\`\`\`
+
+Users, their identities and second factors come before anything of yours fires on them:
 
 \`\`\`sh
 pg_restore --data-only --schema=auth --table=users --dbname="$URL" database.dump
 pg_restore --data-only --schema=auth --table=identities --dbname="$URL" database.dump
 pg_restore --data-only --schema=auth --table=mfa_factors --dbname="$URL" database.dump
-\`\`\`
-
-A new project gives \`anon\` and \`authenticated\` rights on every table and function that is made in it. These default privileges are set aside first, so that
-nothing is open that was closed in the source; those of the source come at the end:
-
-\`\`\`sh
-psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$URL" <<'SQL'
-alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
-alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
-alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
-revoke all on schema public from anon, authenticated, service_role;
-SQL
 \`\`\`
 
 Then everything of your own, and nothing of the platform's (a schema of yours that has one of these names must be taken out of the pattern):
@@ -77,8 +93,15 @@ platform='auth|storage|realtime|vault|graphql|graphql_public|extensions|pgbounce
 grep -vE " ($platform) |SCHEMA - public|EXTENSION|EVENT TRIGGER|PUBLICATION - |DEFAULT ACL" all.list > mine.list
 pg_restore --no-owner --use-list=mine.list --dbname="$URL" database.dump 2> errors.txt || true
 grep 'error:' errors.txt || echo 'no errors'
-grep 'DEFAULT ACL' all.list | grep -vE " ($platform) | supabase_admin$" > defaults.list || true
-pg_restore --use-list=defaults.list --dbname="$URL" database.dump
+\`\`\`
+
+Then the default privileges of the source, for what you will make from now on. Those of roles that \`postgres\` may not change stay as the
+platform has them:
+
+\`\`\`sh
+if grep ' DEFAULT ACL ' all.list > defaults.list; then
+  pg_restore --use-list=defaults.list --dbname="$URL" database.dump 2> defaults.txt || true
+fi
 \`\`\`
 
 What you had put on tables of the platform is taken out to be read, and run in the SQL editor as far as it is yours:

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Contents } from '../../src/archive/contents.ts'
 import { binDirOf } from '../kit/postgres/programs.ts'
+import type { PostgresServer } from '../kit/postgres/server.ts'
 import { contentOf } from './restore-setup.ts'
 import { type EmptyProject, emptyProject, serviceKey, type WholeProject, wholeProject } from './whole-project-setup.ts'
 
@@ -16,6 +17,28 @@ const has = (program: string) =>
     () => false
   )
 const programs = await Promise.all(['age', 'zstd', 'tar', 'jq', 'curl'].map(has))
+
+/** What the API's roles and everybody may do in schema public, now and with what will be made there. */
+async function grantsOf(server: PostgresServer): Promise<string[]> {
+  const { rows } = await server.query(`
+    with acls as (
+      select 'relation ' || c.oid::regclass::text as object, coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner)) as acl
+      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+      union all
+      select 'function ' || p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
+      from pg_proc p where p.pronamespace = 'public'::regnamespace
+      union all
+      select 'schema ' || n.nspname::text, n.nspacl from pg_namespace n where n.nspname = 'public'
+      union all
+      select 'default ' || d.defaclobjtype::text, d.defaclacl from pg_default_acl d
+      where d.defaclnamespace = 'public'::regnamespace and d.defaclrole = 'postgres'::regrole
+    )
+    select object || ': ' || case g.grantee when 0 then 'public' else g.grantee::regrole::text end || ' ' || g.privilege_type as line
+    from acls cross join lateral aclexplode(acl) g
+    where g.grantee = 0 or g.grantee::regrole::text in ('anon', 'authenticated', 'service_role')
+    order by 1`)
+  return rows.map(({ line }) => String(line))
+}
 
 describe.runIf(programs.every((there) => there))('RESTORE.md, followed to the letter with standard programs', () => {
   let source: WholeProject
@@ -49,6 +72,16 @@ describe.runIf(programs.every((there) => there))('RESTORE.md, followed to the le
 
   beforeAll(async () => {
     source = await wholeProject(60)
+    // Closed to the roles of the API, where a new project's own default privileges would open them.
+    await source.server.query(`
+      create table public.closed (id int primary key);
+      revoke all on public.closed from anon, authenticated;
+      grant select on public.closed to authenticated;
+      create function public.closed_function() returns int language sql as 'select 1';
+      revoke all on function public.closed_function() from public, anon, authenticated;
+      create sequence public.closed_sequence;
+      revoke all on public.closed_sequence from anon, authenticated;
+      alter default privileges for role postgres in schema public revoke all on tables from anon;`)
     // Its upload limit was raised first, as RESTORE.md says.
     target = await emptyProject(source, 100_000_000)
     // The first backup makes the pack, the second one needs it from the pool; a third has a pack of its own besides.
@@ -97,6 +130,11 @@ describe.runIf(programs.every((there) => there))('RESTORE.md, followed to the le
         .catch((error: Error) =>
           expect(error.message).toMatch(/is not available|could not open extension control file/)
         )
+    // As RESTORE.md says of roles that the target lacks: a grant to one that is missing costs the grants beside it.
+    const there = await target.server.query('select rolname from pg_roles')
+    const known = new Set(there.rows.map(({ rolname }) => String(rolname)))
+    for (const { name } of contents.database?.roles ?? [])
+      if (!known.has(name)) await target.server.query(`create role "${name.replaceAll('"', '""')}"`)
     const log = await follow(/The database/, target.server.env())
     expect(log).toContain('auth\tusers\t')
     const [theirs, own, project] = [
@@ -107,6 +145,11 @@ describe.runIf(programs.every((there) => there))('RESTORE.md, followed to the le
     for (const [name, content] of theirs) expect({ name, content: own.get(name) }).toEqual({ name, content })
     const mine = [...theirs].filter(([name]) => /^(?:public|app)\.|^auth\.(?:users|identities|mfa_factors)$/.test(name))
     expect(mine.length).toBeGreaterThan(10)
+    const granted = await grantsOf(source.server)
+    expect(granted.filter((line) => /closed.*: (?:anon|authenticated|public) /.test(line))).toEqual([
+      'relation closed: authenticated SELECT'
+    ])
+    expect(await grantsOf(target.server)).toEqual(granted)
     for (const [name, content] of mine) expect({ name, content: project.get(name) }).toEqual({ name, content })
   })
 
