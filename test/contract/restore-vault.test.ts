@@ -112,3 +112,40 @@ test('what is written into the table and the Vault cannot read is made by its fu
   expect(await sql('back', 'select count(*)::int from vault.decrypted_secrets')).toEqual([{ count: 3 }])
   expect(restored.findings.map(({ subject }) => subject)).toContain('ids of Vault secrets')
 })
+
+test('a key to Vault secrets is there, not validated where rows hold old ids, and can be validated when those were exchanged', async () => {
+  await made('keyed')
+  const key = `create table public.keyed (id int primary key, secret_id uuid not null references vault.secrets); insert into public.keyed select 1, vault.create_secret('hidden value', 'acct')`
+  await server.query(key, [], 'app', 'keyed')
+  const own = await openDesk()
+  try {
+    const captured = (await capture(own, server, 'keyed', { vault: true })).facts
+    const state = `select convalidated as valid, (select count(*)::int from public.keyed k join vault.secrets s on s.id = k.secret_id) as found from pg_constraint where conname = 'keyed_secret_id_fkey'`
+    for (const [mode, text] of [
+      ['empty', vault],
+      ['replace', `${vault}; create table public.keyed (id int primary key)`]
+    ] as const) {
+      await made('back', text)
+      if (mode === 'replace') await sql('back', 'alter table public.keyed owner to app')
+      const preview = await restoreOf(own, captured, server, 'back', { user: 'app', mode }).preview(false)
+      expect(preview.findings.map(({ subject }) => subject)).toContain(
+        'constraint keyed_secret_id_fkey on public.keyed'
+      )
+      const restored = await restoreOf(own, captured, server, 'back', { user: 'app', mode }).run()
+      expect(await sql('back', state)).toEqual([{ valid: false, found: 0 }])
+      const column = restored.findings.find(({ subject }) => subject === 'column public.keyed.secret_id')
+      await server.query(column?.remedy ?? '', [], 'app', 'back')
+      expect(await sql('back', state)).toEqual([{ valid: true, found: 1 }])
+    }
+    // Ids that are kept need none of that.
+    await made(
+      'back',
+      `${vault}; create function vault.seal() returns trigger language plpgsql as $$ begin new.secret := vault.key() || ':' || new.secret; return new; end $$;
+      create trigger seal before insert on vault.secrets for each row when (new.secret not like '%:%') execute function vault.seal()`
+    )
+    await restoreOf(own, captured, server, 'back').run()
+    expect(await sql('back', state)).toEqual([{ valid: true, found: 1 }])
+  } finally {
+    await own.remove()
+  }
+})

@@ -26,7 +26,7 @@ import { bringChecksBack } from './rows/checks-aside.ts'
 import { advanceOthers, loadGroup } from './rows/load-group.ts'
 import { together } from './rows/load-table-data.ts'
 import { sideSchemaName } from './rows/side-schema-table.ts'
-import { reloadApi, restorePlatform } from './supabase/restore-platform.ts'
+import { bringVault, reloadApi, restorePlatform } from './supabase/restore-platform.ts'
 import { setReplicaRole } from './target/target-state.ts'
 import { oneStep } from './transactions/lock-budget.ts'
 import { single } from './transactions/single.ts'
@@ -117,6 +117,7 @@ async function begin(order: Order, transactionsOf: TransactionsOf): Promise<Work
       inForce: [],
       loaded: [],
       ofExtensions: [],
+      secrets: null,
       throughRoot: new Map(plan.throughRoot),
       checks: [],
       notValid: new Set(),
@@ -195,7 +196,10 @@ async function createTablesAndFunctions(work: Work): Promise<void> {
 
 async function loadRows(work: Work): Promise<void> {
   for await (const group of work.transactions.groups(work)) await withRoomyHeap(() => loadGroup(work, group))
-  if (work.transactions.apart === null) await fillExtensions(work)
+  if (work.transactions.apart === null) {
+    await fillExtensions(work)
+    await bringSecretsBeforeKeys(work)
+  }
   if (work.mode === 'replace') work.journal.findings.push(...(await advanceOthers(work)))
 }
 
@@ -257,6 +261,13 @@ async function loadLastRows(work: Work): Promise<void> {
   const rows = work.transactions.lastRows()
   if (rows.length > 0) await loadGroup(work, { rows, largeObjects: false, steps: oneStep })
   if (work.transactions.apart !== null) await fillExtensions(work)
+}
+
+/** A trigger of the Vault's own may seal what is written there. */
+async function bringSecretsBeforeKeys(work: Work): Promise<void> {
+  await holdStill(work, false)
+  await bringVault(work)
+  await holdStill(work, true)
 }
 
 /** In the last transaction where there are several: no mark names what lies in tables of extensions. */

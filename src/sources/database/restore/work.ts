@@ -14,6 +14,7 @@ import type { RestoreMode, RestorePlan } from './plan/types.ts'
 import type { Dropped, Replaced } from './replace/replaced.ts'
 import type { AsideChecks } from './rows/checks-aside.ts'
 import type { Loaded, LoadedTable } from './rows/load-table-data.ts'
+import type { BroughtSecrets } from './supabase/vault-secrets.ts'
 import type { TargetState } from './target/target-state.ts'
 import type { Transactions } from './transactions/transactions.ts'
 
@@ -62,6 +63,8 @@ export interface Journal {
   readonly loaded: Loaded[]
   /** Tables of extensions. */
   readonly ofExtensions: LoadedTable[]
+  /** Vault secrets that came back; null until then. */
+  secrets: BroughtSecrets | null
   readonly throughRoot: Map<string, string>
   readonly checks: AsideChecks[]
   readonly notValid: Set<string>

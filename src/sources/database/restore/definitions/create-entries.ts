@@ -228,7 +228,9 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
           findings.push({ kind: 'note', subject: describeEntry(entry), detail: madeWithPath })
           return null
         }
-    return tolerant && (state === '23503' || state === '23514') && (await madeNotValid(entry)) ? null : error
+    const mayBreak =
+      (tolerant && (state === '23503' || state === '23514')) || (state === '23503' && refersToSecrets(entry))
+    return mayBreak && (await madeNotValid(entry)) ? null : error
   }
 
   /** Makes a constraint that rows of the backup break for new rows alone. */
@@ -380,6 +382,11 @@ function refusedEntry(entry: TocEntry, cause: unknown, lacking: readonly TocEntr
     cause,
     ...(remedy === undefined ? {} : { remedy })
   })
+}
+
+/** Vault gives secrets ids of its own: rows that refer to them by those of the source are brought to the new ones afterwards. */
+function refersToSecrets({ kind, definition }: TocEntry): boolean {
+  return kind === 'FK CONSTRAINT' && /\bREFERENCES vault\.secrets\b/.test(definition)
 }
 
 function causeOf(error: unknown): unknown {

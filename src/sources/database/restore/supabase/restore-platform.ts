@@ -5,7 +5,9 @@ import { restoreDatabaseSettings } from '../definitions/database-settings.ts'
 import { tellJobsBeyond, tellSecretsBeyond } from '../replace/report-extra-objects.ts'
 import { together } from '../rows/load-table-data.ts'
 import type { Work } from '../work.ts'
-import { hasVault, restoreSecrets, scheduleJobs } from './cron-jobs-and-vault.ts'
+import { scheduleJobs } from './cron-jobs.ts'
+import { tellChangedIds } from './vault-ids.ts'
+import { type BroughtSecrets, bringSecrets, hasVault, parseVault } from './vault-secrets.ts'
 
 /** What is neither definition nor row of a table: jobs, and where everything is meant the settings of the database and Vault secrets. */
 export async function restorePlatform(work: Work): Promise<Finding[]> {
@@ -15,11 +17,13 @@ export async function restorePlatform(work: Work): Promise<Finding[]> {
   if (!target.replicaRole) await alignRowSecurity(work)
   const planned = journal.plan.rows.filter((rows) => rows.way === 'jobs')
   const jobs = planned.some((rows) => !refused.has(rows.entry.id))
+  await bringVault(work)
   return [
     ...(jobs ? await scheduleJobs(connection, target.user, beyond) : []),
     ...(beyond && planned.length === 0 ? await tellJobsBeyond(connection, null) : []),
     ...(all ? await restoreDatabaseSettings(connection, facts, target) : []),
-    ...(all ? await secrets(work) : [])
+    ...(journal.secrets?.findings ?? []),
+    ...(await tellChangedIds(connection, journal.secrets?.changed ?? []))
   ]
 }
 
@@ -50,22 +54,22 @@ async function alignRowSecurity({ connection, facts, journal }: Work): Promise<v
       await connection.query(`alter table ${qualified(table)} disable row level security`)
 }
 
-async function secrets(work: Work): Promise<Finding[]> {
+/** Secrets of Vault, once, where everything is meant. */
+export async function bringVault(work: Work): Promise<void> {
+  if (work.all) work.journal.secrets ??= await secrets(work)
+}
+
+async function secrets(work: Work): Promise<BroughtSecrets> {
   const { connection, facts, journal, files } = work
   const beyond = tellsBeyond(work)
   if (facts.vault === undefined || !journal.plan.platform.has('vault') || !(await hasVault(connection))) {
     const held = facts.tables.find((table) => table.schema === 'vault' && table.name === 'secrets')?.rows ?? '0'
-    if (held === '0') return beyond ? tellSecretsBeyond(connection, []) : []
+    if (held === '0') return { changed: [], findings: beyond ? await tellSecretsBeyond(connection, []) : [] }
     const why = facts.vault === undefined ? 'the backup could not read them' : 'the target has no Vault that takes them'
-    return [
-      {
-        kind: 'todo',
-        subject: 'Vault secrets',
-        detail: `${held} secrets cannot be brought back in clear: ${why}. Set them again.`
-      }
-    ]
+    const detail = `${held} secrets cannot be brought back in clear: ${why}. Set them again.`
+    return { changed: [], findings: [{ kind: 'todo', subject: 'Vault secrets', detail }] }
   }
   const chunks: Uint8Array[] = []
   for await (const chunk of files.open('vault.json')) chunks.push(chunk)
-  return restoreSecrets(connection, Buffer.concat(chunks).toString('utf8'), beyond)
+  return bringSecrets(connection, parseVault(Buffer.concat(chunks).toString('utf8')), beyond)
 }

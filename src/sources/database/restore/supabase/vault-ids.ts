@@ -95,18 +95,33 @@ async function searchTable(
       [ids, ids.join('|')]
     )
     .finally(() => connection.query('rollback to savepoint searching; release savepoint searching'))
-  return columns.flatMap((column, index): Finding[] => {
+  const found: Finding[] = []
+  for (const [index, column] of columns.entries()) {
     const rows = row?.[String(index)] ?? '0'
-    if (rows === '0') return []
-    return [
-      {
-        kind: 'todo',
-        subject: `column ${readable(table)}.${column.name}`,
-        detail: `${rows} rows hold ids of Vault secrets as they were in the source`,
-        remedy: updateOf(table, column, changed)
-      }
-    ]
-  })
+    if (rows === '0') continue
+    const keys = await keysOf(connection, table, column)
+    found.push({
+      kind: 'todo',
+      subject: `column ${readable(table)}.${column.name}`,
+      detail: `${rows} rows hold ids of Vault secrets as they were in the source`,
+      remedy: [updateOf(table, column, changed), ...keys].join('\n')
+    })
+  }
+  return found
+}
+
+/** What validates the keys of a column to Vault secrets that its old ids broke. */
+async function keysOf(
+  connection: Connection,
+  table: { readonly schema: string; readonly name: string },
+  { name }: Column
+): Promise<string[]> {
+  const keys = await connection.query<{ name: string }>(
+    `select k.conname::text as name from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
+where k.contype = 'f' and not k.convalidated and k.conrelid = ${quoteLiteral(qualified(table))}::regclass and a.attname = $1 and k.confrelid = to_regclass('vault.secrets')`,
+    [name]
+  )
+  return keys.map((key) => `alter table ${qualified(table)} validate constraint ${quoteIdentifier(key.name)};`)
 }
 
 function holds({ name, form }: Column): string {

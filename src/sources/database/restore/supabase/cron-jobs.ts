@@ -5,10 +5,6 @@ import type { Finding } from '../../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../../catalog/quote.ts'
 import type { RowsPlan } from '../plan/types.ts'
 import { tellJobsBeyond } from '../replace/report-extra-objects.ts'
-import { tellChangedIds } from './vault-ids.ts'
-import { bringSecrets, parseVault } from './vault-secrets.ts'
-
-export { hasVault } from './vault-secrets.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'
 
@@ -100,12 +96,6 @@ export async function scheduleJobs(connection: Connection, user: string, beyond 
     }
   }
   return findings
-}
-
-/** Makes the secrets of Vault again that the target does not have, and tells what refers to them by ids that they have no more. */
-export async function restoreSecrets(connection: Connection, json: string, beyond = false): Promise<Finding[]> {
-  const { changed, findings } = await bringSecrets(connection, parseVault(json), beyond)
-  return [...findings, ...(await tellChangedIds(connection, changed))]
 }
 
 async function attempt(connection: Connection, work: () => Promise<void>): Promise<unknown> {
