@@ -141,3 +141,37 @@ test('a database without a schema public is proven, and so is one whose schema p
   ])
   expect(renamed.proof).toMatchObject({ verdict: 'proven', findings: [] })
 })
+
+test('R11: what a dump passes over in silence is named as not captured', async () => {
+  await server.query(`create role hidden; create role peer; grant peer to pg_monitor`)
+  await server.query('create database beside')
+  await server.query('alter role peer in database beside set work_mem = 8192')
+  const { facts, proof } = await proven('silent', [
+    'alter database silent connection limit 7; alter database silent is_template true',
+    `set allow_system_table_mods = on; insert into pg_shseclabel values ('hidden'::regrole, 'pg_authid'::regclass, 'masks', 'x'), ((select oid from pg_database where datname = 'silent'), 'pg_database'::regclass, 'masks', 'x')`,
+    `set allow_system_table_mods = on; create function pg_catalog.mine() returns int language sql as 'select 1'`,
+    'create table information_schema.mine (a int)',
+    'revoke select on information_schema.tables from public',
+    'create extension hstore',
+    'create function public.joined() returns int language sql as $$ select 1 $$',
+    'alter extension hstore add function public.joined()',
+    `select pg_replication_origin_create('elsewhere')`
+  ])
+  const named = facts.notCaptured.map(({ what }) => what)
+  for (const what of [
+    'security label of masks on the role hidden',
+    'security label of masks on the database',
+    'connection limit of the database',
+    'that the database is a template',
+    'function mine()',
+    'table or view information_schema.mine',
+    'grants on information_schema.tables',
+    'membership of the role pg_monitor in peer',
+    'settings of the role peer in another database',
+    'replication origin elsewhere',
+    'function public.joined()'
+  ])
+    expect(named).toContain(what)
+  expect(proof.verdict).not.toBe('lacking')
+  await server.query('alter database silent is_template false')
+})

@@ -4,6 +4,8 @@ import { memberships, userSchemas } from '../catalog/catalog.ts'
 import { quoteLiteral } from '../catalog/quote.ts'
 import { leftAlone } from '../members/member-parts.ts'
 
+import { beyondDumpSql } from './beyond-dump.ts'
+
 type NotCaptured = DatabaseFacts['notCaptured'][number]
 
 /** What a dump of this database does not hold, from the catalog, in one round trip. */
@@ -37,12 +39,16 @@ union all select 'setting ' || split_part(setting, '=', 1) || ' of all roles', '
 from pg_db_role_setting s, unnest(s.setconfig) setting where s.setdatabase = 0 and s.setrole = 0
 ${unlogged}
 order by 1`)
+  const beyond = await connection.query<{ what: string; reason: string }>(
+    `select * from (${beyondDumpSql}) as beyond order by 1`
+  )
   const roles = await connection.query<{ login: string }>(
     `select count(*)::text as login from pg_roles where rolcanlogin and rolname !~ '^pg_'`
   )
   const vault = await connection.query<{ there: boolean }>(`select to_regclass('vault.secrets') is not null as there`)
   return [
     ...rows,
+    ...beyond,
     ...(await readOfMembers(connection, options.members)),
     ...(roles[0]?.login === '0'
       ? []

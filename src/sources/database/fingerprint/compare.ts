@@ -92,7 +92,7 @@ export function compareGuards(source: readonly Guard[], copy: readonly Guard[], 
         subject,
         detail: guard.kind.startsWith('options of ')
           ? 'its options differ; they may hold secrets and are not shown'
-          : `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard.definition, match.definition, sides)}`
+          : `${wording ? 'worded differently by another major version: ' : 'it differs: '}${bothSides(guard, match, sides)}`
       })
     }
   }
@@ -156,15 +156,30 @@ function isOfMissing(guard: Guard, options: CompareOptions): boolean {
   return guard.kind === 'comment' && [...options.missingExtensions].some((name) => guard.name === `extension ${name}`)
 }
 
-/** The lines in which two definitions differ. */
-function bothSides(source: string, copy: string, sides: Sides): string {
-  const left = source.split('\n')
-  const right = copy.split('\n')
+/** Kinds of which nothing but how they begin is shown: what is behind that is code or text of people, which may hold secrets. */
+const unshown = /^(?:function|procedure|view|materialized view|rule|comment|security label)$/
+
+/** The part of a definition that may be shown: of a function the lines before its body, of a view its columns, of a column no expression. */
+function shownLines({ kind, definition }: Guard): string[] {
+  const lines = definition.split('\n')
+  if (!unshown.test(kind))
+    return lines.map((line) => line.replace(/^(column .*?) (default|generated always as) .*$/, '$1 $2 ...'))
+  if (/^(?:rule|comment|security label)$/.test(kind)) return []
+  const code = lines.findIndex((line) => /^(?:AS |BEGIN ATOMIC|RETURN )|^\s*(?:SELECT|WITH|VALUES|TABLE)\b/.test(line))
+  return code === -1 ? lines : lines.slice(0, code)
+}
+
+/** The lines in which two definitions differ, as far as they may be shown: logs of a public repository are read by everyone. */
+function bothSides(source: Guard, copy: Guard, sides: Sides): string {
+  const [left, right] = [shownLines(source), shownLines(copy)]
   const only = (lines: readonly string[], others: readonly string[]) =>
     lines.filter((line) => !others.includes(line)).join(' / ')
   const cut = (text: string) => (text.length > shown ? `${text.slice(0, shown)}...` : text)
   const [first, second] = [only(left, right), only(right, left)]
-  if (first === '' && second === '') return 'the same lines in another order'
+  if (first === '' && second === '')
+    return left.join('\n') === source.definition && right.join('\n') === copy.definition
+      ? 'the same lines in another order'
+      : 'in code or text that may hold secrets and is not shown'
   return `${sides.source}: ${cut(first) || '(nothing)'}; ${sides.copy}: ${cut(second) || '(nothing)'}`
 }
 

@@ -74,6 +74,20 @@ test('default privileges that an extension gave to whoever created it are no dif
   expect(kinds(privileges('boss', 'other', 'pg_monitor'))).toHaveLength(1)
 })
 
+test('R8: what differs is told without the bodies of functions, the text of comments and the expressions of columns', () => {
+  const body = (secret: string) =>
+    `CREATE OR REPLACE FUNCTION public.f()\n RETURNS text\n LANGUAGE sql\n${secret === 'b' ? ' STABLE\n' : ''}AS $function$select 'Bearer sk_${secret}'$function$\n`
+  const details = (kind: string, left: string, right: string) =>
+    compareGuards([guard(kind, 'x', left)], [guard(kind, 'x', right)], options).map(({ detail }) => detail)
+  expect(details('function', body('a'), body('b'))).toEqual(['it differs: source: (nothing); copy:  STABLE'])
+  const hidden = 'it differs: in code or text that may hold secrets and is not shown'
+  expect(details('function', body('a'), body('c'))).toEqual([hidden])
+  expect(details('comment', 'sk_a', 'sk_b')).toEqual([hidden])
+  expect(details('view', "column a text\n SELECT 'sk_a'", "column a text\n SELECT 'sk_b'")).toEqual([hidden])
+  const columns = details('table', "column a text default 'sk_a'", "column a text default 'sk_b'\ncolumn b integer")
+  expect(columns).toEqual(['it differs: source: (nothing); copy: column b integer'])
+})
+
 test('between majors a wording is not proven, a grant still is a difference', () => {
   const across = { ...options, sameMajor: false }
   const source = [guard('view', 'v', 'a'), guard('grants on view', 'v', 'a')]
