@@ -18,7 +18,12 @@ import type { RunPlace } from './run-context.ts'
 import { verify } from './verify.ts'
 
 /** Opens what the command needs, runs it, and closes everything again. */
-export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Result> {
+export function runCommand(inputs: Inputs, place: RunPlace): Promise<Result> {
+  return withPorts(inputs, place, (ports) => dispatch(inputs, ports, place))
+}
+
+/** Opens the destinations for `work`, and closes them again. */
+export async function withPorts<T>(inputs: Inputs, place: RunPlace, work: (ports: Ports) => Promise<T>): Promise<T> {
   const { context, environment } = place
   let destinations: readonly Destination[] = []
   try {
@@ -29,7 +34,7 @@ export async function runCommand(inputs: Inputs, place: RunPlace): Promise<Resul
       destinations,
       trusted: 'verifyKey' in inputs ? trustedKeys(inputs.verifyKey) : []
     }
-    return await dispatch(inputs, ports, place)
+    return await work(ports)
   } finally {
     for (const destination of destinations) await destination.close()
   }
