@@ -64,3 +64,17 @@ export async function loadProject(server: PostgresServer, options: ProjectOption
     { database, jwt_secret: 'secret-of-the-fixture' }
   )
 }
+
+/** Applications on the platform: `shop` uses what it offers, `workshop` is made in the ways that dumps stumble over. */
+export type Application = 'shop' | 'workshop'
+
+/** A project with an application in it: made by postgres, and by the platform where only that can. */
+export async function loadApplication(
+  server: PostgresServer,
+  application: Application,
+  database = 'postgres'
+): Promise<void> {
+  const file = (name: string): string => path.join(folder, 'applications', name)
+  await runFiles(server, 'postgres', database, [file(`${application}.sql`)], { database })
+  await runFiles(server, server.superuser, database, [file(`${application}-by-platform.sql`)], { database })
+}
