@@ -165,6 +165,7 @@ it('knows every example', () => {
     'nightly-to-releases.yml',
     'restore-drill.yml',
     'restore.yml',
+    's3-locked.yml',
     'self-hosted.yml',
     'team.yml',
     'verify-weekly.yml'
