@@ -165,7 +165,7 @@ test('R11: what a dump passes over in silence is named as not captured', async (
     'that the database is a template',
     'function mine()',
     'table or view information_schema.mine',
-    'grants on information_schema.tables',
+    'right of everybody to read information_schema.tables, which was taken away',
     'membership of the role pg_monitor in peer',
     'settings of the role peer in another database',
     'replication origin elsewhere',

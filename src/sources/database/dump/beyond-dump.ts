@@ -31,9 +31,11 @@ from pg_proc p where p.pronamespace in (select oid from own) and p.oid >= ${firs
 union all select format('table or view %s', c.oid::regclass), 'it lies in a schema of the server, into which no dump looks'
 from pg_class c where c.relnamespace in (select oid from own) and c.oid >= ${firstOwn} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
   and not exists (select from members m where m.classid = 'pg_class'::regclass and m.objid = c.oid)
-union all select format('grants on %s', c.oid::regclass), 'no dump holds grants in information_schema'
-from pg_class c left join pg_init_privs i on i.classoid = 'pg_class'::regclass and i.objoid = c.oid and i.objsubid = 0
-where c.relnamespace = 'information_schema'::regnamespace and c.oid < ${firstOwn} and c.relkind in ('r', 'v') and c.relacl is distinct from i.initprivs
+union all select format('right of everybody to read %s, which was taken away', c.oid::regclass), 'no dump holds grants in information_schema: it is open again after a restore'
+from pg_class c join pg_init_privs i on i.classoid = 'pg_class'::regclass and i.objoid = c.oid and i.objsubid = 0
+where c.relnamespace = 'information_schema'::regnamespace and c.oid < ${firstOwn} and c.relkind in ('r', 'v')
+  and exists (select from aclexplode(i.initprivs) x where x.grantee = 0 and x.privilege_type = 'SELECT')
+  and not exists (select from aclexplode(c.relacl) x where x.grantee = 0 and x.privilege_type = 'SELECT')
 union all select format('membership of the role %I in %I', g.rolname, r.rolname), 'the member is a role of the server itself: grant it again after a restore'
 from pg_auth_members m join pg_roles g on g.oid = m.member and g.rolname ~ '^pg_' join pg_roles r on r.oid = m.roleid and r.rolname !~ '^pg_'
 union all select format('replication slot %I', s.slot_name), 'a slot belongs to the server: make it again after a restore'
