@@ -29,10 +29,15 @@ export interface Sealing {
 }
 
 /**
- * Reads what earlier backups left in a pool. Packs that are not whole in the listing, whose list cannot be read, or that others can open than
- * those whom the new backup is for, are left aside. A listing that fails throws.
+ * Reads what earlier backups left in a pool. Packs that are not whole in the listing, that are not reliable (`reliablePacks`), whose list cannot be read,
+ * or that others can open than those whom the new backup is for, are left aside. A listing that fails throws.
  */
-export async function readKnownPacks(pool: Pool, project: string, sealing: Sealing): Promise<KnownPacks> {
+export async function readKnownPacks(
+  pool: Pool,
+  project: string,
+  sealing: Sealing,
+  isReliable: (pack: StoredFile) => boolean
+): Promise<KnownPacks> {
   const pooled = await pool.list(project)
   const listed = new Map(pooled.map((file) => [file.name, file]))
   const packs: StoredFile[] = []
@@ -41,7 +46,7 @@ export async function readKnownPacks(pool: Pool, project: string, sealing: Seali
     const packName = packOfPoolIndex(name)
     if (packName === null || bytes > largestPoolIndex) continue
     const index = parsePoolIndex(await readBody(await pool.get(project, name)), packName)
-    if (index === null || !isWhole(index.pack, listed)) continue
+    if (index === null || !isWhole(index.pack, listed) || !isReliable(index.pack)) continue
     const { encryption } = index
     const isSamePassphrase =
       sealing.scheme === 'age-scrypt' && encryption.scheme === 'age-scrypt' && sealing.samePassphrase.has(packName)
@@ -56,6 +61,42 @@ export async function readKnownPacks(pool: Pool, project: string, sealing: Seali
       return number === undefined ? undefined : packs[number]
     }
   }
+}
+
+/**
+ * Which packs a new backup may rely on, by the backups of the same place. The lists in the pool are plain and can be forged: a pack counts only as the
+ * manifests tell of it, all of them alike. One of a backup whose latest verification failed does not count, unless another backup that needs it
+ * was read whole later.
+ */
+export function reliablePacks(entries: readonly HistoryEntry[]): (pack: StoredFile) => boolean {
+  const told = new Map<string, Set<string>>()
+  const failedAt = new Map<string, number>()
+  const readAt = new Map<string, number>()
+  const note = (times: Map<string, number>, name: string, ms: number) =>
+    times.set(name, Math.max(times.get(name) ?? 0, ms))
+  for (const { manifest, changed, damaged, verified, verifiedAt, records } of entries) {
+    if (manifest === null || changed) continue
+    // The proof of a backup that was just made reads what it fetched itself, not what it relies on.
+    const wasReadLater = records.length > 0 && (verified === 'read' || verified === 'restore')
+    for (const pack of manifest.shared) {
+      told.set(pack.name, (told.get(pack.name) ?? new Set()).add(digestOf(pack)))
+      if (damaged) note(failedAt, pack.name, Date.parse(records.at(-1)?.verification.at ?? manifest.createdAt))
+      else if (wasReadLater) note(readAt, pack.name, verifiedAt?.getTime() ?? 0)
+    }
+  }
+  return (pack) => {
+    const failed = failedAt.get(pack.name)
+    if (failed !== undefined && (readAt.get(pack.name) ?? 0) <= failed) return false
+    const digests = told.get(pack.name)
+    return digests?.size === 1 && digests.has(digestOf(pack))
+  }
+}
+
+/** All that tells whether a stored file is the one that is meant. */
+function digestOf({ bytes, sha256, volumes }: StoredFile): string {
+  return [bytes, sha256, ...(volumes ?? []).map((volume) => `${volume.name} ${volume.bytes} ${volume.sha256}`)].join(
+    ' '
+  )
 }
 
 /** The newest backup sealed with a passphrase that needs packs; `entries` in any order. One whose manifest was changed is none. */

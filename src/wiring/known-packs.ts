@@ -4,7 +4,7 @@ import type { Ports } from '../commands/ports.ts'
 import type { Destination, Pool } from '../destinations/destination.ts'
 import { asError, UserError } from '../errors.ts'
 import type { HistoryEntry } from '../history/entries.ts'
-import { type KnownPacks, newestWithPacks, readKnownPacks } from '../history/pool.ts'
+import { type KnownPacks, newestWithPacks, readKnownPacks, reliablePacks } from '../history/pool.ts'
 import { withEarlier } from './earlier-backup.ts'
 
 /**
@@ -21,13 +21,15 @@ export async function knownPacks(
 ): Promise<KnownPacks> {
   const { context } = ports
   try {
-    return await readKnownPacks(pool, project, {
+    const sealing = {
       ...describeEncryption(encryption),
       samePassphrase:
         encryption.scheme === 'age-scrypt'
           ? await openedBy(encryption.passphrase, destination, earlier, ports)
           : new Set<string>()
-    })
+    }
+    const here = earlier.filter((one) => one.destination === destination.name)
+    return await readKnownPacks(pool, project, sealing, reliablePacks(here))
   } catch (thrown) {
     if (!(thrown instanceof UserError) || context.signal.aborted) throw thrown
     context.log.warning(

@@ -1110,6 +1110,90 @@ describe('the source storage', () => {
     expect(state(target).objects).toEqual(state(source).objects)
   })
 
+  test('T8: a damaged pack costs its own files, and each is named', async () => {
+    fill(4)
+    const first = await capture()
+    source.addBucket('more')
+    for (const number of [0, 1]) source.put('more', `file-${number}`, Buffer.from(`more ${number}`))
+    const second = await capture({ buckets: [['more']] })
+    const moved = second.facts.objects.map((object) => ({ ...object, in: object.in.map((one) => one + 1) }))
+    const [bad] = first.facts.packs
+    const done = await restoreStorage({
+      context,
+      management: null,
+      target: api(target),
+      targetAfterAbort: () => api(target),
+      ...listed({
+        ...first.facts,
+        buckets: [...first.facts.buckets, ...second.facts.buckets],
+        packs: [...first.facts.packs, ...second.facts.packs],
+        objects: [...first.facts.objects, ...moved]
+      }),
+      backup: {
+        files: {
+          names: [...first.packer.files.names, ...second.packer.files.names],
+          open: (name) => (first.packer.files.names.includes(name) ? first : second).packer.files.open(name)
+        },
+        fetch: async (names = []) => {
+          if (names.some((name) => bad?.name.startsWith(name) === true))
+            throw new UserError('SB501', `The stored file ${bad?.name} has other bytes.`)
+        },
+        drop: () => Promise.resolve()
+      },
+      buckets: [],
+      jobs: 2,
+      connection: null,
+      rowsBroughtBack: 0
+    })
+    expect(done.counts).toMatchObject({ objects: 6, uploaded: 2, failed: 4 })
+    expect(
+      differences(done)
+        .map(({ subject }) => subject)
+        .toSorted()
+    ).toEqual([0, 1, 2, 3].map((number) => `Storage file files/file-${number}`))
+  })
+
+  test('the files of a copy with the same names do not pass for those that the database tells of', async () => {
+    fill(30)
+    const listing = [...source.objects.values()].map((object) => ({ ...object }))
+    for (const object of listing)
+      source.put('files', object.key, Buffer.from('a placeholder'), { updatedAt: '2026-01-01T00:00:00Z' })
+    const storage = openStorageSource({
+      context,
+      storage: api(source),
+      url: source.url,
+      ref: null,
+      buckets: [],
+      jobs: 4,
+      maxDownloadBytes: undefined,
+      places: [{ name: 'artifact', known: null }]
+    })
+    const rows: Readonly<Record<string, readonly object[]>> = {
+      "to_regclass('storage.objects')": [{ there: true }],
+      'storage.buckets b': [{ row: JSON.stringify(source.buckets.get('files')) }]
+    }
+    await storage.listIn({
+      query: async (sql: string) => Object.entries(rows).find(([part]) => sql.includes(part))?.[1] ?? [],
+      stream: async function* () {
+        for (const { id, bucket, key, version, etag, size } of listing)
+          yield {
+            row: JSON.stringify({ id, bucket_id: bucket, name: key, version, metadata: { eTag: `"${etag}"`, size } })
+          }
+      }
+    } as unknown as Parameters<typeof storage.listIn>[0])
+    await storage.preflight(context.signal)
+    const packer = createPacker({
+      dir: `${desk.folder}/staging-clone`,
+      encryption: { scheme: 'none' },
+      compression: createCompression({ method: 'none', zstd: null, home: desk.folder }),
+      signal: context.signal
+    })
+    packers.push(packer)
+    const captured = await storage.capture(packer.add, context.signal)
+    expect(captured).toMatchObject({ status: 'partial', counts: { objects: 30, changed: 30 } })
+    expect(captured.reason).toContain('30 of 30 files that came are not those that the database tells of')
+  })
+
   describe('with large files', () => {
     const large = ['b.bin', 'd.bin']
     const all = ['a.txt', 'b.bin', 'c.txt', 'd.bin', 'e.txt', 'f.txt']

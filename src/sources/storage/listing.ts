@@ -98,8 +98,8 @@ const objectRow = z.object({
   created_at: nullable,
   updated_at: nullable,
   last_accessed_at: nullable,
-  user_metadata: z.unknown(),
-  metadata: z.unknown(),
+  user_metadata: z.unknown().optional(),
+  metadata: z.unknown().optional(),
   archived_at: nullable,
   is_delete_marker: z.boolean().nullish()
 })

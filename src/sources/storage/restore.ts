@@ -109,9 +109,17 @@ export async function restoreStorage(options: RestoreStorageOptions): Promise<Re
     for (const pack of divided.packs) {
       context.signal.throwIfAborted()
       const objects = await divided.of(pack)
-      await backup.fetch([pack])
       try {
-        const records = await checkPack(pack, backup.files.open(pack))
+        const records = await openPack(pack, backup)
+        if (records instanceof UserError) {
+          // The other packs hold other files.
+          context.log.warning(`${records.message} Its ${objects.size} files are missing; the others are restored.`)
+          tally.objects += objects.size
+          tally.failed += objects.size
+          for (const object of objects.values())
+            findings.push(differs(object, `its pack ${pack} is damaged or missing`))
+          continue
+        }
         for await (const outcome of inParallel(
           uploads(pack, objects, records, options, raised, failing),
           options.jobs,
@@ -198,6 +206,23 @@ export function chosenBuckets(
       remedy: 'Check `backup` and `buckets`: upper and lower case matter, and `*` stands for any characters.'
     })
   return facts.buckets.filter((bucket) => isChosen(patterns, bucket.id))
+}
+
+/** What makes a pack unusable, whatever the others are: damaged, missing, of other files. Keys and places that do not answer concern all of them. */
+const ofOnePack = new Set(['SB501', 'SB504', 'SB506', 'SB508', 'SB509', 'SB806'])
+
+/** Fetches a pack and reads it to its end; the error where this one cannot be used. */
+async function openPack(
+  pack: string,
+  backup: RestoreStorageOptions['backup']
+): Promise<ReadonlyMap<string, CheckedRecord> | UserError> {
+  try {
+    await backup.fetch([pack])
+    return await checkPack(pack, backup.files.open(pack))
+  } catch (thrown) {
+    if (thrown instanceof UserError && ofOnePack.has(thrown.code)) return thrown
+    throw thrown
+  }
 }
 
 type Uploaded =

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { StoredFile } from '../../../src/archive/manifest.ts'
 import {
   largestPoolIndex,
   packOfPoolIndex,
@@ -9,7 +10,8 @@ import {
   sealedForTheSame
 } from '../../../src/archive/pool-index.ts'
 import type { Pool, PooledFile } from '../../../src/destinations/destination.ts'
-import { newestWithPacks, readKnownPacks, unusedPackNames } from '../../../src/history/pool.ts'
+import type { HistoryEntry } from '../../../src/history/entries.ts'
+import { newestWithPacks, readKnownPacks, reliablePacks, unusedPackNames } from '../../../src/history/pool.ts'
 import { entry as historyEntry, hour, now } from './histories.ts'
 
 const to = (...recipients: string[]) => ({ scheme: 'age-x25519' as const, recipients })
@@ -87,7 +89,8 @@ test('a pack is relied on when it is whole, its list can be read, and the same k
       }
     ),
     'shop',
-    { ...to('a', 'b'), samePassphrase: new Set() }
+    { ...to('a', 'b'), samePassphrase: new Set() },
+    () => true
   )
   expect([1, 2, 3, 4, 5, 6, 7, 8].map((number) => known.find(entry(number))?.name)).toEqual([
     'good.tar',
@@ -120,7 +123,7 @@ test('a pack made with a passphrase is relied on where it is known to be the sam
   )
   const samePassphrase = new Set(['same.tar', 'for-keys.tar'])
   const found = async (sealing: Parameters<typeof readKnownPacks>[2]) => {
-    const known = await readKnownPacks(pool, 'shop', sealing)
+    const known = await readKnownPacks(pool, 'shop', sealing, () => true)
     return [0, 1, 2].map((number) => known.find(entry(number))?.name)
   }
   expect(await found({ ...byPassphrase, samePassphrase })).toEqual(['same.tar', undefined, undefined])
@@ -197,4 +200,53 @@ test('the list of one pack is not that of another, and none that is too large is
     expect(parsePoolIndex(wrong, 'a.tar')).toBeNull()
   expect(parsePoolIndex(Buffer.from('[]'), 'a.tar')).toBeNull()
   expect(parsePoolIndex(Buffer.alloc(largestPoolIndex + 1, ' '), 'a.tar')).toBeNull()
+})
+
+describe('T8: which packs of a pool are relied on', () => {
+  const entryWith = (shared: readonly StoredFile[], more: Partial<HistoryEntry> = {}): HistoryEntry => ({
+    ...historyEntry({ ageMs: hour, shared: [...shared] }),
+    ...more
+  })
+  const verifiedAt = (at: string, outcome: 'passed' | 'failed'): Partial<HistoryEntry> => ({
+    damaged: outcome === 'failed',
+    verified: outcome === 'failed' ? 'none' : 'read',
+    verifiedAt: outcome === 'failed' ? null : new Date(at),
+    records: [
+      {
+        format: 1,
+        id: 'x',
+        project: 'shop',
+        tool: 'x',
+        outcome,
+        verification: {
+          level: outcome === 'failed' ? 'none' : 'read',
+          at,
+          tables: { restore: 0, read: 0, differing: 0 },
+          notProven: []
+        }
+      }
+    ]
+  })
+
+  test('those that manifests name, all of them with the same digest; a list in the pool says nothing by itself', () => {
+    const forged = { ...pack('a.tar'), sha256: 'f'.repeat(64) }
+    expect(reliablePacks([])(pack('a.tar'))).toBe(false)
+    expect(reliablePacks([entryWith([pack('a.tar')])])(pack('a.tar'))).toBe(true)
+    expect(reliablePacks([entryWith([pack('a.tar')])])(forged)).toBe(false)
+    const both = reliablePacks([entryWith([pack('a.tar')]), entryWith([forged]), entryWith([pack('a.tar')])])
+    expect([both(pack('a.tar')), both(forged)]).toEqual([false, false])
+    expect(reliablePacks([entryWith([pack('a.tar')], { changed: true })])(pack('a.tar'))).toBe(false)
+  })
+
+  test('none of a backup whose latest verification failed, until another that needs it was read whole', () => {
+    const failed = entryWith([pack('a.tar'), pack('b.tar')], verifiedAt('2026-11-20T10:00:00Z', 'failed'))
+    const earlier = entryWith([pack('a.tar')], verifiedAt('2026-11-20T09:00:00Z', 'passed'))
+    const later = entryWith([pack('a.tar')], verifiedAt('2026-11-20T11:00:00Z', 'passed'))
+    const never = entryWith([pack('a.tar'), pack('b.tar')])
+    const found = (entries: readonly HistoryEntry[]) =>
+      ['a.tar', 'b.tar'].map((name) => reliablePacks(entries)(pack(name)))
+    expect(found([failed, never])).toEqual([false, false])
+    expect(found([failed, earlier])).toEqual([false, false])
+    expect(found([failed, later])).toEqual([true, false])
+  })
 })

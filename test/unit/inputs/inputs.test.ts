@@ -289,7 +289,7 @@ describe('backup', () => {
         'service-role-key': `e30.${Buffer.from('{"role":"authenticated"}').toString('base64url')}.x`
       },
       'SB006',
-      'token of a user who signed in'
+      'token of another role than service_role'
     ],
     [
       'proof into the source',
