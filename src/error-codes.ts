@@ -67,6 +67,13 @@ const catalogue = {
     cause: 'The connection string says sslmode=disable for a host of Supabase.',
     remedy: 'Leave `sslmode` out of the connection string.'
   },
+  SB013: {
+    title: 'The folder would be emptied',
+    cause:
+      'The only place of the backup is a folder in the workspace or in RUNNER_TEMP of a machine of your own: the next job empties it, and the backups with it.',
+    remedy:
+      'Give an absolute path outside of both, such as /srv/backups or ~/backups, or a second place in `destinations`.'
+  },
   // SB1xx: connecting to a database
   SB012: {
     title: 'An input is not known',
@@ -448,7 +455,7 @@ const catalogue = {
   SB414: {
     title: 'What was stored differs from what was sent',
     cause: 'Reading back gave other bytes: a failing disk, or something between here and there changes data.',
-    remedy: 'Run the backup again; if it repeats, check disk and proxy. Nothing was committed.'
+    remedy: 'Run the backup again; if it repeats, check disk and proxy.'
   },
   SB415: {
     title: 'A backup of this id exists already',

@@ -1,6 +1,7 @@
 import { fullDisk } from './base/full-disk.ts'
 import { createRedact, type Redact, redactTexts } from './base/redact.ts'
 import { tool } from './base/version.ts'
+import { useProxyOfEnvironment } from './clients/network/proxy.ts'
 import { keepHeapModest } from './clients/process/heap-limit.ts'
 import { openRunFolder, type RunFolder } from './clients/process/run-folder.ts'
 import { systemClock, systemRandomBytes } from './clients/process/system.ts'
@@ -51,6 +52,7 @@ export interface Told {
 export async function executeRun(face: Face): Promise<number> {
   const get = (name: string): string => face.get(name)
   keepHeapModest()
+  useProxyOfEnvironment()
   const startedAt = systemClock.now()
   const started = systemClock.monotonic()
   const secrets = [...secretsOf(get), ...secretsOfLogin(face.env)]

@@ -22,6 +22,12 @@ export interface RunnerEnvironment {
   readonly eventPath: string | undefined
   readonly sha: string | undefined
   readonly ref: string | undefined
+  /** Home of the user that the run belongs to. */
+  readonly home: string | undefined
+  /** GITHUB_WORKSPACE: where repositories are checked out. */
+  readonly workspace: string | undefined
+  /** Whether the machine is one of GitHub's, which ends with the job. */
+  readonly isHosted: boolean
   /** RUNNER_TEMP: a folder that the runner empties before and after each job. */
   readonly runnerTemp: string | undefined
   readonly resultsUrl: string | undefined
@@ -56,6 +62,8 @@ const variables = {
   eventPath: 'GITHUB_EVENT_PATH',
   sha: 'GITHUB_SHA',
   ref: 'GITHUB_REF',
+  home: 'HOME',
+  workspace: 'GITHUB_WORKSPACE',
   runnerTemp: 'RUNNER_TEMP',
   resultsUrl: 'ACTIONS_RESULTS_URL',
   runtimeToken: 'ACTIONS_RUNTIME_TOKEN',
@@ -95,6 +103,9 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     eventPath: given(variables.eventPath),
     sha: given(variables.sha),
     ref: given(variables.ref),
+    home: given(variables.home),
+    workspace: given(variables.workspace),
+    isHosted: given('RUNNER_ENVIRONMENT') === 'github-hosted',
     runnerTemp: given(variables.runnerTemp),
     resultsUrl: given(variables.resultsUrl),
     runtimeToken: given(variables.runtimeToken),

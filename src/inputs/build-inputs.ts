@@ -102,7 +102,7 @@ function notifyOf(fields: Fields, problems: Problems): Notify {
     on: fields['notify-on'],
     webhook: fields['notify-webhook'],
     webhookPrivate: fields['notify-webhook-private'],
-    email: to.length > 0 && server !== undefined ? { to, server } : undefined,
+    email: to.length > 0 && server !== undefined ? { to, from: fields['notify-email-from'], server } : undefined,
     issue: fields['notify-issue'],
     ping: fields['ping-url']
   }

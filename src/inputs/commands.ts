@@ -98,7 +98,9 @@ export interface Notify {
   readonly webhook: URL | undefined
   /** Whether the webhook may lie in a private network. */
   readonly webhookPrivate: boolean
-  readonly email: { readonly to: readonly string[]; readonly server: SmtpServer } | undefined
+  readonly email:
+    | { readonly to: readonly string[]; readonly from: string | undefined; readonly server: SmtpServer }
+    | undefined
   readonly issue: boolean
   readonly ping: URL | undefined
 }

@@ -187,6 +187,7 @@ const common = {
   'notify-webhook': optional('notify-webhook', parseHook),
   'notify-webhook-private': defaulted('notify-webhook-private', parseBoolean),
   'notify-email': list('notify-email', listOf(parseMailAddress)),
+  'notify-email-from': optional('notify-email-from', parseMailAddress),
   'smtp-url': optional('smtp-url', parseSmtp),
   'notify-issue': defaulted('notify-issue', parseBoolean),
   'ping-url': optional('ping-url', parseHook),

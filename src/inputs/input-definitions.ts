@@ -306,6 +306,10 @@ const declared = {
     group: 'watch',
     doc: 'Mail addresses that results are sent to, by comma or line. Needs `smtp-url`.'
   },
+  'notify-email-from': {
+    group: 'watch',
+    doc: 'Mail address of the sender, one that the mail server knows as yours. Default: the user of `smtp-url` where that is an address, else the first of `notify-email`.'
+  },
   'smtp-url': {
     group: 'watch',
     value: 'secret',

@@ -38,7 +38,10 @@ export function readNotifyInputs(get: (name: string) => string): NotifyInputs {
       on: read('notify-on', oneOf(['failure', 'always'])) ?? 'failure',
       webhook: read('notify-webhook', parseHook),
       webhookPrivate: read('notify-webhook-private', parseBoolean) ?? false,
-      email: to.length > 0 && server !== undefined ? { to, server } : undefined,
+      email:
+        to.length > 0 && server !== undefined
+          ? { to, from: read('notify-email-from', parseMailAddress), server }
+          : undefined,
       issue: read('notify-issue', parseBoolean) ?? false,
       ping: read('ping-url', parseHook)
     },

@@ -4,7 +4,9 @@ import { details, headline } from './notice.ts'
 
 export interface EmailOptions {
   readonly to: readonly string[]
-  /** User at the mail server: the sender where it is a mail address, else the first recipient is. */
+  /** The sender, where it was given. */
+  readonly from: string | undefined
+  /** User at the mail server: else the sender where it is a mail address; else the first recipient is. */
   readonly user: string | undefined
   readonly on: NotifyOn
 }
@@ -13,7 +15,8 @@ export interface EmailOptions {
 export function emailChannel(options: EmailOptions, send: (mail: Mail) => Promise<void>): Channel {
   const [first = ''] = options.to
   const from =
-    options.user !== undefined && /^[^\s@<>"]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(options.user) ? options.user : first
+    options.from ??
+    (options.user !== undefined && /^[^\s@<>"]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(options.user) ? options.user : first)
   return {
     name: 'e-mail',
     async tell(notice) {

@@ -15,7 +15,10 @@ export function webhookChannel(url: URL, on: NotifyOn, send: SendHttp): Channel 
 /** Most characters of `content`: https://docs.discord.com/developers/resources/webhook#execute-webhook */
 const longestDiscord = 2000
 
-/** Slack and Discord have shapes of their own, known by their hosts; everybody else gets the notice itself. */
+/** https://developers.google.com/workspace/chat/create-messages */
+const longestGoogleChat = 4000
+
+/** Slack, Discord, Google Chat and Teams have shapes of their own, known by their hosts; everybody else gets the notice itself. */
 export function bodyFor(url: URL, notice: Notice): object {
   const host = url.hostname.toLowerCase()
   const text = `${notice.event === 'success' ? '✅' : '❌'} ${notice.text}`
@@ -25,6 +28,20 @@ export function bodyFor(url: URL, notice: Notice): object {
   }
   if (/^(?:(?:canary|ptb)\.)?discord(?:app)?\.com$/.test(host) && url.pathname.startsWith('/api/')) {
     return { content: text.slice(0, longestDiscord), allowed_mentions: { parse: [] } }
+  }
+  if (host === 'chat.googleapis.com') return { text: text.slice(0, longestGoogleChat) }
+  // Workflows of Microsoft Teams take a message with a card, and show nothing of anything else.
+  if (/\.(?:logic\.azure\.com|powerplatform\.com|webhook\.office\.com)$/.test(host)) {
+    const card = {
+      type: 'AdaptiveCard',
+      $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+      version: '1.4',
+      body: [{ type: 'TextBlock', text, wrap: true }]
+    }
+    return {
+      type: 'message',
+      attachments: [{ contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content: card }]
+    }
   }
   return notice
 }

@@ -1,7 +1,7 @@
-import { resolve } from 'node:path'
 import { connectArtifactService } from '../clients/github/artifact-service.ts'
 import { connectGithub, type Github } from '../clients/github/index.ts'
 import { repositoryVisibility } from '../clients/github/releases.ts'
+import { networkEnvironment } from '../clients/network/proxy.ts'
 import type { Context } from '../context.ts'
 import { openArtifactDestination } from '../destinations/artifact/index.ts'
 import type { Destination, DestinationName } from '../destinations/destination.ts'
@@ -11,11 +11,12 @@ import { repositoryDestination } from '../destinations/repository/index.ts'
 import { UserError } from '../errors.ts'
 import type { CommonInputs } from '../inputs/index.ts'
 import type { RunnerEnvironment } from '../runner-environment.ts'
+import { folderPath } from './folder-path.ts'
 import { openS3 } from './s3.ts'
 
 /** Opens the destinations that the inputs name, in their order. Nothing is asked of them yet. */
 export function openDestinations(
-  inputs: CommonInputs,
+  inputs: CommonInputs & { readonly command: string },
   environment: RunnerEnvironment,
   context: Context
 ): Destination[] {
@@ -60,6 +61,7 @@ export function openDestinations(
           repository: target(),
           branch: inputs.branch,
           token: tokenOf(inputs),
+          environment: networkEnvironment(),
           retries: inputs.retries,
           visibility: () => repositoryVisibility(api(), target()),
           serverTime: async () => {
@@ -77,7 +79,10 @@ export function openDestinations(
     folder: () => {
       if (inputs.folder === undefined)
         throw new UserError('SB003', 'The destination `folder` needs the input `folder`.')
-      return folderDestination({ path: resolve(inputs.folder) }, context)
+      const isOnlyPlace = inputs.destinations.length === 1
+      const { path, warning } = folderPath(inputs.folder, environment, inputs.command === 'backup' && isOnlyPlace)
+      if (warning !== undefined) context.log.warning(warning)
+      return folderDestination({ path }, context)
     },
     s3: () => openS3(inputs, environment, context)
   }

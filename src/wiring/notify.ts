@@ -35,8 +35,10 @@ export function openNotifications(
   if (notify.ping !== undefined) channels.push(pingChannel(notify.ping, send))
   if (notify.webhook !== undefined) channels.push(webhookChannel(notify.webhook, notify.on, send))
   if (notify.email !== undefined) {
-    const { server, to } = notify.email
-    channels.push(emailChannel({ to, user: server.user, on: notify.on }, (mail) => sendMail(server, mail, timeoutMs)))
+    const { server, to, from } = notify.email
+    channels.push(
+      emailChannel({ to, from, user: server.user, on: notify.on }, (mail) => sendMail(server, mail, timeoutMs))
+    )
   }
   const { repository, apiUrl } = environment
   if (notify.issue && token !== undefined && repository !== undefined) {

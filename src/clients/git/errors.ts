@@ -13,6 +13,10 @@ export type PushOutcome =
 const broken =
   /hung up unexpectedly|early EOF|RPC failed|unexpected disconnect|Empty reply|Connection (?:reset|refused|timed out)|Could not resolve|Couldn't resolve|Failed to connect|Recv failure|Send failure|timed out|too slow|transfer closed|SSL_ERROR_SYSCALL|gnutls_handshake|GOAWAY|HTTP2 framing|unpacker error|index-pack abnormal exit|unpack-objects abnormal exit|bad pack header|expected flush after|invalid server response|returned error: (?:408|429|5\d\d)/i
 
+/** Failures of the server itself, which git words like a refusal. */
+const ofTheServer =
+  /fatal error in commit_refs|\((?:Internal Server Error|remote failed to report status|failure)\)|remote: (?:Internal Server Error|Service Unavailable)/i
+
 /** The last lines of what git said, without those that only tell of progress. Hostile text. */
 function quoted(stderr: string): string {
   const lines = stderr
@@ -65,6 +69,8 @@ export function gitError(step: string, repository: string, stderr: string): User
   ) {
     return new UserError('SB409', what('The server refuses the size'))
   }
+  if (ofTheServer.test(stderr) && !/\bGH\d{3}\b/.test(stderr))
+    return new UserError('SB401', what('The server failed at the push'), { mayPass: true })
   if (
     /GH006|GH013|protected branch|hook declined|\[remote rejected\]/i.test(stderr) &&
     !/unpacker error/.test(stderr)

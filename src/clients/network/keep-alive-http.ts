@@ -35,7 +35,8 @@ export function openKeepAliveHttp(
   signal: AbortSignal,
   watch?: (socket: CountedSocket) => void
 ): (call: HttpCall) => Promise<HttpAnswer> {
-  const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
+  const how = { keepAlive: true, proxyEnv: process.env }
+  const agents = { http: new HttpAgent(how), https: new HttpsAgent(how) }
   const watched = new WeakSet<Socket>()
   const watchOnce = (socket: Socket, tell: (socket: CountedSocket) => void): void => {
     if (watched.has(socket)) return

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
 import { asError, UserError } from '../../errors.ts'
 
@@ -15,6 +16,23 @@ export interface Mail {
   readonly to: readonly string[]
   readonly subject: string
   readonly text: string
+}
+
+/** How often a mail is tried that the server puts off, and how long in between: all of it has ten seconds. */
+const tries = 3
+const pauseMs = 1500
+
+/** Repeats what the server answers with 4xx: not now, as it means. */
+async function sendPatiently<T>(send: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send()
+    } catch (thrown) {
+      const code = Number(Object(thrown).responseCode)
+      if (!(code >= 400 && code < 500) || attempt >= tries) throw thrown
+      await setTimeout(pauseMs)
+    }
+  }
 }
 
 /**
@@ -35,6 +53,8 @@ export async function sendMail(
   const transport = createTransport({
     host: server.host,
     port: server.port,
+    // A machine without a name of its own would greet by its address, which large providers refuse.
+    name: mail.from.split('@').at(-1) ?? 'localhost',
     secure: server.implicitTls,
     requireTLS: !server.implicitTls && !local,
     ...(server.user === undefined ? {} : { auth: { user: server.user, pass: server.password ?? '' } }),
@@ -47,15 +67,16 @@ export async function sendMail(
     disableFileAccess: true,
     disableUrlAccess: true
   })
+  const message = {
+    from: { name: 'Supabase Backup', address: mail.from },
+    to: mail.to.map((address) => ({ name: '', address })),
+    // One line: what starts another header cannot come through.
+    subject: mail.subject.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '),
+    text: mail.text,
+    headers: { 'Auto-Submitted': 'auto-generated' }
+  }
   try {
-    const sent = await transport.sendMail({
-      from: { name: 'Supabase Backup', address: mail.from },
-      to: mail.to.map((address) => ({ name: '', address })),
-      // One line: what starts another header cannot come through.
-      subject: mail.subject.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '),
-      text: mail.text,
-      headers: { 'Auto-Submitted': 'auto-generated' }
-    })
+    const sent = await sendPatiently(() => transport.sendMail(message))
     if (sent.rejected.length > 0)
       throw new UserError('SB930', `${server.host}: it refused ${sent.rejected.length} of ${mail.to.length} addresses`)
   } catch (thrown) {

@@ -25,7 +25,7 @@ export interface ArtifactUploadOptions {
 }
 
 // A file that was stored shows up in the REST listing a little later.
-const looksForUpload = 4
+const looksForUpload = 6
 const mostSpareNames = 3
 
 /** Puts the bytes under the base name that the artifact gets: by a link where they lie in a file, else by copying. */

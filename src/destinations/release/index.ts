@@ -29,6 +29,9 @@ interface Stored {
 }
 
 /** Backups as releases: a draft until the manifest is there, then published, never "latest". */
+/** How often something that GitHub has taken is looked for: for half a minute. */
+const mostLooks = 6
+
 export function openReleaseDestination(options: ReleaseOptions): Destination {
   const { github, repository, context } = options
   const releases = githubReleases(github, repository)
@@ -65,15 +68,21 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
   async function compareAll(draft: Release): Promise<void> {
     const there = new Map((await releases.assets(draft.id)).map((asset) => [asset.name, asset]))
     for (const [name, sent] of stored.get(draft.tag) ?? []) {
-      const asset = there.get(name)
+      let asset = there.get(name)
+      // GitHub's lists lag behind what was stored.
+      for (let look = 1; asset === undefined && look < mostLooks; look += 1) {
+        await github.pause(look)
+        asset = (await releases.assets(draft.id)).find((one) => one.name === name)
+      }
       const same = asset?.whole === true && asset.bytes === sent.bytes && (asset.sha256 ?? sent.sha256) === sent.sha256
       if (!same) throw new UserError('SB414', `${name} in the draft ${draft.tag} is not what was sent.`)
     }
   }
 
   async function publish(draft: Release, body: string): Promise<Release> {
+    let answer: Release | undefined
     try {
-      await releases.update(draft.id, { body, publish: true })
+      answer = await releases.update(draft.id, { body, publish: true })
     } catch (thrown) {
       if (!(thrown instanceof GithubError)) throw thrown
       if (thrown.reasons.includes('already_exists')) {
@@ -84,11 +93,17 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
       const shown = await releases.get(draft.id)
       if (shown === undefined || shown.draft) throw thrown
     }
-    const shown = await releases.get(draft.id)
-    if (shown === undefined || shown.draft) {
-      throw new UserError('SB414', `The release ${draft.tag} was published, but GitHub still shows a draft.`)
+    // What GitHub shows lags behind what was done; its own answer counts where that goes on.
+    for (let look = 0; look < mostLooks; look += 1) {
+      if (look > 0) await github.pause(look)
+      const shown = await releases.get(draft.id)
+      if (shown !== undefined && !shown.draft) return shown
     }
-    return shown
+    if (answer !== undefined && !answer.draft) return answer
+    throw new UserError('SB401', `Whether the release ${draft.tag} was published is not known: GitHub shows a draft.`, {
+      mayPass: true,
+      remedy: 'Look with `command: list` whether the backup is there; where it is not, run the backup again.'
+    })
   }
 
   function isManifest(asset: Asset): boolean {

@@ -70,6 +70,18 @@ describe('a notice', () => {
 
   test('takes the shape that Slack and Discord take, by their hosts alone', () => {
     const notice = { ...noticeOf(result(), undefined, run), text: 'a <b> & c' }
+    expect(Object.keys(bodyFor(new URL('https://chat.googleapis.com/v1/spaces/x/messages?key=y'), notice))).toEqual([
+      'text'
+    ])
+    for (const teams of [
+      'https://prod-1.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke',
+      'https://default1.environment.api.powerplatform.com/powerautomate/automations/direct/workflows/x',
+      'https://acme.webhook.office.com/webhookb2/x'
+    ])
+      expect(bodyFor(new URL(teams), notice)).toMatchObject({
+        type: 'message',
+        attachments: [{ content: { type: 'AdaptiveCard', body: [{ type: 'TextBlock', wrap: true }] } }]
+      })
     expect(bodyFor(new URL('https://hooks.slack.com/services/T/B/x'), notice)).toEqual({
       text: '❌ a &lt;b&gt; &amp; c'
     })
