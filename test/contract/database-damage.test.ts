@@ -110,7 +110,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     'a body changed',
     `create or replace function kind.definer() returns trigger language plpgsql security definer set search_path = '' as 'begin return old; end'`,
     /^function kind\.definer\(\)/,
-    /return/
+    /is not shown/
   ],
   [
     'security definer gone',
@@ -154,7 +154,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     /NOT VALID/
   ],
   ['a label added', `alter type kind.mood add value 'new'`, /^enumeration kind\.mood/, /new/],
-  ['a default changed', `alter table kind.parent alter note set default 'x'`, /^table kind\.parent/, /default/],
+  ['a default changed', `alter table kind.parent alter note set default 'x'`, /^table kind\.parent/, /is not shown/],
   ['an owner changed', 'alter table kind.events owner to kind_app', /^owner of table kind\.events/, /kind_app/],
   [
     'a default privilege more',
@@ -168,7 +168,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     /^publication kind_pub/,
     /where/
   ],
-  ['a comment changed', `comment on table kind.parent is 'other'`, /^comment table kind\.parent/, /other/],
+  ['a comment changed', `comment on table kind.parent is 'other'`, /^comment table kind\.parent/, /is not shown/],
   ['a table more', 'create table kind.extra ()', /^table kind\.extra/, /not in the source/],
   ['a large object changed', `select lo_put(9001, 20000, 'x')`, /^large objects/, /content differs/],
   ['a large object longer by zeros', `select lo_put(9001, 20000, '\\x00')`, /^large objects/, /content differs/],
@@ -214,13 +214,13 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     'a body in SQL changed',
     'create or replace function kind.modern(a int) returns int language sql begin atomic select a + 2; end',
     /^function kind\.modern/,
-    /2/
+    /is not shown/
   ],
   [
     'a procedure changed',
     `create or replace procedure kind.do_it(inout x int) language plpgsql as 'begin x := x + 2; end'`,
     /^procedure kind\.do_it/,
-    /x \+ 2/
+    /is not shown/
   ],
   [
     'an aggregate changed',
@@ -252,7 +252,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     /^trigger checked on kind\.parent/,
     /enabled replica/
   ],
-  ['a rule switched off', 'alter table kind.child disable rule quiet', /^rule quiet on kind\.child/, /disabled/],
+  ['a rule switched off', 'alter table kind.child disable rule quiet', /^rule quiet on kind\.child/, /is not shown/],
   [
     'foreign keys switched off',
     'alter table kind.child disable trigger all',
@@ -276,19 +276,19 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     'the storage of a column',
     'alter table kind.parent alter note set storage main',
     /^table kind\.parent/,
-    /storage e.*storage m/
+    /is not shown/
   ],
   [
     'the statistics of a column',
     'alter table kind.parent alter note set statistics 400',
     /^table kind\.parent/,
-    /statistics 500.*statistics 400/
+    /is not shown/
   ],
   [
     'an option of a column',
     'alter table kind.parent alter note reset (n_distinct)',
     /^table kind\.parent/,
-    /n_distinct/
+    /is not shown/
   ],
   [
     'a not null gone',
@@ -324,7 +324,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     'a generated column that is not',
     'alter table kind.every_type alter doubled drop expression',
     /^table kind\.every_type/,
-    /stored/
+    /generated always as \.\.\./
   ],
   [
     'a view that asks as its owner',
@@ -572,7 +572,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     'a comment on a column changed',
     `comment on column kind.parent.name is 'x'`,
     /^comment table column kind\.parent\.name/,
-    /with.*x/
+    /is not shown/
   ],
   [
     'the tags of an event trigger',
@@ -644,5 +644,7 @@ test('found in a copy: a trigger on auth.users gone, rows that anon should not s
   const subjects = findings.filter((finding) => finding.kind === 'difference').map((finding) => finding.subject)
   expect(subjects).toContain(`trigger ${trigger?.name}`)
   expect(subjects).toContain(`policy wide on public.${guarded?.table}`)
-  expect(subjects.some((subject) => subject.startsWith(`rows of public.${guarded?.table} that `))).toBe(true)
+  // How many rows a role sees differs by nature, too: it is told, and no difference.
+  const seen = findings.filter(({ subject }) => subject.startsWith(`rows of public.${guarded?.table} that `))
+  expect(seen.map(({ kind: told }) => told)).toEqual(['note'])
 })
