@@ -129,7 +129,7 @@ test.runIf(hasPrograms).each(['zstd', 'gzip', 'none'] as const)(
 
     const steps = text.slice(0, text.indexOf('## 4.'))
     const commands = [...steps.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
-    expect(commands).toHaveLength(4)
+    expect(commands).toHaveLength(5)
     const { stdout } = await run('sh', ['-e', '-c', commands.join('\n')], {
       cwd: place,
       env: { PATH: process.env.PATH }

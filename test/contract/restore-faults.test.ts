@@ -178,7 +178,9 @@ describe('F68: a target that cannot take the backup is refused before anything i
   test('a role that may not make anything', async () => {
     await fresh('forbidden')
     await server.query(`create role nobody_special login`)
-    const error = await failure(restoreOf(desk, facts, server, 'forbidden', { user: 'nobody_special' }).run())
+    const error = await failure(
+      restoreOf(desk, facts, server, 'forbidden', { user: 'nobody_special', errors: 'stop' }).run()
+    )
     expect(error.code).toBe('SB708')
     expect(await stateOf('forbidden')).toBe('nothing 0 1')
   })
@@ -203,7 +205,7 @@ describe('F68: a target that cannot take the backup is refused before anything i
         table.name === 'notes' && table.hash !== null ? { ...table, hash: { ...table.hash, value: '1' } } : table
       )
     }
-    const error = await failure(restoreOf(desk, lied, server, 'wrong').run())
+    const error = await failure(restoreOf(desk, lied, server, 'wrong', { errors: 'stop' }).run())
     expect(error.code).toBe('SB709')
     expect(error.message).toContain('public.notes')
     expect(await stateOf('wrong')).toBe('nothing 0 1')

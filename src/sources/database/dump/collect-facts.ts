@@ -71,7 +71,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const memberships = await readMemberships(connection)
   const extensions = await readExtensions(connection)
   const platform = await readPlatform(connection, catalog)
-  const notCaptured = await readNotCaptured(connection, {
+  const passedOver = await readNotCaptured(connection, {
     vault: options.vault,
     standby: inventory.server.standby,
     members: holdsMembers(selection)
@@ -82,6 +82,9 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     method: hashMethod(connection.versionNumber),
     hashLimitBytes: options.hashLimitBytes
   })
+  // What was added to an extension is in no dump; what is taken apart is captured all the same.
+  const takenApart = new Set((members.facts?.objects ?? []).map(({ subject }) => subject))
+  const notCaptured = passedOver.filter(({ what }) => !takenApart.has(what))
   notCaptured.push(...members.notCaptured)
   const vault = options.vault ? await readVault(connection) : null
   const sealed = vault?.secrets.filter(({ value }) => value === null) ?? []
