@@ -27,6 +27,7 @@ import { advanceOthers, loadGroup } from './rows/load-group.ts'
 import { together } from './rows/load-table-data.ts'
 import { sideSchemaName } from './rows/side-schema-table.ts'
 import { bringVault, reloadApi, restorePlatform } from './supabase/restore-platform.ts'
+import { readLargeObjects } from './target/large-objects.ts'
 import { setReplicaRole } from './target/target-state.ts'
 import { oneStep } from './transactions/lock-budget.ts'
 import { single } from './transactions/single.ts'
@@ -98,6 +99,8 @@ async function begin(order: Order, transactionsOf: TransactionsOf): Promise<Work
   const { type, schemas, tables } = facts.selection
   const all = chosen.everything && (mode === 'empty' || mode === 'replace') && type !== 'data'
   const transactions = transactionsOf(order, () => work)
+  const kept = mode === 'missing-rows' || type === 'data' ? await readLargeObjects(order.connection) : new Set<string>()
+  const withoutKept = { ...plan, entries: withoutObjects(plan.entries, kept) }
   const work: Work = {
     ...order,
     transactions,
@@ -107,11 +110,12 @@ async function begin(order: Order, transactionsOf: TransactionsOf): Promise<Work
     whole: all && chosen.whole && !isNarrowed(facts),
     journal: {
       findings: [...plan.findings],
-      ...(await openRunner(order, plan, transactions.steps)),
+      ...(await openRunner(order, withoutKept, transactions.steps)),
       defaults: [],
       borrowed: [],
       before: [],
       dropped: null,
+      keptObjects: kept,
       sideSchema: null,
       still: false,
       inForce: [],
@@ -162,7 +166,8 @@ async function dropWhatIsReplaced(work: Work): Promise<void> {
   journal.before = await readGuards(connection)
   journal.dropped = await dropReplaced(connection, replaced, whole)
   journal.findings.push(...journal.dropped.findings)
-  const { keptObjects } = journal.dropped
+  const keptObjects = new Set([...journal.dropped.keptObjects, ...journal.keptObjects])
+  journal.keptObjects = keptObjects
   const plan = { ...journal.plan, entries: withoutObjects(journal.plan.entries, keptObjects) }
   Object.assign(journal, await openRunner(work, plan, transactions.steps))
 }

@@ -19,6 +19,7 @@ import type { ArchiveToc } from '../pg-archive/toc.ts'
 import { compareRows, type TableComparison } from './check/compare-rows.ts'
 import { foretellDangling, foretellKeyless, foretellRefused, foretellUnkept } from './check/dry-run-conflicts.ts'
 import { comparable } from './check/object-names.ts'
+import { childrenThatLackRows } from './check/related-tables.ts'
 import {
   backupAndTarget,
   chosenGuards,
@@ -322,6 +323,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
           findings: [
             ...plan.findings,
             ...members.findings,
+            ...(compare ? await childrenThatLackRows(connection, facts, chosen) : []),
             ...(await foretellPlatform(connection, facts, target, plan)),
             ...(await foretellKeyless(
               connection,
@@ -452,6 +454,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       errors,
       target,
       chosen,
+      asked: options.selection.tables,
       plan,
       replaced,
       openArchive: open,

@@ -32,6 +32,8 @@ export interface Order {
   readonly errors: RestoreErrors
   readonly target: TargetState
   readonly chosen: Chosen
+  /** Tables as they were typed. */
+  readonly asked: readonly string[]
   readonly plan: RestorePlan
   readonly replaced: Replaced | null
   /** The archive from its beginning once more. The caller closes it. */
@@ -56,6 +58,8 @@ export interface Journal {
   /** The fingerprint of the target before anything was replaced. */
   before: readonly Guard[]
   dropped: Dropped | null
+  /** Numbers of large objects that stay as they are. */
+  keptObjects: ReadonlySet<string>
   sideSchema: string | null
   /** Whether triggers are held still, and settings of the source in force: in each further transaction they must be, too. */
   still: boolean

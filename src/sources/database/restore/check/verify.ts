@@ -12,6 +12,7 @@ import { together } from '../rows/load-table-data.ts'
 import { tellsBeyond } from '../supabase/restore-platform.ts'
 import type { Work } from '../work.ts'
 import { checkForeignKeys } from './foreign-keys.ts'
+import { askedWithoutRows, childrenThatLackRows } from './related-tables.ts'
 import { checkInParts } from './verify-in-batches.ts'
 import { type CheckAfterOptions, checkAfter, checkedTables, checkTables, isToldAgain } from './verify-restored.ts'
 
@@ -62,6 +63,15 @@ export async function verify(work: Work): Promise<void> {
   journal.unequal.push(...members.left)
   findings.push(...members.findings, ...notToldAgain(refused, found, runner, reader.toc), ...beyond)
   findings.push(...found.filter(({ subject }) => !sameAgain.has(subject.replace(/^(?:owner of|comment) /, ''))))
+  if (work.mode !== 'side-schema') findings.push(...(await childrenThatLackRows(connection, facts, chosen)))
+  for (const table of askedWithoutRows(facts, work.asked)) {
+    journal.unequal.push(readable(table))
+    findings.push({
+      kind: 'todo',
+      subject: `table ${readable(table)}`,
+      detail: 'it was asked for by its name, and the backup holds no rows of it: an earlier backup may'
+    })
+  }
   if (replaced === null) return
   const told = new Set(findings.map(({ subject }) => subject))
   const gone = goneWithReplaced(journal.before, await readGuards(connection), replaced.entries.values(), chosen.whole)
@@ -96,7 +106,7 @@ function mergedTables({ plan, journal }: Pick<Work, 'plan' | 'journal'>): Readon
 
 function checkOf(work: Work): CheckAfterOptions {
   const { connection, context, facts, target, reader, errors, whole, journal } = work
-  const { plan, runner, dropped } = journal
+  const { plan, runner, keptObjects } = journal
   const { refused } = together(journal.loaded)
   const objects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
   return {
@@ -108,7 +118,8 @@ function checkOf(work: Work): CheckAfterOptions {
     regranted: plan.regranted,
     ofBackup: reader.toc.entries,
     whole,
-    largeObjects: objects && (dropped === null || dropped.keptObjects.size === 0),
+    // Where rows alone come back, those that are there stay.
+    largeObjects: objects && facts.largeObjects.count !== '0' && work.mode !== 'missing-rows' && keptObjects.size === 0,
     notMade: {
       refused: runner.refused,
       otherOwner: runner.otherOwner,

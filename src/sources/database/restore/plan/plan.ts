@@ -85,6 +85,13 @@ export function planRestore(options: PlanOptions): RestorePlan {
     }
   }
   if (mode === 'replace' && facts.selection.type === 'data') run.push(...sequencesOf(options, platform))
+  if (!definitions && mode !== 'side-schema') run.push(...contentOf(options))
+  if (mode === 'side-schema' && chosen.whole && toc.entries.some(isLargeObject))
+    findings.push({
+      kind: 'note',
+      subject: 'large objects',
+      detail: 'they have no schema, and are not brought back beside those that are there'
+    })
   findings.push(...versionsThatDiffer(options))
   const left: string[] = []
   const rows = planRows(options, { platform, running, definitions, findings, obstacles, left })
@@ -106,6 +113,22 @@ export function planRestore(options: PlanOptions): RestorePlan {
     roots,
     throughRoot: throughRootOf(rows, roots)
   }
+}
+
+const isLargeObject = ({ kind }: TocEntry) => kind === 'BLOB' || kind === 'BLOB METADATA'
+
+/** What rows alone are not: large objects, as far as the target lacks them, and what materialized views hold. */
+function contentOf({ toc, chosen, known, mode }: PlanOptions): TocEntry[] {
+  if (!chosen.whole) return []
+  const objects = new Set(toc.entries.filter(isLargeObject).map(({ id }) => id))
+  return toc.entries.filter(
+    (entry) =>
+      objects.has(entry.id) ||
+      (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind) && entry.needs.some((id) => objects.has(id))) ||
+      (mode === 'replace' &&
+        entry.kind === 'MATERIALIZED VIEW DATA' &&
+        known.has({ ...entry, kind: 'MATERIALIZED VIEW' }))
+  )
 }
 
 /** Extensions that the target has in another schema than the backup, where definitions that are about to run name the backup's. */

@@ -35,7 +35,7 @@ export async function loadGroup(work: Work, group: RowGroup): Promise<void> {
     reader,
     rows,
     largeObjects: group.largeObjects,
-    ...(journal.dropped === null ? {} : { keptObjects: journal.dropped.keptObjects }),
+    keptObjects: journal.keptObjects,
     ...(group.lanes === undefined ? {} : { lanes: group.lanes })
   })
   const second = await tryAgain({
