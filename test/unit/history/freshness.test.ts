@@ -112,7 +112,7 @@ describe('the backups of a project', () => {
       now
     )
     expect(found.warnings).toEqual([
-      `Nobody has shown yet that a key opens the backups of shop (${manifest.encryption.recipients.join(', ')}): open ${name} of backup ${one.ref.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`identity\` to \`verify\`.`
+      `Nobody has shown yet that a key opens the backups of shop (${manifest.encryption.recipients.join(', ')}): open ${name} of backup ${one.ref.id} with \`age -d -i key.txt\` where the key lies, and give the word that it prints as \`canary\` to a run of \`verify\` or \`backup\`.`
     ])
   })
 

@@ -348,9 +348,9 @@ describe('backup', () => {
     ['mail without server', { 'database-url': localUrl, 'notify-email': 'a@b.c' }, 'SB003', '`smtp-url` is missing'],
     [
       'unknown destination',
-      { 'database-url': localUrl, destinations: 'artifact,s3' },
+      { 'database-url': localUrl, destinations: 'artifact,ftp' },
       'SB001',
-      '`artifact,s3`: allowed are one or more of artifact, release, repository, folder'
+      '`artifact,ftp`: allowed are one or more of artifact, release, repository, folder'
     ],
     [
       'unknown source',
@@ -391,16 +391,11 @@ describe('backup', () => {
     const jwt = (payload: string) => `e30.${Buffer.from(payload).toString('base64url')}.x`
     const keyOf = (key: string) =>
       read('backup', { 'database-url': databaseUrl, 'service-role-key': key }).storage?.serviceRoleKey
-    for (const key of [
-      jwt('{"role":"service_role"}'),
-      jwt('{}'),
-      jwt('null'),
-      jwt('"anon"'),
-      jwt('{"role"'),
-      'a.b.c',
-      'k'
-    ])
+    for (const key of [jwt('{"role":"service_role"}'), jwt('null'), jwt('"anon"'), jwt('{"role"'), 'a.b.c', 'k'])
       expect(keyOf(key)).toBe(key)
+    // A role of one's own sees what policies show, and would not say that there is more.
+    for (const claims of ['{}', '{"role":"reader"}', '{"role":7}'])
+      expect(refusal({ 'database-url': databaseUrl, 'service-role-key': jwt(claims) }).code).toBe('SB006')
     for (const key of ['two words', 'a\nb', 'ä', 'x'.repeat(8193)])
       expect(refusal({ 'database-url': databaseUrl, 'service-role-key': key }).message).toContain(
         'it holds spaces, line breaks or characters that no key has'
