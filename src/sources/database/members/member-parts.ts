@@ -124,8 +124,8 @@ join pg_description k on k.classoid = 'pg_class'::regclass and k.objoid = c.oid 
   `select o.subject, o.extname, 'grants', '', 'revoke all on ' || ${signature.replace(`'aggregate '`, `'function '`)} || ' from public'
 ${functions} where p.prokind <> 'a' and p.proacl is not null and not exists (select from pg_catalog.aclexplode(p.proacl) x where x.grantee = 0)`,
   grants('p.proacl', 'p.proowner', signature, `${functions} and p.prokind <> 'a'`),
-  owner('c.relowner', word, relations(`'r', 'p', 'v', 'm'`)),
-  owner('p.proowner', signature, functions)
+  // Not of functions: on the platform they belong to whom CREATE EXTENSION ran as, and no other server has them so.
+  owner('c.relowner', word, relations(`'r', 'p', 'v', 'm'`))
 ]
 
 /**
