@@ -8,6 +8,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { majors } from '../test/kit/postgres/programs.ts'
 import { startPostgres } from '../test/kit/postgres/server.ts'
 import { type DatabaseName, databaseNames, descriptions, makeDatabase } from './bench-databases.ts'
+import { benchIncremental } from './bench-incremental.ts'
 import { type Measured, measure, median } from './bench-measure.ts'
 import { benchRestore } from './bench-restore.ts'
 import { waysOf } from './bench-ways.ts'
@@ -30,6 +31,8 @@ const usage = `npm run bench -- [options]
   --proof            also the whole backup with its proof by restoring
   --restore          restores instead of backups: pg_restore -j2 and this action, the same archive into the same server
                      (--only: mixed)
+  --incremental      what leaves the database when little of it changed: the prototype of increments beside whole backups and a
+                     chunked dump, on 200 tables of together --megabytes N (100)
   --major N          PostgreSQL version: ${majors.join(', ')} (15; the others need: sh scripts/install-parts)
   --bundle FILE      another build of the action (dist/index.js)
   --json             all samples as JSON instead of tables`
@@ -42,6 +45,8 @@ const { values } = parseArgs({
     proof: { type: 'boolean', default: false },
     'without-others': { type: 'boolean', default: false },
     restore: { type: 'boolean', default: false },
+    incremental: { type: 'boolean', default: false },
+    megabytes: { type: 'string', default: '100' },
     major: { type: 'string', default: '15' },
     bundle: { type: 'string', default: bundle },
     json: { type: 'boolean', default: false },
@@ -60,6 +65,12 @@ async function main(): Promise<void> {
     throw new Error(usage)
   }
   const folder = await mkdtemp(path.join(tmpdir(), 'supabase-backup-bench-'))
+  if (values.incremental) {
+    const recipient = await identityToRecipient(await generateIdentity())
+    const options = { megabytes: Number(values.megabytes), folder, recipient, bundle: path.resolve(values.bundle) }
+    console.log(await benchIncremental(options).finally(() => rm(folder, { recursive: true, force: true })))
+    return
+  }
   const server = await startPostgres({
     major,
     settings: { shared_buffers: '512MB', max_locks_per_transaction: 256, max_wal_size: '4GB', autovacuum: 'off' }
