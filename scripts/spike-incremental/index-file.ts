@@ -30,7 +30,7 @@ export function sealIndex(index: Index, password: string, cost = usualCost): Buf
   const head = Buffer.from(JSON.stringify({ nextXid: index.nextXid, tables }))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(head.length)
-  const parts = [length, head]
+  const parts: Buffer[] = [length, head]
   for (const { groups } of index.tables.values()) {
     let before = -1
     for (const group of [...groups.values()].sort((a, b) => a.key - b.key)) {
