@@ -134,6 +134,8 @@ export const resultSchema = z.object({
       })
     )
     .optional(),
+  /** What the new backup holds noticeably less of than the one before, though no alarm was raised for it; by name where a key was at hand. */
+  falls: z.array(z.string()).optional(),
   /** What each place holds and has left, after `check`. */
   room: z
     .array(

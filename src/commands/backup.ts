@@ -19,6 +19,7 @@ import {
   alarmsBeside,
   anomaly,
   describeDatabase,
+  fallsBeside,
   recipientWarnings
 } from './compare-with-history.ts'
 import { failedProof } from './failed-proof.ts'
@@ -29,7 +30,7 @@ import type { Ports, ProofVerdict, Prove } from './ports.ts'
 import { pruneAfterBackup } from './prune.ts'
 import { publish, type Sign } from './publish.ts'
 import { reckonRun } from './reckon-egress.ts'
-import { backupBefore, type OpenEarlier, writeDiary } from './schema-changes.ts'
+import { backupBefore, nameFallen, type OpenEarlier, writeDiary } from './schema-changes.ts'
 import { isHeardIn } from './verify-choice.ts'
 import { none, writeRecord } from './verify-stored-copy.ts'
 
@@ -183,6 +184,22 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       durationMs: Math.round(clock.monotonic() - started)
     }
     const alarms = alarmsBeside(entries, measures, options.type, options.shrinkLimit, startedAt)
+    const falls = await fallsBeside(
+      entries,
+      measures,
+      options,
+      () =>
+        nameFallen(
+          facts.get('database'),
+          backupBefore(entries, options.type),
+          reachable.destinations,
+          ports.openEarlier,
+          log
+        ),
+      startedAt
+    )
+    if (falls.length > 0) draft.falls = falls
+    for (const fall of falls) log.warning(`Less than before: ${fall}.`)
     const told = egress()
     if (alarms.length > 0 || told.alarm !== undefined)
       draft.alarms = [...alarms, ...(told.alarm === undefined ? [] : [{ kind: 'egress', detail: told.alarm.message }])]

@@ -3,7 +3,7 @@ import type { Manifest, Part, Shape } from '../archive/manifest.ts'
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { acknowledge } from '../history/acknowledge.ts'
-import { type Alarm, alarmsOf, baselineOf, type Measures, measuresOf } from '../history/comparison.ts'
+import { type Alarm, alarmsOf, baselineOf, fallsOf, type Measures, measuresOf } from '../history/comparison.ts'
 import type { HistoryEntry } from '../history/entries.ts'
 import { isAccepted, recipientChange } from '../history/recipients.ts'
 import { changesBetween } from '../history/schema-changes.ts'
@@ -115,6 +115,19 @@ export function alarmsBeside(
 ): Alarm[] {
   if (shrinkLimit === undefined) return []
   return alarmsOf(current, baselineOf(entries, type, now).map(measuresOf), shrinkLimit)
+}
+
+/** What fell below the limit, in numbers, and by name the tables that were emptied or lost most, where earlier contents can be opened and names may be shown. */
+export async function fallsBeside(
+  entries: readonly HistoryEntry[],
+  current: Measures,
+  backup: { readonly type: Manifest['type']; readonly shrinkLimit?: number },
+  named: () => Promise<readonly string[]>,
+  now: Date
+): Promise<string[]> {
+  if (backup.shrinkLimit === undefined) return []
+  const falls = fallsOf(current, baselineOf(entries, backup.type, now).map(measuresOf), backup.shrinkLimit)
+  return [...falls, ...(await named())]
 }
 
 /** The error that an anomalous backup ends with. */

@@ -5,6 +5,7 @@ import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { type HistoryEntry, newestFirst } from '../history/entries.ts'
 import { changesByName } from '../history/schema-changes-by-name.ts'
+import { fallenTables } from '../history/table-sizes.ts'
 import { isAuthentic } from '../history/trust.ts'
 import type { Log } from '../log.ts'
 
@@ -57,6 +58,30 @@ export async function writeDiary(
     if (!(thrown instanceof UserError)) throw thrown
     log.debug(`what changed is told by number: ${thrown.code}: ${thrown.message}`)
     return numbers
+  }
+}
+
+/**
+ * Tables that hold none of their rows any more, or lost so many that it is told, by name: where the earlier contents can be opened, and names may be shown.
+ * What goes wrong costs the names, nothing else.
+ */
+export async function nameFallen(
+  facts: unknown,
+  before: HistoryEntry | undefined,
+  places: readonly Destination[],
+  openEarlier: OpenEarlier | undefined,
+  log: Log
+): Promise<readonly string[]> {
+  if (before === undefined || openEarlier === undefined) return []
+  try {
+    if (!(await arePrivate(places))) return []
+    const earlier = (await openEarlier(before))?.database
+    const now = databaseFactsSchema.safeParse(facts)
+    return earlier === undefined || !now.success ? [] : fallenTables(earlier, now.data)
+  } catch (thrown) {
+    if (!(thrown instanceof UserError)) throw thrown
+    log.debug(`tables that lost rows are told by number: ${thrown.code}: ${thrown.message}`)
+    return []
   }
 }
 

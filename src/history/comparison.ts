@@ -1,13 +1,25 @@
 import type { Manifest, Part } from '../archive/manifest.ts'
-import { formatBytes, formatCount, formatDuration } from '../text/format.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../text/format.ts'
 import type { HistoryEntry } from './entries.ts'
+import { lossesOf, noticeable } from './table-sizes.ts'
 import { byBackup, doubtOfCopies, isAuthentic } from './trust.ts'
 
 // Alarms by comparison: a new backup against the median of the recent good ones, by the numbers in the plain manifests
 // alone. A backup with an alarm is kept and marked as anomalous, and freezes pruning until somebody has looked at it.
 
 export interface Alarm {
-  readonly kind: 'tables' | 'rows' | 'bytes' | 'users' | 'objects' | 'functions' | 'source' | 'size' | 'duration'
+  readonly kind:
+    | 'tables'
+    | 'emptied'
+    | 'shrunk'
+    | 'rows'
+    | 'bytes'
+    | 'users'
+    | 'objects'
+    | 'functions'
+    | 'source'
+    | 'size'
+    | 'duration'
   /** Numbers only: no name from inside the project. */
   readonly detail: string
 }
@@ -80,6 +92,26 @@ export function alarmsOf(current: Measures, baseline: readonly Measures[], shrin
   }
   // A table that is gone is one too many; rows, users and objects come and go.
   fallen('tables', 'database', 'userTables', 'tables', 0)
+  const countsOf = (measures: Measures) =>
+    measures.parts.find((part) => part.source === 'database' && isTaken(part))?.counts
+  const sizes = countsOf(current)
+  const losses =
+    sizes === undefined
+      ? undefined
+      : lossesOf(
+          sizes,
+          baseline.map(countsOf).filter((counts) => counts !== undefined)
+        )
+  if (losses !== undefined && losses.emptied > 0)
+    alarms.push({
+      kind: 'emptied',
+      detail: `${plural(losses.emptied, 'table')} that held rows ${losses.emptied === 1 ? 'is' : 'are'} empty now`
+    })
+  if (losses !== undefined && losses.shrunk > 0)
+    alarms.push({
+      kind: 'shrunk',
+      detail: `${plural(losses.shrunk, 'large table')} lost rows and ${losses.shrunk === 1 ? 'has' : 'have'} fallen below a power of ten`
+    })
   fallen('rows', 'database', 'rows', 'rows', shrinkLimit)
   fallen('users', 'database', 'authUsers', 'Auth users', shrinkLimit)
   const users = newest === undefined ? undefined : count(newest, 'database', 'authUsers')
@@ -123,6 +155,28 @@ export function alarmsOf(current: Measures, baseline: readonly Measures[], shrin
       detail: `took ${formatDuration(current.durationMs)}, usually ${formatDuration(duration)}`
     })
   return alarms
+}
+
+/** What fell noticeably, though not by so much that it is an alarm: numbers only. */
+export function fallsOf(current: Measures, baseline: readonly Measures[], shrinkLimit: number): string[] {
+  const falls: string[] = []
+  for (const [source, name, words] of [
+    ['database', 'rows', 'rows'],
+    ['database', 'authUsers', 'Auth users'],
+    ['storage', 'objects', 'Storage objects'],
+    ['functions', 'functions', 'Edge Functions']
+  ] as const) {
+    const countIn = ({ parts }: Measures) => parts.find((part) => part.source === source && isTaken(part))?.counts[name]
+    const before = baseline[0] === undefined ? undefined : countIn(baseline[0])
+    const now = countIn(current)
+    if (before === undefined || now === undefined || before <= 0 || now <= 0) continue
+    const fall = (before - now) / before
+    if (fall > noticeable && fall <= shrinkLimit)
+      falls.push(
+        `${formatCount(now)} ${words} instead of ${formatCount(before)} in the backup before: ${Math.round(fall * 100)} % fewer`
+      )
+  }
+  return falls
 }
 
 function isTaken(part: Part): boolean {

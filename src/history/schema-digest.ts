@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { DatabaseFacts } from '../archive/contents-database.ts'
+import type { DatabaseFacts, TableFacts } from '../archive/contents-database.ts'
 import { isShapeKind, type Shape } from '../archive/manifest.ts'
+import { countsOfSizes } from './table-sizes.ts'
 
 // The shape of a database in numbers and digests, for the plain manifest: what the next backup is compared with without
 // opening this one. It holds no name: a digest covers all objects of a kind together.
@@ -35,7 +36,25 @@ export function countsOf(facts: DatabaseFacts): Record<string, number> {
       !platformSchemas.has(table.schema)
   )
   const users = facts.auth?.['users']
-  return { userTables: userTables.length, ...(users === undefined ? {} : { authUsers: users }) }
+  return {
+    userTables: userTables.length,
+    ...countsOfSizes(userTables.map((table) => rowsOf(table, facts.tables))),
+    ...(users === undefined ? {} : { authUsers: users })
+  }
+}
+
+/** As `partitionOf` writes it: in quotes where SQL needs them. */
+function named({ schema, name }: Pick<TableFacts, 'schema' | 'name'>): string {
+  return [schema, name]
+    .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
+    .join('.')
+}
+
+/** Rows of a table; of a partitioned one those of all its parts. */
+export function rowsOf(table: TableFacts, all: readonly TableFacts[]): number {
+  const own = Number(table.rows)
+  if (table.kind !== 'p') return own
+  return all.filter(({ partitionOf }) => partitionOf === named(table)).reduce((sum, part) => sum + rowsOf(part, all), 0)
 }
 
 /** What of the facts the shape is made of. */

@@ -16,7 +16,7 @@ import { projects } from './projects.ts'
 import { proof } from './proof.ts'
 import { restoreBlock } from './restored.ts'
 import { retention } from './retention.ts'
-import { failure, warnings } from './trouble.ts'
+import { failure, falls, warnings } from './trouble.ts'
 import { facts, headline } from './verdict.ts'
 
 export type { SummaryPlace } from './place.ts'
@@ -46,6 +46,7 @@ function backupBlocks(result: Result, place: SummaryPlace): string[] {
   return [
     headline(result),
     failure(result, place),
+    falls(result),
     overview(result, place),
     warnings(result),
     changes(result),

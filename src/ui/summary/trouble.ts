@@ -1,7 +1,7 @@
 import { errorCodes } from '../../error-codes.ts'
 import type { Result } from '../../result.ts'
 import { inert, inertCode } from '../../text/escape.ts'
-import { formatAge } from '../../text/format.ts'
+import { formatAge, formatCount } from '../../text/format.ts'
 import { joined, link, list, prose, section } from './markup.ts'
 import { guideUrl, type SummaryPlace } from './place.ts'
 import { isGood } from './projects.ts'
@@ -65,6 +65,18 @@ function stillThere(result: Result, place: SummaryPlace): string {
   if (good === undefined) return result.backups.length === 0 ? '' : `${nothingNew} No earlier backup is verified.`
   const age = formatAge(place.now.getTime() - Date.parse(good.createdAt))
   return `**What you still have:** ${nothingNew} The newest verified backup is ${age} old: ${inertCode(good.id)}, ${levelSentences[good.verified]}.`
+}
+
+/** What fell noticeably, seen before anything else: a green run must not hide it. */
+export function falls(result: Result): string {
+  const found = result.falls ?? []
+  if (found.length === 0) return ''
+  return `⚠️ **Less than before:** ${found
+    .slice(0, 10)
+    .map((one) => prose(one, 300))
+    .join(
+      '; '
+    )}${found.length > 10 ? `; and ${formatCount(found.length - 10)} more` : ''}. If nobody meant that, bring it back while a backup still holds it.`
 }
 
 export function warnings(result: Result): string {

@@ -106,8 +106,9 @@ test('the tables of a project are its own: none of the platform, of an extension
     table('public', 'foreign', { kind: 'f' }),
     ...['auth', 'storage', 'realtime', 'vault', 'cron', 'net', 'extensions'].map((schema) => table(schema, 'x'))
   ]
-  expect(countsOf(factsOf({ tables }))).toEqual({ userTables: 2 })
-  expect(countsOf(factsOf({ tables, auth: { users: 0, sessions: 9 } }))).toEqual({ userTables: 2, authUsers: 0 })
+  const sizes = { userTables: 2, emptyTables: 0, tables1e0: 2, rows1e0: 6 }
+  expect(countsOf(factsOf({ tables }))).toEqual(sizes)
+  expect(countsOf(factsOf({ tables, auth: { users: 0, sessions: 9 } }))).toEqual({ ...sizes, authUsers: 0 })
 })
 
 describe('the diary by name', () => {
