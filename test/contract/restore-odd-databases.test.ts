@@ -166,66 +166,63 @@ describe('rows are never withheld for a rule that they break', () => {
   })
 })
 
+/** Restores what the SQL makes: nothing is left out, and schemas, relations, constraints and triggers are those of the source. */
+async function comesBackWhole(text: string): Promise<void> {
+  const where = await made(text)
+  const restored = await brought(where)
+  expect([restored.left, restored.leftOut, subjects(restored)]).toEqual([[], [], []])
+  const state = (database: string) =>
+    sql(
+      database,
+      `select n.nspname || ' of ' || case when nspowner = 'pg_database_owner'::regrole then 'owner' else pg_get_userbyid(nspowner) end || coalesce(nspacl, acldefault('n', nspowner))::text as x from pg_namespace n where nspname !~ '^pg_|^info'
+       union all select c.relname || c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where nspname !~ '^pg_|^info'
+       union all select conname || pg_get_constraintdef(oid) from pg_constraint where connamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+       union all select tgname || tgrelid::regclass::text || tgenabled::text from pg_trigger where not tgisinternal order by 1`
+    )
+  expect(await state(where.target)).toEqual(expect.arrayContaining(await state(where.source)))
+}
+
 describe('comes back whole, with nothing left to do', () => {
-  test.each<[string, string]>([
-    [
-      'a check that looks into a table whose rows come later',
-      `create table public.z (val text); insert into public.z values ('a'); create function public.known(v text) returns boolean language sql stable as $$ select exists (select 1 from public.z where val = v) $$;
-       create table public.a (val text check (public.known(val))); insert into public.a values ('a')`
-    ],
-    [
-      'one with names that only a session of the source finds',
-      `create schema s; set search_path = s; create table s.z (val text); insert into s.z values ('a'); create function s.known(v text) returns boolean language sql stable as $$ select exists (select 1 from z where val = v) $$;
-       create table s.a (val text check (s.known(val))); insert into s.a values ('a')`
-    ],
-    [
-      'a generated column, an index and a domain over functions with unqualified names',
-      `create schema util; create function util.norm(v text) returns text language sql immutable as $$ select lower(v) $$; create function public.slug(v text) returns text language plpgsql immutable as $$ begin return norm(v); end $$;
+  test('a check that looks into a table whose rows come later', () =>
+    comesBackWhole(`create table public.z (val text); insert into public.z values ('a'); create function public.known(v text) returns boolean language sql stable as $$ select exists (select 1 from public.z where val = v) $$;
+       create table public.a (val text check (public.known(val))); insert into public.a values ('a')`))
+
+  test('one with names that only a session of the source finds', () =>
+    comesBackWhole(`create schema s; set search_path = s; create table s.z (val text); insert into s.z values ('a'); create function s.known(v text) returns boolean language sql stable as $$ select exists (select 1 from z where val = v) $$;
+       create table s.a (val text check (s.known(val))); insert into s.a values ('a')`))
+
+  test('a generated column, an index and a domain over functions with unqualified names', () =>
+    comesBackWhole(`create schema util; create function util.norm(v text) returns text language sql immutable as $$ select lower(v) $$; create function public.slug(v text) returns text language plpgsql immutable as $$ begin return norm(v); end $$;
        set search_path = public, util; create function public.is_slug(v text) returns boolean language plpgsql immutable as $$ begin return slug(v) = v; end $$; create domain public.slugged as text check (public.is_slug(value));
-       create table public.pages (id int primary key, title text, slug text generated always as (public.slug(title)) stored, tag public.slugged); insert into public.pages (id, title, tag) values (1, 'A', 'b'); create index by_slug on public.pages (public.slug(title))`
-    ],
-    [
-      'what hangs on settings of the database',
-      `alter database THIS set timezone = 'Asia/Kathmandu'; alter database THIS set "app.tenant" = 'acme'; set timezone = 'Asia/Kathmandu'; set "app.tenant" = 'acme';
+       create table public.pages (id int primary key, title text, slug text generated always as (public.slug(title)) stored, tag public.slugged); insert into public.pages (id, title, tag) values (1, 'A', 'b'); create index by_slug on public.pages (public.slug(title))`))
+
+  test('what hangs on settings of the database', () =>
+    comesBackWhole(`alter database THIS set timezone = 'Asia/Kathmandu'; alter database THIS set "app.tenant" = 'acme'; set timezone = 'Asia/Kathmandu'; set "app.tenant" = 'acme';
        create function public.day_of(timestamptz) returns date language sql immutable as $$ select $1::date $$;
        create table public.visits (at timestamptz, day date generated always as (public.day_of(at)) stored, tenant text default current_setting('app.tenant') check (tenant = current_setting('app.tenant')), check (at::date = date '2024-01-02'));
-       insert into public.visits (at) values ('2024-01-01 23:30:00+00')`
-    ],
-    [
-      'partitions by the hash of an enum, whose rows lie elsewhere on another server',
-      `create type public.state as enum ('a', 'b', 'c', 'd', 'e', 'f'); create table public.t (id int, s public.state) partition by hash (s); create table public.t0 partition of public.t for values with (modulus 2, remainder 0);
-       create table public.t1 partition of public.t for values with (modulus 2, remainder 1); insert into public.t select g, (enum_range(null::public.state))[1 + g % 6] from generate_series(1, 60) g`
-    ],
-    [
-      'a trigger that is off on a partition of the second level',
-      `create table public.z (id int, r text) partition by range (id); create table public.b partition of public.z for values from (0) to (9) partition by list (r); create table public.a partition of public.b for values in ('x');
-       create function public.f() returns trigger language plpgsql as 'begin return new; end'; create trigger w after insert on public.z for each row execute function public.f(); alter table public.a disable trigger w`
-    ],
-    ['a schema public of another owner', 'create table public.t (id int); alter schema public owner to boss'],
-    ['no schema public', 'create schema app; create table app.t (id int); drop schema public'],
-    [
-      'a schema public that got another name',
+       insert into public.visits (at) values ('2024-01-01 23:30:00+00')`))
+
+  test('partitions by the hash of an enum, whose rows lie elsewhere on another server', () =>
+    comesBackWhole(`create type public.state as enum ('a', 'b', 'c', 'd', 'e', 'f'); create table public.t (id int, s public.state) partition by hash (s); create table public.t0 partition of public.t for values with (modulus 2, remainder 0);
+       create table public.t1 partition of public.t for values with (modulus 2, remainder 1); insert into public.t select g, (enum_range(null::public.state))[1 + g % 6] from generate_series(1, 60) g`))
+
+  test('a trigger that is off on a partition of the second level', () =>
+    comesBackWhole(`create table public.z (id int, r text) partition by range (id); create table public.b partition of public.z for values from (0) to (9) partition by list (r); create table public.a partition of public.b for values in ('x');
+       create function public.f() returns trigger language plpgsql as 'begin return new; end'; create trigger w after insert on public.z for each row execute function public.f(); alter table public.a disable trigger w`))
+
+  test('a schema public of another owner', () =>
+    comesBackWhole('create table public.t (id int); alter schema public owner to boss'))
+
+  test('no schema public', () => comesBackWhole('create schema app; create table app.t (id int); drop schema public'))
+
+  test('a schema public that got another name', () =>
+    comesBackWhole(
       'alter schema public rename to old; create table old.t (id int); create schema public; create table public.t (id int)'
-    ],
-    [
-      'a log of definitions, which refreshing a view must not write into',
-      `create table public.log (tag text); create function public.log() returns event_trigger language plpgsql as $$ begin insert into public.log values (tg_tag); end $$;
-       create materialized view public.m as select 1 as one; create event trigger log_it on ddl_command_end execute function public.log()`
-    ]
-  ])('%s', async (_, text) => {
-    const where = await made(text)
-    const restored = await brought(where)
-    expect([restored.left, restored.leftOut, subjects(restored)]).toEqual([[], [], []])
-    const state = (database: string) =>
-      sql(
-        database,
-        `select n.nspname || ' of ' || case when nspowner = 'pg_database_owner'::regrole then 'owner' else pg_get_userbyid(nspowner) end || coalesce(nspacl, acldefault('n', nspowner))::text as x from pg_namespace n where nspname !~ '^pg_|^info'
-         union all select c.relname || c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where nspname !~ '^pg_|^info'
-         union all select conname || pg_get_constraintdef(oid) from pg_constraint where connamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-         union all select tgname || tgrelid::regclass::text || tgenabled::text from pg_trigger where not tgisinternal order by 1`
-      )
-    expect(await state(where.target)).toEqual(expect.arrayContaining(await state(where.source)))
-  })
+    ))
+
+  test('a log of definitions, which refreshing a view must not write into', () =>
+    comesBackWhole(`create table public.log (tag text); create function public.log() returns event_trigger language plpgsql as $$ begin insert into public.log values (tg_tag); end $$;
+       create materialized view public.m as select 1 as one; create event trigger log_it on ddl_command_end execute function public.log()`))
 
   test('rows of such partitions, each in one of them', async () => {
     const where = await made(
