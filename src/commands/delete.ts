@@ -1,11 +1,13 @@
 import type { Destination, DestinationName } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
-import type { HistoryEntry } from '../history/entries.ts'
+import { type HistoryEntry, readHistory } from '../history/entries.ts'
 import { backupRows } from '../history/history-rows.ts'
 import { type BackupChoice, entriesMeant, selectToVerify } from '../history/select.ts'
 import type { Result } from '../result.ts'
+import { plural } from '../text/format.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
+import { countLeftInPool, sweepPool } from './sweep-pool.ts'
 
 export interface DeleteOptions {
   readonly project: string | undefined
@@ -26,12 +28,14 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
   if (!options.dryRun && options.confirmTarget !== id)
     throw new UserError('SB002', `To delete backup ${id}, set the input \`confirm-target\` to ${id}.`)
   const failures: UserError[] = []
+  const warnings: string[] = []
   const gone = new Set<DestinationName>()
   if (!options.dryRun) {
     for (const destination of ports.destinations) {
       try {
         await deleteIn(destination, found)
         gone.add(destination.name)
+        warnings.push(...(await sweepAfter(destination, found, ports)))
       } catch (thrown) {
         if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
         failures.push(thrown)
@@ -67,7 +71,7 @@ export async function runDelete(options: DeleteOptions, ports: Ports): Promise<R
     backups: backupRows(left, clock.now()),
     url: null,
     path: null,
-    warnings: [],
+    warnings,
     retention: removed,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message, remedy: error.remedy } })
   }
@@ -78,6 +82,19 @@ async function deleteIn(destination: Destination, found: readonly HistoryEntry[]
   const [any] = found
   if (any !== undefined) await destination.delete(any.ref)
   if (found.some((entry) => entry.destination === destination.name)) await destination.reclaim?.()
+}
+
+/** Shared files that only this backup needed go with it; those that a backup under way may rely on are told as what stays. */
+async function sweepAfter(destination: Destination, found: readonly HistoryEntry[], ports: Ports): Promise<string[]> {
+  const project = found[0]?.ref.project
+  if (destination.pool === undefined || project === undefined) return []
+  const left = await readHistory(destination, ports.context.clock.now(), project)
+  if ((await sweepPool(destination, project, left, ports)) > 0) await destination.reclaim?.()
+  const staying = await countLeftInPool(destination, project, left)
+  if (staying === 0) return []
+  const warning = `${destination.place}: ${plural(staying, 'shared file')} of ${project} that no backup needs now may be needed by one that is being made, and stay until they are a day old. Run \`prune\` with \`project: ${project}\` after that to remove them.`
+  ports.context.log.warning(warning)
+  return [warning]
 }
 
 function messagesOf(failures: readonly UserError[]): string {

@@ -1,9 +1,9 @@
 import type { Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import { acknowledge } from '../history/acknowledge.ts'
-import { type HistoryEntry, readHistory } from '../history/entries.ts'
+import { pauseThatDoubtsTheClock } from '../history/clock-doubt.ts'
+import type { HistoryEntry } from '../history/entries.ts'
 import { backupRows } from '../history/history-rows.ts'
-import { unusedPackNames } from '../history/pool.ts'
 import {
   bytesOf,
   counts,
@@ -13,9 +13,10 @@ import {
   type Verdict
 } from '../history/retention.ts'
 import type { Result } from '../result.ts'
-import { formatBytes, formatCount, plural } from '../text/format.ts'
+import { formatAge, formatBytes, formatCount, plural } from '../text/format.ts'
 import { readAll } from './list.ts'
 import type { Ports } from './ports.ts'
+import { sweepPool } from './sweep-pool.ts'
 
 export interface PruneOptions {
   /** Undefined: every project that the destinations hold, each by itself. */
@@ -49,7 +50,7 @@ export async function runPrune(options: PruneOptions, ports: Ports): Promise<Res
       warnings.push(`Backup ${options.acknowledge} is not anomalous: there is nothing to acknowledge.`)
     entries = acknowledged.entries
   }
-  const pruned = await applyRetention(entries, options.keep, ports, options.dryRun)
+  const pruned = await applyRetention(entries, options.keep, ports, options.dryRun, options.project)
   warnings.push(...pruned.warnings)
   for (const warning of warnings) log.warning(warning)
   const left = options.dryRun || pruned.removed === 0 ? entries : await readAll(ports, options.project)
@@ -83,13 +84,15 @@ export interface Pruned {
 
 /**
  * Decides over `entries`, which must be complete listings, and removes what no rule keeps: nothing while an anomalous backup of
- * the project is open, nothing when the clock is wrong. A place where a removal fails is left as it is for the next run.
+ * the project is open, nothing when the clock is wrong. A place where a removal fails is left as it is for the next run. Of `project` the pool is swept also
+ * where no backup of it is left.
  */
 export async function applyRetention(
   entries: readonly HistoryEntry[],
   rules: RetentionRules,
   ports: Ports,
-  dryRun: boolean
+  dryRun: boolean,
+  project?: string
 ): Promise<Pruned> {
   const { context, destinations } = ports
   const now = context.clock.now()
@@ -98,9 +101,10 @@ export async function applyRetention(
   const verdicts: Verdict[] = []
   /** Projects whose backups may be removed. */
   const free: string[] = []
-  const clockError = await wrongClock(ports)
+  const clockError = await wrongClock(ports, entries, rules)
   if (clockError !== undefined) errors.push(clockError)
-  for (const project of [...new Set(entries.map((entry) => entry.ref.project))].sort()) {
+  const labels = new Set([...entries.map((entry) => entry.ref.project), ...(project === undefined ? [] : [project])])
+  for (const project of [...labels].sort()) {
     const ours = entries.filter((entry) => entry.ref.project === project)
     const open = unacknowledged(ours)
     if (open.length > 0) errors.push(frozen(project, open))
@@ -182,16 +186,36 @@ function remarks(
 
 const toleranceMs = 60 * 60 * 1000
 
-/** With a clock that is off, young backups look old: nothing is removed then. Asked where a place tells its own time. */
-async function wrongClock(ports: Ports): Promise<UserError | undefined> {
+/**
+ * With a clock that is off, young backups look old: nothing is removed then. Where a place tells its own time that is compared; elsewhere a long pause since
+ * the last backup is a doubt, when a rule measures from now.
+ */
+async function wrongClock(
+  ports: Ports,
+  entries: readonly HistoryEntry[],
+  rules: RetentionRules
+): Promise<UserError | undefined> {
   for (const destination of ports.destinations) {
     const theirs = await destination.serverTime?.()
-    if (theirs === undefined) continue
     const ours = ports.context.clock.now()
-    if (Math.abs(theirs.getTime() - ours.getTime()) > toleranceMs)
+    if (theirs !== undefined) {
+      if (Math.abs(theirs.getTime() - ours.getTime()) > toleranceMs)
+        return new UserError(
+          'SB905',
+          `The clock of this machine says ${ours.toISOString()}, that of ${destination.place} ${theirs.toISOString()}.`
+        )
+      continue
+    }
+    const here = entries.filter((entry) => entry.destination === destination.name)
+    const pause = rules.withinMs === undefined ? undefined : pauseThatDoubtsTheClock(here, ours)
+    if (pause !== undefined)
       return new UserError(
         'SB905',
-        `The clock of this machine says ${ours.toISOString()}, that of ${destination.place} ${theirs.toISOString()}.`
+        `By the clock of this machine it is ${ours.toISOString()}, ${formatAge(pause)} after the last earlier backup in ${destination.place}, and \`keep-within\` goes by that clock alone.`,
+        {
+          remedy:
+            'Look at the clock of this machine. When it is right, nothing is lost: what `keep-within` no longer keeps is removed once a backup is a day old again. Nothing was removed.'
+        }
       )
   }
   return undefined
@@ -276,51 +300,6 @@ function couldNotRemove(
     cause: thrown,
     remedy: `${thrown.remedy} The next run removes the rest.`
   })
-}
-
-/**
- * Removes packs of the pool that none of `entries` needs: a listing from before any removal, so that what only a removed backup
- * needed goes with the next run, when no other run can still be about to name it. Returns how many files went.
- */
-async function sweepPool(
-  destination: Destination,
-  project: string,
-  entries: readonly HistoryEntry[],
-  ports: Ports
-): Promise<number> {
-  const { pool } = destination
-  const manifests = entries.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
-  // What a manifest needs that cannot be read is not known.
-  if (pool === undefined || manifests.length === 0 || manifests.length < entries.length) return 0
-  const pooled = await pool.list(project)
-  if (unusedPackNames(manifests, pooled, ports.context.clock.now()).length === 0) return 0
-  // A backup that was being made may rely on old packs, and be there since the first listing.
-  const since = await readHistory(destination, ports.context.clock.now(), project)
-  const needing = since.map((entry) => entry.manifest).filter((manifest) => manifest !== null)
-  if (needing.length < since.length) return 0
-  const unused = unusedPackNames([...manifests, ...needing], pooled, ports.context.clock.now())
-  if (unused.length === 0) return 0
-  const stayed = await pool.delete(project, unused)
-  const gone = unused.length - stayed.length
-  if (gone > 0)
-    ports.context.log.info(
-      `${destination.place}: removed ${plural(gone, 'shared file')} of ${project} that no backup needs`
-    )
-  if (stayed.length > 0)
-    ports.context.log.info(
-      `${destination.place}: ${plural(stayed.length, 'shared file')} of ${project} that no backup needs stay until their lock ends`
-    )
-  // No lock spans two runs: one that committed in this very moment is told of, since its own look at the pool may have been earlier.
-  const late = (await readHistory(destination, ports.context.clock.now(), project)).find(({ manifest }) =>
-    manifest?.shared.some((file) => (file.volumes ?? [file]).some(({ name }) => unused.includes(name)))
-  )
-  if (late !== undefined)
-    throw new UserError(
-      'SB506',
-      `The backup ${late.ref.id} was finished while shared files were swept that it relies on.`,
-      { remedy: `Back up again: what is missing is taken anew. Then delete ${late.ref.id}.` }
-    )
-  return gone
 }
 
 /**

@@ -126,6 +126,16 @@ export function unusedPackNames(
   pooled: readonly PooledFile[],
   now: Date
 ): readonly string[] {
+  return unneededFiles(manifests, pooled)
+    .filter(({ createdAt }) => now.getTime() - createdAt.getTime() > spareMs)
+    .map(({ name }) => name)
+}
+
+/** Pooled files that no manifest needs, whatever their age. */
+export function unneededFiles(
+  manifests: readonly Pick<Manifest, 'shared'>[],
+  pooled: readonly PooledFile[]
+): readonly PooledFile[] {
   const needed = new Set<string>()
   for (const { shared } of manifests) {
     for (const pack of shared) {
@@ -133,9 +143,7 @@ export function unusedPackNames(
       for (const { name } of pack.volumes ?? [pack]) needed.add(name)
     }
   }
-  return pooled
-    .filter(({ name, createdAt }) => !needed.has(name) && now.getTime() - createdAt.getTime() > spareMs)
-    .map(({ name }) => name)
+  return pooled.filter(({ name }) => !needed.has(name))
 }
 
 async function readBody(body: Body): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { runDelete } from '../../../src/commands/delete.ts'
 import { pruneAfterBackup, runPrune } from '../../../src/commands/prune.ts'
 import type { Context } from '../../../src/context.ts'
 import type { Destination, ListedBackup, Pool, PooledFile } from '../../../src/destinations/destination.ts'
@@ -185,4 +186,61 @@ test('F72: after a backup, too: a listing that fails removes nothing anywhere, a
   expect(pruned).toMatchObject({ removed: 0, retention: [] })
   expect(pruned.warnings.join()).toContain('Nothing was pruned: SB401')
   expect([near.stored.size, near.done]).toEqual([3, []])
+})
+
+const pooledFile = (name: string, ageMs: number): PooledFile => ({
+  name,
+  bytes: 7,
+  createdAt: new Date(Date.now() - ageMs)
+})
+const needing = (ageMs: number, ...names: string[]) =>
+  earlierBackup(ageMs, { shared: names.map((name) => ({ name, bytes: 7, sha256: '0'.repeat(64) })) })
+
+test('a manifest that was changed tells nothing of what may go', async () => {
+  const here = place([needing(2 * day, 'a'), needing(3 * day, 'b')])
+  for (const name of ['a', 'b']) here.pooled.set(name, pooledFile(name, 9 * day))
+  const [first] = [...here.stored.values()]
+  if (first === undefined || 'notRead' in first.manifest) throw new Error('no backup')
+  const forged = Buffer.from(Buffer.from(first.manifest).toString().replace('"a"', '"z"'))
+  here.stored.set(first.id, { ...first, manifest: forged })
+  await prune(here.destination)
+  expect([...here.pooled.keys()]).toEqual(['a', 'b'])
+})
+
+test('with its last backup the shared files of a project go, also by a later prune', async () => {
+  const only = needing(2 * day, 'old', 'young')
+  const here = place([only])
+  here.pooled.set('old', pooledFile('old', 2 * day))
+  here.pooled.set('young', pooledFile('young', day / 2))
+  const deleted = await runDelete(
+    { project: 'shop', choice: { kind: 'id', id: only.ref.id }, confirmTarget: only.ref.id, dryRun: false },
+    { context, tool: 'supabase-backup 0.0.0', destinations: [here.destination] }
+  )
+  expect(deleted.status).toBe('complete')
+  expect([...here.pooled.keys()]).toEqual(['young'])
+  expect(deleted.warnings.join()).toContain('1 shared file of shop')
+  here.pooled.set('young', pooledFile('young', 2 * day))
+  await prune(here.destination)
+  expect(here.pooled.size).toBe(0)
+})
+
+test('where a place tells no time, a long pause before a rule that measures from now removes nothing', async () => {
+  const at = (now: number) => ({ ...context, clock: { ...context.clock, now: () => new Date(now) } })
+  const within = (...ages: number[]) => {
+    const here = place(ages.map((age) => earlierBackup(age)))
+    return (now: number, keep: Partial<RetentionRules> = { last: undefined, withinMs: 30 * day }) =>
+      runPrune(
+        { project: 'shop', keep: { ...rules, ...keep }, acknowledge: undefined, dryRun: true },
+        { context: at(now), tool: 'supabase-backup 0.0.0', destinations: [here.destination] }
+      )
+  }
+  const daily = within(day / 24, day / 12, day / 8)
+  const ahead = await daily(Date.now() + 365 * day)
+  expect(ahead.error?.code).toBe('SB905')
+  expect(ahead.retention?.every(({ keep }) => keep)).toBe(true)
+  // A count does not go by the clock, and a history that always had such pauses has one more.
+  expect((await daily(Date.now() + 365 * day, { last: 1 })).error).toBeUndefined()
+  expect((await within(35 * day, 65 * day, 95 * day)(Date.now())).error).toBeUndefined()
+  // What the same clock dated just now says nothing.
+  expect((await within(1000, 200 * day, 201 * day)(Date.now())).error?.code).toBe('SB905')
 })
