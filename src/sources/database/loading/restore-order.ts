@@ -1,3 +1,4 @@
+import { factsOfKind } from '../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
 
 export interface Passes {
@@ -28,27 +29,22 @@ export function passesOf(toc: ArchiveToc, entries: readonly TocEntry[]): Passes 
   const views: TocEntry[] = []
   const passes: Passes = { first: [], before: [], after: [], grants: [], last: [], defaults: [] }
   for (const entry of entries) {
+    const { pass, isAbout } = factsOfKind(entry.kind)
     if (isLate(entry)) late.push(entry)
-    else if (entry.kind === 'DEFAULT ACL') passes.defaults.push(entry)
-    else if (entry.kind === 'ACL') passes.grants.push(entry)
-    else if (entry.kind === 'MATERIALIZED VIEW DATA') views.push(entry)
-    else if (
-      entry.kind === 'EVENT TRIGGER' ||
-      (/^(?:COMMENT|SECURITY LABEL)$/.test(entry.kind) && entry.tag.startsWith('EVENT TRIGGER '))
-    )
-      passes.last.push(entry)
-    else if (
-      entry.kind === 'TRIGGER' &&
-      entry.definition.includes('ALTER TABLE ') &&
-      !entry.definition.includes('CREATE ')
-    )
-      switched.push(entry)
-    else if (behind.has(entry.id) && entry.kind !== 'BLOB METADATA') passes.after.push(entry)
-    else if (/^(?:SCHEMA|EXTENSION)$/.test(entry.kind)) passes.first.push(entry)
-    else passes.before.push(entry)
+    else if (pass === 'views') views.push(entry)
+    else if (pass === 'defaults' || pass === 'grants' || pass === 'last') passes[pass].push(entry)
+    else if (isAbout && entry.tag.startsWith('EVENT TRIGGER ')) passes.last.push(entry)
+    else if (isSwitch(entry)) switched.push(entry)
+    else if (behind.has(entry.id) && pass !== 'before') passes.after.push(entry)
+    else passes[pass === 'first' ? 'first' : 'before'].push(entry)
   }
   const after = late.length === 0 ? passes.after : withLate(passes.after, late, toc, running)
   return { ...passes, after: [...after, ...switched], last: [...views, ...passes.last] }
+}
+
+/** Turns a trigger of a partition on or off, and makes none. */
+function isSwitch({ kind, definition }: TocEntry): boolean {
+  return kind === 'TRIGGER' && definition.includes('ALTER TABLE ') && !definition.includes('CREATE ')
 }
 
 /** Puts partitions of tables that stay behind their indexes, which are valid as soon as those of partitions further down are part of them. */

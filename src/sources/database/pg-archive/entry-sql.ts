@@ -1,35 +1,24 @@
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
+import { factsOfKind } from './kinds.ts'
 import { splitStatements } from './split-statements.ts'
 import type { TocEntry } from './toc.ts'
 
-/** Kinds that have an owner and are named by schema and name. Source: PostgreSQL, bin/pg_dump/pg_backup_archiver.c, _getObjectDescription. */
-const namedInSchema = new Set([
-  'COLLATION',
-  'CONVERSION',
-  'DOMAIN',
-  'FOREIGN TABLE',
-  'MATERIALIZED VIEW',
-  'SEQUENCE',
-  'STATISTICS',
-  'TABLE',
-  'TEXT SEARCH DICTIONARY',
-  'TEXT SEARCH CONFIGURATION',
-  'TYPE',
-  'VIEW'
-])
-const namedAlone = new Set(['EVENT TRIGGER', 'FOREIGN DATA WRAPPER', 'PUBLICATION', 'SCHEMA', 'SERVER'])
-const namedByDrop = new Set(['AGGREGATE', 'FUNCTION', 'OPERATOR', 'OPERATOR CLASS', 'OPERATOR FAMILY', 'PROCEDURE'])
-
 /** `TABLE "public"."notes"`: the object of an entry, as statements name it; null for kinds without an owner. */
 export function objectOf(entry: Pick<TocEntry, 'kind' | 'schema' | 'tag' | 'dropStatement'>): string | null {
-  if (namedInSchema.has(entry.kind))
-    return `${entry.kind} ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
-  if (namedAlone.has(entry.kind)) return `${entry.kind} ${quoteIdentifier(entry.tag)}`
-  if (entry.kind === 'PROCEDURAL LANGUAGE') return `LANGUAGE ${quoteIdentifier(entry.tag)}`
-  // Their arguments stand nowhere else.
-  if (namedByDrop.has(entry.kind) && entry.dropStatement.startsWith(`DROP ${entry.kind} `))
-    return entry.dropStatement.slice('DROP '.length).replace(/;\s*$/, '')
-  return null
+  switch (factsOfKind(entry.kind).ownedAs) {
+    case 'in schema':
+      return `${entry.kind} ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
+    case 'name':
+      return `${entry.kind} ${quoteIdentifier(entry.tag)}`
+    case 'language':
+      return `LANGUAGE ${quoteIdentifier(entry.tag)}`
+    case 'drop':
+      return entry.dropStatement.startsWith(`DROP ${entry.kind} `)
+        ? entry.dropStatement.slice('DROP '.length).replace(/;\s*$/, '')
+        : null
+    default:
+      return null
+  }
 }
 
 /** The statement that gives an object to its owner; null where it has none of its own. */

@@ -2,6 +2,7 @@ import { type DatabaseFacts, isNarrowed } from '../../../archive/contents-databa
 import type { Finding, FindingReason } from '../../source.ts'
 import { readable } from '../catalog/quote.ts'
 import { isUnknownName } from '../loading/search-paths.ts'
+import { factsOfKind } from '../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
 import { type Absence, needsExtension, needsProvider } from './absence.ts'
 import type { Refusal } from './entry-attempt.ts'
@@ -139,7 +140,7 @@ function holds(toc: ArchiveToc, message: string): boolean {
   return toc.entries.some(
     (entry) =>
       entry.section !== 3 &&
-      !/^(?:COMMENT|ACL|SECURITY LABEL)$/.test(entry.kind) &&
+      !factsOfKind(entry.kind).isAbout &&
       entry.tag.replace(/\(.*$/s, '') === name &&
       (schema === undefined || entry.schema === schema)
   )

@@ -6,6 +6,7 @@ import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { startChild } from '../../../clients/process/child-process.ts'
 import type { Context } from '../../../context.ts'
 import { asError, UserError } from '../../../errors.ts'
+import { factsOfKind } from '../pg-archive/kinds.ts'
 import { type OpenArchive, type PourArchive, walkedStream, walkWhole } from '../pg-archive/read-archive.ts'
 import { restoreList, withDependants } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
@@ -83,9 +84,7 @@ export async function restoreCopy(options: RestoreCopyOptions): Promise<Restored
 
 /** A transaction does not go on after an error, not even after the one that an older server answers a newer pg_restore with. */
 function inOneTransaction({ toc, place, setting }: RestoreCopyOptions): string[] {
-  const relations = toc.entries.filter((entry) =>
-    /^(?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|FOREIGN TABLE)$/.test(entry.kind)
-  )
+  const relations = toc.entries.filter(({ kind }) => kind === 'SEQUENCE' || factsOfKind(kind).isRelation)
   const noisy = setting.clientMajor >= 17 && setting.serverMajor < 17
   return noisy || place.ownSuperuser === null || relations.length > mostInTransaction ? [] : ['--single-transaction']
 }

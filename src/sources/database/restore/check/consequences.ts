@@ -1,4 +1,5 @@
 import type { DatabaseFacts, Guard } from '../../../../archive/contents-database.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import { withDependants } from '../../pg-archive/skip-entries.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
 import { comparable, guardNameOf, relationOf } from './object-names.ts'
@@ -17,9 +18,8 @@ export interface NotMade {
   readonly notValid: ReadonlySet<string>
 }
 
-const relations = /^(?:TABLE|FOREIGN TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE)$/
-/** Entries that say something of an object, and are not the object. */
-const saidOfObjects = /^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL)$/
+/** Whether an entry says something of objects, and is none itself. */
+const isRemark = ({ kind }: TocEntry) => kind === 'DEFAULT ACL' || factsOfKind(kind).isAbout
 
 /**
  * Tells whether something of the fingerprint differs because of what is listed already: it is what was refused, hangs on it by the dependencies of the archive,
@@ -32,7 +32,7 @@ export function consequencesOf(
   const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
   const roots = [...refused].flatMap((id) => {
     const entry = byId.get(id)
-    return entry === undefined || saidOfObjects.test(entry.kind) ? [] : [entry]
+    return entry === undefined || isRemark(entry) ? [] : [entry]
   })
   const lost = withDependants(
     toc,
@@ -47,9 +47,10 @@ export function consequencesOf(
   const lostRelations = new Set<string>()
   for (const id of lost.keys()) {
     const entry = byId.get(id)
-    if (entry === undefined || saidOfObjects.test(entry.kind)) continue
+    if (entry === undefined || isRemark(entry)) continue
     for (const name of namesOf(entry)) gone.add(name)
-    if (relations.test(entry.kind) || isViewRule(entry)) lostRelations.add(relationNameOf(entry))
+    if (entry.kind === 'SEQUENCE' || factsOfKind(entry.kind).isRelation || isViewRule(entry))
+      lostRelations.add(relationNameOf(entry))
   }
   const named = (ids: Iterable<number>, kinds: RegExp) =>
     new Set([...ids].flatMap((id) => namedIn(byId.get(id), kinds)))
@@ -84,12 +85,7 @@ function namesOf(entry: TocEntry): string[] {
     return [comparable(`${role} on ${server}`)]
   }
   // The row security and the data of a table are called as the table is, and the table itself may be there.
-  if (
-    /^(?:ROW SECURITY|TABLE DATA|MATERIALIZED VIEW DATA|SEQUENCE SET|SEQUENCE OWNED BY|TABLE ATTACH|INDEX ATTACH)$/.test(
-      entry.kind
-    )
-  )
-    return entry.kind === 'INDEX ATTACH' ? [comparable(guardNameOf(entry))] : []
+  if (factsOfKind(entry.kind).isState) return entry.kind === 'INDEX ATTACH' ? [comparable(guardNameOf(entry))] : []
   const name = comparable(guardNameOf(entry))
   // The index of a key is called as the key is.
   const key = /^(\S.*) on (\S+)\.[^.]+$/.exec(name)

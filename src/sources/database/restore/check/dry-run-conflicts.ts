@@ -3,6 +3,7 @@ import type { Connection } from '../../../../clients/postgres/connection.ts'
 import type { Finding } from '../../../source.ts'
 import { qualified, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import { describeEntry } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { RestorePlan, RowsPlan } from '../plan/types.ts'
 import type { Replaced } from '../replace/replaced.ts'
 import { readTableKey } from '../target/table-keys.ts'
@@ -43,9 +44,7 @@ where not k.names ? a.attname::text order by 1, a.attnum, 3`,
   const found = rows.flatMap(({ table, column, object, relation }) =>
     givenBack
       .filter(({ kind, objectId }) =>
-        /VIEW$/.test(kind)
-          ? objectId === relation
-          : objectId === object && /^(?:FUNCTION|PROCEDURE|POLICY|RULE|FK CONSTRAINT)$/.test(kind)
+        /VIEW$/.test(kind) ? objectId === relation : objectId === object && factsOfKind(kind).isTakenByCascade
       )
       .map((entry) => `${describeEntry(entry)} uses the column ${column} of ${table}, which the backup does not have.`)
   )
@@ -66,7 +65,7 @@ async function takenNames(
     return name === undefined ? [] : [{ schema, name }]
   })
   const gone = [...roots, ...givenBack]
-    .filter(({ kind }) => /(?:TABLE|VIEW)$/.test(kind))
+    .filter(({ kind }) => factsOfKind(kind).isRelation)
     .map(({ objectId }) => objectId)
   const rows = await connection.query<Place & { table: string }>(
     `select n.nspname::text as schema, c.relname::text as name, x.indrelid::regclass::text as table

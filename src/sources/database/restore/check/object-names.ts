@@ -1,10 +1,11 @@
 import type { Guard } from '../../../../archive/contents-database.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 
 /** The name of an entry's object as the fingerprint has it, but for quotes and blanks: see `comparable`. */
 export function guardNameOf(entry: TocEntry): string {
   const tag = /^(?:ACL|COMMENT)$/.test(entry.kind) ? entry.tag.replace(/^[A-Z]+(?: [A-Z]+)* /, '') : entry.tag
-  if (/^(?:TRIGGER|POLICY|RULE|CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT)$/.test(entry.kind)) {
+  if (factsOfKind(entry.kind).family === 'of table') {
     const [table = '', ...rest] = tag.split(' ')
     return `${rest.join(' ')} on ${entry.schema}.${table}`
   }

@@ -17,6 +17,7 @@ import { grantStatements } from '../../fingerprint/grant-lines.ts'
 import { fingerprintVersion } from '../../fingerprint/read-objects.ts'
 import { mergedByRoot } from '../../loading/load-through-root.ts'
 import { anew } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { isOnPlatform } from '../plan/plan.ts'
 import type { RowsPlan } from '../plan/types.ts'
@@ -250,7 +251,7 @@ export function chosenGuards(
   if (whole) return { source: facts.guards, copy }
   const names = new Set(
     options.entries
-      .filter((entry) => !/^(?:ACL|COMMENT|SECURITY LABEL|DEFAULT ACL|SEQUENCE SET|SCHEMA|EXTENSION)$/.test(entry.kind))
+      .filter(({ kind }) => kind !== 'SEQUENCE SET' && !isNoPart(kind))
       .map((entry) => comparable(guardNameOf(entry)))
   )
   const regranted = new Set(options.regranted?.map((entry) => comparable(guardNameOf(entry))))
@@ -264,6 +265,12 @@ export function chosenGuards(
   )
   const known = new Set(source.map((guard) => `${guard.kind}\0${guard.name}`))
   return { source, copy: copy.filter((guard) => isMore(guard) || known.has(`${guard.kind}\0${guard.name}`)) }
+}
+
+/** Whether an entry says something of the object that it names, and does not make it; or makes a schema or an extension, which are compared whole or not at all. */
+function isNoPart(kind: string): boolean {
+  const { isAbout, pass } = factsOfKind(kind)
+  return isAbout || pass === 'first' || pass === 'defaults'
 }
 
 /** Grants that are others get the statements that make them those of the backup; where it is the owner alone, there are none. */

@@ -4,6 +4,7 @@ import { UserError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
 import { readable } from '../../catalog/quote.ts'
 import { readGuards } from '../../fingerprint/read-objects.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
 import type { EntryRunner } from '../definitions/create-entries.ts'
 import { tellBeyondBackup } from '../replace/report-extra-objects.ts'
@@ -108,7 +109,7 @@ function checkOf(work: Work): CheckAfterOptions {
   const { connection, context, facts, target, reader, errors, whole, journal } = work
   const { plan, runner, keptObjects } = journal
   const { refused } = together(journal.loaded)
-  const objects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
+  const objects = plan.entries.some((entry) => factsOfKind(entry.kind).isLargeObject)
   return {
     connection,
     clock: context.clock,

@@ -15,6 +15,7 @@ import {
   ownerStatement,
   withoutSessionAuthorization
 } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { isMappingOf } from '../check/consequences.ts'
 import { danglingOf } from '../check/foreign-keys.ts'
@@ -71,8 +72,6 @@ export interface EntryRunnerOptions {
   readonly steps?: Steps
 }
 
-/** Refusals of these would leave rows without a place. */
-const holdsRows = /^(?:TABLE|SCHEMA|TABLE ATTACH)$/
 const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
 const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
 
@@ -101,9 +100,9 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     let sql = definitionOf(entry)
     if (entry.kind === 'ACL' && !superuser && sql.includes('SET SESSION AUTHORIZATION'))
       sql = withoutSessionAuthorization(sql)
-    if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind)) {
+    if (entry.kind === 'ACL') {
       const objects = entry.needs.map((id) => options.entries.get(id)).find((need) => need?.kind === 'BLOB METADATA')
-      if (objects !== undefined && entry.kind === 'ACL') sql = forEachObject(sql, objectNumbers(objects))
+      if (objects !== undefined) sql = forEachObject(sql, objectNumbers(objects))
     }
     if (entry.kind === 'SEQUENCE SET' && !made.has(placeOf(entry)))
       sql = `ALTER SEQUENCE ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)} RESTART;\n${sql}`
@@ -115,7 +114,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
 
   function ownerOf(entry: TocEntry): string | null {
     if (entry.owner === user) return null
-    if (entry.kind === 'BLOB METADATA' || entry.kind === 'BLOB') {
+    if (factsOfKind(entry.kind).isLargeObject) {
       const oids = entry.kind === 'BLOB' ? [entry.tag].filter((tag) => /^\d+$/.test(tag)) : objectNumbers(entry)
       return oids.map((oid) => `ALTER LARGE OBJECT ${oid} OWNER TO ${quoteIdentifier(entry.owner)};`).join('\n')
     }
@@ -154,8 +153,8 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
     const message = asError(error).message.replace(/^The database answered: /, '')
     if (!isRefusal(error)) return null
     if (platform.has(home)) return message
-    if (/^(?:COMMENT|SECURITY LABEL|DEFAULT ACL|MATERIALIZED VIEW DATA)$/.test(entry.kind)) return message
-    if (state === '42501' && !holdsRows.test(entry.kind)) return message
+    const { isOptional, placesRows } = factsOfKind(entry.kind)
+    if (isOptional || (state === '42501' && !placesRows)) return message
     if (state === '42704' && /^role /.test(asError(causeOf(error)).message)) return message
     if (entry.kind === 'ACL' && missingRoleOf(error) !== null) return message
     // What it is about belongs to an extension, and the target's has it not.
@@ -163,7 +162,7 @@ export function entryRunner(options: EntryRunnerOptions): EntryRunner {
       return message
     // PostgreSQL's own limit for some indexes of partitions (exclusion constraints): the index is there, and is no part of the table's.
     if (entry.kind === 'INDEX ATTACH' && state === '42P17') return message
-    if (undefinedObject.has(state) && !holdsRows.test(entry.kind) && lackedBy(entry).length > 0) return message
+    if (undefinedObject.has(state) && !placesRows && lackedBy(entry).length > 0) return message
     return null
   }
 

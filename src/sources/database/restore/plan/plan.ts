@@ -3,16 +3,13 @@ import type { Finding } from '../../../source.ts'
 import { listed, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import { leftAlone } from '../../members/member-parts.ts'
 import { anew, describeEntry, orReplace } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import { leaveOutExtensions, withDependants } from '../../pg-archive/skip-entries.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { planReturning } from '../replace/recreate-dependents.ts'
 import { extensionOf } from '../target/passed-sequences.ts'
 import { planRows, rootsOf, throughRootOf } from './plan-rows.ts'
 import type { Obstacle, PlanOptions, RestorePlan } from './types.ts'
-
-/** Entries that say how to read the archive or describe the database itself. */
-const never =
-  /^(?:ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SUBSCRIPTION|SUBSCRIPTION TABLE|STATISTICS DATA|TABLE DATA|BLOBS)$/
 
 /** Decides about every entry of the archive. Pure: what it needs of the target was read before. */
 export function planRestore(options: PlanOptions): RestorePlan {
@@ -42,7 +39,7 @@ export function planRestore(options: PlanOptions): RestorePlan {
     const sameVersions = new Set([...platform].filter((schema) => sameVersion(schema, facts, options)))
     const grantsChange = new Set<number>()
     for (const entry of toc.entries) {
-      if (!chosen.entries.has(entry.id) || never.test(entry.kind) || leftOut.has(entry.id)) continue
+      if (!chosen.entries.has(entry.id) || factsOfKind(entry.kind).pass === 'never' || leftOut.has(entry.id)) continue
       if (isRegranted(entry, options, platform)) {
         regranted.push(entry)
         grantsChange.add(entry.id)
@@ -86,7 +83,7 @@ export function planRestore(options: PlanOptions): RestorePlan {
   }
   if (mode === 'replace' && facts.selection.type === 'data') run.push(...sequencesOf(options, platform))
   if (!definitions && mode !== 'side-schema') run.push(...contentOf(options))
-  if (mode === 'side-schema' && chosen.whole && toc.entries.some(isLargeObject))
+  if (mode === 'side-schema' && chosen.whole && toc.entries.some(({ kind }) => factsOfKind(kind).isLargeObject))
     findings.push({
       kind: 'note',
       subject: 'large objects',
@@ -115,16 +112,14 @@ export function planRestore(options: PlanOptions): RestorePlan {
   }
 }
 
-const isLargeObject = ({ kind }: TocEntry) => kind === 'BLOB' || kind === 'BLOB METADATA'
-
 /** What rows alone are not: large objects, as far as the target lacks them, and what materialized views hold. */
 function contentOf({ toc, chosen, known, mode }: PlanOptions): TocEntry[] {
   if (!chosen.whole) return []
-  const objects = new Set(toc.entries.filter(isLargeObject).map(({ id }) => id))
+  const objects = new Set(toc.entries.filter(({ kind }) => factsOfKind(kind).isLargeObject).map(({ id }) => id))
   return toc.entries.filter(
     (entry) =>
       objects.has(entry.id) ||
-      (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind) && entry.needs.some((id) => objects.has(id))) ||
+      (factsOfKind(entry.kind).isAbout && entry.needs.some((id) => objects.has(id))) ||
       (mode === 'replace' &&
         entry.kind === 'MATERIALIZED VIEW DATA' &&
         known.has({ ...entry, kind: 'MATERIALIZED VIEW' }))
@@ -211,7 +206,7 @@ interface Wanting {
 function isWanted(entry: TocEntry, { options, platform, running, sameVersions, ids }: Wanting): boolean {
   const { known } = options
   const there = known.has(entry)
-  if (entry.kind === 'ACL' || entry.kind === 'COMMENT' || entry.kind === 'SECURITY LABEL') {
+  if (factsOfKind(entry.kind).isAbout) {
     if (/^(?:DATABASE|EXTENSION) /.test(entry.tag)) return false
     if (entry.tag === 'SCHEMA public') return true
     if (entry.needs.some((id) => running.has(id))) return true
@@ -253,7 +248,7 @@ function isExchanged(entry: TocEntry, { mode, chosen, byTables }: PlanOptions, p
   return (
     mode === 'replace' &&
     !byTables &&
-    /^(?:FUNCTION|PROCEDURE|AGGREGATE)$/.test(entry.kind) &&
+    factsOfKind(entry.kind).family === 'routine' &&
     !platform.has(entry.schema) &&
     !chosen.needed.has(entry.id)
   )

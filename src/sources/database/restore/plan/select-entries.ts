@@ -3,6 +3,7 @@ import { UserError } from '../../../../errors.ts'
 import { matchesSchema, matchesTable, type Pattern, parsePattern } from '../../catalog/patterns.ts'
 import { readable } from '../../catalog/quote.ts'
 import { withoutContent } from '../../dump/collect-facts.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
 
 /** What narrows a restore, as typed; empty lists mean everything. */
@@ -30,53 +31,6 @@ export interface Chosen {
   /** Of those the ones that are only needed: made where they are missing, never replaced. */
   readonly needed: ReadonlySet<number>
 }
-
-/** Kinds that hang on a table and are worth nothing without it. */
-const attachedKinds = new Set([
-  'ACL',
-  'CHECK CONSTRAINT',
-  'COMMENT',
-  'CONSTRAINT',
-  'DEFAULT',
-  'FK CONSTRAINT',
-  'INDEX',
-  'INDEX ATTACH',
-  'MATERIALIZED VIEW DATA',
-  'POLICY',
-  'PUBLICATION TABLE',
-  'ROW SECURITY',
-  'RULE',
-  'SECURITY LABEL',
-  'SEQUENCE',
-  'SEQUENCE OWNED BY',
-  'SEQUENCE SET',
-  'STATISTICS',
-  'TABLE ATTACH',
-  'TABLE DATA',
-  'TRIGGER'
-])
-
-/** Kinds that say what objects hold, not what they are. */
-const contentKinds = new Set([
-  'BLOB',
-  'BLOB METADATA',
-  'BLOBS',
-  'MATERIALIZED VIEW DATA',
-  'SEQUENCE SET',
-  'STATISTICS DATA',
-  'TABLE DATA'
-])
-
-const holdsRows = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
-const namedByTable = new Set([
-  'CHECK CONSTRAINT',
-  'CONSTRAINT',
-  'DEFAULT',
-  'FK CONSTRAINT',
-  'POLICY',
-  'RULE',
-  'TRIGGER'
-])
 
 /**
  * What a backup would have said of itself with another `type`: of a whole backup the definitions or the rows alone can be brought back. Throws SB710
@@ -144,7 +98,10 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
       (pattern) =>
         ![...facts.tables, ...(facts.members?.tables ?? [])].some((table) =>
           matchesTable(pattern, table.schema, table.name)
-        ) && !toc.entries.some((entry) => holdsRows.has(entry.kind) && matchesTable(pattern, entry.schema, entry.tag))
+        ) &&
+        !toc.entries.some(
+          (entry) => factsOfKind(entry.kind).isRelation && matchesTable(pattern, entry.schema, entry.tag)
+        )
     )
   ]
   if (unmatched.length > 0)
@@ -171,14 +128,14 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
   }
   const isMeant = (entry: TocEntry) =>
     content ||
-    !(contentKinds.has(entry.kind) || (/^(?:ACL|COMMENT)$/.test(entry.kind) && /^LARGE OBJECTS? /.test(entry.tag)))
+    !(factsOfKind(entry.kind).isContent || (/^(?:ACL|COMMENT)$/.test(entry.kind) && /^LARGE OBJECTS? /.test(entry.tag)))
   if (whole)
     return { ...base, entries: new Set(toc.entries.filter(isMeant).map((entry) => entry.id)), needed: new Set() }
 
   const byId = new Map(toc.entries.map((entry) => [entry.id, entry]))
   const chosen = new Set<number>()
   for (const entry of toc.entries) {
-    const tableLike = holdsRows.has(entry.kind) || entry.kind === 'TABLE DATA'
+    const tableLike = factsOfKind(entry.kind).isRelation || entry.kind === 'TABLE DATA'
     const isMeantAlone = wanted.length === 0 && (isOfSchema(entry, hasSchema) || (everything && isOfDatabase(entry)))
     if (tableLike ? hasTable(entry.schema, entry.tag) : isMeantAlone) chosen.add(entry.id)
   }
@@ -233,17 +190,17 @@ function tableChosen(
   byId: ReadonlyMap<number, TocEntry>,
   hasTable: (schema: string, name: string) => boolean
 ): boolean {
-  if (!attachedKinds.has(entry.kind)) return true
+  if (!factsOfKind(entry.kind).isAttached) return true
   const tables = entry.needs
     .map((id) => byId.get(id))
-    .filter((need) => need !== undefined && holdsRows.has(need.kind) && isOn(entry, need))
+    .filter((need) => need !== undefined && factsOfKind(need.kind).isRelation && isOn(entry, need))
     // A partition alone comes back into its place: its parent need not be chosen.
     .filter((need) => entry.kind !== 'TABLE ATTACH' || (need?.schema === entry.schema && need.tag === entry.tag))
   return tables.every((table) => table === undefined || hasTable(table.schema, table.tag))
 }
 
 function isAttached(entry: TocEntry, chosen: ReadonlySet<number>, byId: ReadonlyMap<number, TocEntry>): boolean {
-  if (!attachedKinds.has(entry.kind)) return false
+  if (!factsOfKind(entry.kind).isAttached) return false
   // The index of the partition, and not that of its parent.
   const own = (need: TocEntry) =>
     entry.kind !== 'INDEX ATTACH' || need.tag === entry.tag || need.tag.endsWith(` ${entry.tag}`)
@@ -258,15 +215,16 @@ export function isOn(
   entry: Pick<TocEntry, 'kind' | 'schema' | 'tag'>,
   table: Pick<TocEntry, 'kind' | 'schema' | 'tag'>
 ): boolean {
-  if (namedByTable.has(entry.kind)) return entry.schema === table.schema && entry.tag.startsWith(`${table.tag} `)
+  if (factsOfKind(entry.kind).isNamedByTable)
+    return entry.schema === table.schema && entry.tag.startsWith(`${table.tag} `)
   // One that calls a function is its table's, and not the function's.
-  if (entry.kind === 'INDEX' || entry.kind === 'STATISTICS') return holdsRows.has(table.kind)
+  if (entry.kind === 'INDEX' || entry.kind === 'STATISTICS') return factsOfKind(table.kind).isRelation
   return true
 }
 
 /** What a chosen object takes along: anything but other tables, unless it cannot be made without them. */
 function mayPull(entry: TocEntry, need: TocEntry): boolean {
   if (need.kind === 'TABLE DATA' || need.kind === 'INDEX' || need.kind === 'CONSTRAINT') return false
-  if (!holdsRows.has(need.kind)) return true
-  return holdsRows.has(entry.kind) || entry.kind === 'TABLE ATTACH'
+  if (!factsOfKind(need.kind).isRelation) return true
+  return factsOfKind(entry.kind).isRelation || entry.kind === 'TABLE ATTACH'
 }

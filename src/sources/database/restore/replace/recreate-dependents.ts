@@ -2,16 +2,11 @@ import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { asError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
 import { definitionOf, describeEntry, ownerStatement } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { refusalOf } from '../definitions/refusal.ts'
 import type { Chosen } from '../plan/select-entries.ts'
 import type { KnownObjects } from '../target/catalog-index.ts'
-
-/** What `DROP TABLE ... CASCADE` takes along of others. */
-const taken = /^(?:VIEW|MATERIALIZED VIEW|FK CONSTRAINT|POLICY|RULE|FUNCTION|PROCEDURE)$/
-const ofTable = /^(?:FK CONSTRAINT|POLICY|RULE)$/
-/** What belongs to such an object. */
-const along = /^(?:ACL|COMMENT|INDEX|MATERIALIZED VIEW DATA|TRIGGER)$/
 
 /**
  * What nobody chose and the backup has on a chosen object that the target lost: it went with that, and comes back with it. Where the target still has what
@@ -34,8 +29,8 @@ export function planReturning(
     // A key to a partitioned table goes with any of its partitions. It needs what makes their indexes part of the table's.
     if (entry.kind === 'INDEX ATTACH' && entry.needs.some((id) => lost.has(id))) lost.add(entry.id)
     if (chosen.entries.has(entry.id) || platform.has(entry.schema) || before.has(entry)) continue
-    const belongs = along.test(entry.kind) && entry.needs.some((id) => returned.has(id))
-    const went = taken.test(entry.kind) && entry.needs.some((id) => lost.has(id) || returned.has(id))
+    const belongs = factsOfKind(entry.kind).isTakenAlong && entry.needs.some((id) => returned.has(id))
+    const went = factsOfKind(entry.kind).isTakenByCascade && entry.needs.some((id) => lost.has(id) || returned.has(id))
     if (!belongs && !(went && hasPlace(entry, byId, before))) continue
     returning.push(entry)
     returned.add(entry.id)
@@ -45,7 +40,7 @@ export function planReturning(
 
 /** Whether the table that an entry is part of is there. */
 function hasPlace(entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, before: KnownObjects): boolean {
-  if (!ofTable.test(entry.kind)) return true
+  if (!factsOfKind(entry.kind).isNamedByTable) return true
   return entry.needs.some((id) => {
     const table = byId.get(id)
     if (table === undefined || !/^(?:TABLE|VIEW)$/.test(table.kind)) return false
@@ -69,7 +64,7 @@ export async function bringReturning(
       findings.push({ kind: 'todo', subject, detail, remedy: sql.trim() })
       continue
     }
-    if (taken.test(entry.kind)) {
+    if (factsOfKind(entry.kind).isTakenByCascade) {
       const detail = 'it had gone with what is restored now, and was made again from the backup'
       findings.push({ kind: 'note', subject, detail })
     }

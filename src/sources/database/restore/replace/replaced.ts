@@ -11,6 +11,7 @@ import { listed, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import { dumpError } from '../../dump/dump-errors.ts'
 import { sameDefinition, withElementCasts } from '../../fingerprint/same-definition.ts'
 import { describeEntry, objectOf } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import { withDependants } from '../../pg-archive/skip-entries.ts'
 import { type ArchiveToc, readToc, type TocEntry } from '../../pg-archive/toc.ts'
 import { entryRunner } from '../definitions/create-entries.ts'
@@ -81,45 +82,6 @@ export async function dumpDefinitions(
   }
 }
 
-const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'])
-/** What a choice of whole schemas also takes away when the backup does not know it, or knows it otherwise and nothing can make it so where it stands. */
-const others = new Set([
-  'AGGREGATE',
-  'COLLATION',
-  'DOMAIN',
-  'FUNCTION',
-  'OPERATOR',
-  'OPERATOR CLASS',
-  'OPERATOR FAMILY',
-  'PROCEDURE',
-  'SEQUENCE',
-  'TEXT SEARCH CONFIGURATION',
-  'TEXT SEARCH DICTIONARY',
-  'TYPE'
-])
-const attached = new Set([
-  'ACL',
-  'CHECK CONSTRAINT',
-  'COMMENT',
-  'CONSTRAINT',
-  'DEFAULT',
-  'FK CONSTRAINT',
-  'INDEX',
-  'INDEX ATTACH',
-  'MATERIALIZED VIEW DATA',
-  'POLICY',
-  'ROW SECURITY',
-  'RULE',
-  'SECURITY LABEL',
-  'SEQUENCE',
-  'SEQUENCE OWNED BY',
-  'SEQUENCE SET',
-  'STATISTICS',
-  'TABLE ATTACH',
-  'TABLE DATA',
-  'TRIGGER'
-])
-
 /** Decides what goes, pure. `held` are the target's definitions, `backup` those of the backup. */
 export function planReplacing(
   held: ArchiveToc,
@@ -136,20 +98,26 @@ export function planReplacing(
   const relation = (entry: TocEntry) => `${entry.schema}\0${entry.tag}`
   const wanted = new Set(
     backup.entries
-      .filter((entry) => relations.has(entry.kind) && chosen.entries.has(entry.id) && !chosen.needed.has(entry.id))
+      .filter(
+        (entry) => factsOfKind(entry.kind).isRelation && chosen.entries.has(entry.id) && !chosen.needed.has(entry.id)
+      )
       .map(relation)
   )
   const inBackup = new Set(backup.entries.map(name))
   const differs = differing(now, backup)
   const excluded = (entry: TocEntry) =>
-    !byTables && !chosen.whole && relations.has(entry.kind) && inBackup.has(name(entry)) && !wanted.has(relation(entry))
+    !byTables &&
+    !chosen.whole &&
+    factsOfKind(entry.kind).isRelation &&
+    inBackup.has(name(entry)) &&
+    !wanted.has(relation(entry))
   const roots = now.entries.filter((entry) => {
     if (!own(entry.schema)) return false
-    if (byTables) return relations.has(entry.kind) && wanted.has(relation(entry))
+    if (byTables) return factsOfKind(entry.kind).isRelation && wanted.has(relation(entry))
     if (!chosen.hasSchema(entry.schema) || excluded(entry)) return false
-    if (relations.has(entry.kind)) return true
+    if (factsOfKind(entry.kind).isRelation) return true
     if (entry.kind === 'SEQUENCE') return entry.definition.startsWith('CREATE ')
-    return others.has(entry.kind) && (!inBackup.has(name(entry)) || differs.has(name(entry)))
+    return factsOfKind(entry.kind).isReplacedWithSchema && (!inBackup.has(name(entry)) || differs.has(name(entry)))
   })
   // Partitions go with their table: those that came since are no other table's.
   for (let parents = roots; parents.length > 0; ) {
@@ -191,8 +159,7 @@ export function planReplacing(
   for (const entry of now.entries) {
     if (!lost.has(entry.id) || rootIds.has(entry.id)) continue
     // Contained in what goes: nobody else's.
-    const hangs =
-      attached.has(entry.kind) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
+    const hangs = isAttached(entry) && entry.needs.some((id) => gone.has(id) && isOn(entry, entries.get(id) ?? entry))
     const published =
       entry.kind.startsWith('PUBLICATION TABLE') && publications.some((one) => entry.needs.includes(one.id))
     // Into the schema that goes it cannot be given back.
@@ -238,6 +205,9 @@ export function planReplacing(
     expressions
   }
 }
+
+/** That a table is published is said by the publication, which stays. */
+const isAttached = ({ kind }: TocEntry) => factsOfKind(kind).isAttached && kind !== 'PUBLICATION TABLE'
 
 const isComposite = ({ kind, definition }: TocEntry) => kind === 'TYPE' && /^CREATE TYPE [^(']* AS \(/.test(definition)
 

@@ -1,77 +1,12 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { userSchemas } from '../../catalog/catalog.ts'
+import { type Family, factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 
 /** Objects of a database, in the words of an archive's table of contents. */
 export interface KnownObjects {
   /** Whether there is an object of the entry's kind and name; false for kinds that have no name of their own (grants, comments, data). */
   has(entry: Pick<TocEntry, 'kind' | 'schema' | 'tag'>): boolean
-}
-
-type Family =
-  | 'relation'
-  | 'type'
-  | 'routine'
-  | 'of table'
-  | 'row security'
-  | 'schema'
-  | 'extension'
-  | 'publication'
-  | 'publication table'
-  | 'publication schema'
-  | 'event trigger'
-  | 'language'
-  | 'collation'
-  | 'operator'
-  | 'operator class'
-  | 'operator family'
-  | 'text search'
-  | 'wrapper'
-  | 'server'
-  | 'statistics'
-  | 'default'
-  | 'cast'
-
-const families: Readonly<Record<string, Family>> = {
-  TABLE: 'relation',
-  'FOREIGN TABLE': 'relation',
-  VIEW: 'relation',
-  'MATERIALIZED VIEW': 'relation',
-  SEQUENCE: 'relation',
-  INDEX: 'relation',
-  TYPE: 'type',
-  DOMAIN: 'type',
-  'SHELL TYPE': 'type',
-  FUNCTION: 'routine',
-  PROCEDURE: 'routine',
-  AGGREGATE: 'routine',
-  TRIGGER: 'of table',
-  POLICY: 'of table',
-  RULE: 'of table',
-  CONSTRAINT: 'of table',
-  'CHECK CONSTRAINT': 'of table',
-  'FK CONSTRAINT': 'of table',
-  'ROW SECURITY': 'row security',
-  DEFAULT: 'default',
-  CAST: 'cast',
-  SCHEMA: 'schema',
-  EXTENSION: 'extension',
-  PUBLICATION: 'publication',
-  'PUBLICATION TABLE': 'publication table',
-  'PUBLICATION TABLES IN SCHEMA': 'publication schema',
-  'EVENT TRIGGER': 'event trigger',
-  'PROCEDURAL LANGUAGE': 'language',
-  COLLATION: 'collation',
-  OPERATOR: 'operator',
-  'OPERATOR CLASS': 'operator class',
-  'OPERATOR FAMILY': 'operator family',
-  'TEXT SEARCH CONFIGURATION': 'text search',
-  'TEXT SEARCH DICTIONARY': 'text search',
-  'TEXT SEARCH PARSER': 'text search',
-  'TEXT SEARCH TEMPLATE': 'text search',
-  'FOREIGN DATA WRAPPER': 'wrapper',
-  SERVER: 'server',
-  STATISTICS: 'statistics'
 }
 
 /** Families whose objects share their names: where one of them is, none of another kind can be. */
@@ -83,12 +18,11 @@ export function namesTaken({
   schema,
   tag
 }: Pick<TocEntry, 'kind' | 'schema' | 'tag'>): readonly [string, ...string[]] {
-  const family = families[kind]
+  const { family, isRelation } = factsOfKind(kind)
   const own = key(sharing.has(family) && family !== undefined ? family : kind, schema, tag)
-  return /(?:TABLE|VIEW)$/.test(kind) && family === 'relation' ? [own, key('type', schema, tag)] : [own]
+  return isRelation ? [own, key('type', schema, tag)] : [own]
 }
 
-/** Kinds whose entries lie in no schema although their objects do. */
 const key = (family: string, schema: string, name: string) => `${family}\0${schema}\0${name}`
 
 /** Reads all of them in one round trip. */
@@ -129,7 +63,7 @@ union all select 'statistics', n.nspname, s.stxname from pg_statistic_ext s join
   const known = new Set(rows.map((row) => key(row.family, row.schema, row.name)))
   return {
     has(entry) {
-      const family = families[entry.kind]
+      const { family } = factsOfKind(entry.kind)
       if (family === undefined) return false
       const global =
         /^(?:schema|extension|publication|publication schema|cast|event trigger|language|wrapper|server)$/.test(family)

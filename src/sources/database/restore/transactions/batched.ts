@@ -3,6 +3,7 @@ import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { qualified, readable } from '../../catalog/quote.ts'
 import { applySettings } from '../../loading/source-settings.ts'
 import { objectNumbers } from '../../pg-archive/entry-sql.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
 import {
   clearDefaultPrivileges,
@@ -76,7 +77,7 @@ export function batched(
     if (mark !== null) await markFilled(connection, mark, await filledBy(connection, free))
     await stages.next()
     const rows = plan.rows.filter((one) => one.way === 'copy')
-    const objects = plan.entries.some((entry) => entry.kind === 'BLOB' || entry.kind === 'BLOB METADATA')
+    const objects = plan.entries.some((entry) => factsOfKind(entry.kind).isLargeObject)
     const connections = rows.length === 0 ? [] : await options.openSessions()
     if (connections.length >= 2)
       sessions = sideSessions(connections, (session) => options.begin(session, true), target, inForce)
@@ -145,7 +146,7 @@ async function filledBy(connection: Connection, rows: readonly RowsPlan[]): Prom
  */
 function belongsToLast(entry: TocEntry, platform: ReadonlySet<string>): boolean {
   if (/^(?:PUBLICATION|EVENT TRIGGER|DEFAULT ACL)/.test(entry.kind)) return true
-  if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind))
+  if (factsOfKind(entry.kind).isAbout)
     return platform.has(entry.schema) || /^(?:SCHEMA public$|EVENT TRIGGER |PUBLICATION )/.test(entry.tag)
   return platform.has(entry.schema) && (entry.section === 4 || entry.kind === 'SEQUENCE SET')
 }

@@ -1,4 +1,5 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 
 /** Where a restore may end one transaction of the target and begin the next one. */
@@ -54,28 +55,7 @@ export function locksPerStage(mostLocks: number): number {
 /** Locks that making an object leaves held until the transaction ends, rather too many than too few. */
 export function locksOf(entry: Pick<TocEntry, 'kind' | 'definition'>): number {
   if (entry.kind === 'BLOB METADATA') return Math.max(entry.definition.split('\n').length, 1)
-  return weights[entry.kind] ?? 1
-}
-
-const weights: Readonly<Record<string, number>> = {
-  ACL: 2,
-  'CHECK CONSTRAINT': 2,
-  CONSTRAINT: 4,
-  DEFAULT: 3,
-  'FK CONSTRAINT': 8,
-  INDEX: 4,
-  'INDEX ATTACH': 4,
-  'MATERIALIZED VIEW': 5,
-  'MATERIALIZED VIEW DATA': 8,
-  POLICY: 3,
-  RULE: 3,
-  SEQUENCE: 2,
-  'SEQUENCE OWNED BY': 3,
-  STATISTICS: 3,
-  TABLE: 6,
-  'TABLE ATTACH': 8,
-  TRIGGER: 3,
-  VIEW: 3
+  return factsOfKind(entry.kind).locks
 }
 
 /** Locks of reading or filling one table: itself, its TOAST table, their indexes. */
@@ -83,15 +63,5 @@ export const locksOfRows = 8
 
 /** Locks that a restore would hold at its end if it were one transaction, at least. */
 export function locksOfAll(entries: readonly Pick<TocEntry, 'kind'>[]): number {
-  return entries.reduce((sum, entry) => sum + (leastWeights[entry.kind] ?? 0), 0)
-}
-
-/** A table with its type has one itself and some for its TOAST table. */
-const leastWeights: Readonly<Record<string, number>> = {
-  TABLE: 3,
-  INDEX: 1,
-  CONSTRAINT: 1,
-  SEQUENCE: 1,
-  VIEW: 1,
-  'MATERIALIZED VIEW': 3
+  return entries.reduce((sum, entry) => sum + factsOfKind(entry.kind).leastLocks, 0)
 }

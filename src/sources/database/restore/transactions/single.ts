@@ -1,3 +1,4 @@
+import { factsOfKind } from '../../pg-archive/kinds.ts'
 import { oneStep } from './lock-budget.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -11,7 +12,7 @@ export const single: Transactions = {
   async *groups({ journal: { plan, loaded } }) {
     const refused = new Set(loaded.flatMap((part) => [...part.refused]))
     const rows = plan.rows.filter(({ entry }) => !refused.has(entry.id))
-    const objects = plan.entries.some(({ kind }) => kind === 'BLOB' || kind === 'BLOB METADATA')
+    const objects = plan.entries.some(({ kind }) => factsOfKind(kind).isLargeObject)
     yield { rows, largeObjects: objects, steps: oneStep }
   },
   lastRows: () => [],
