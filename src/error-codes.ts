@@ -320,6 +320,18 @@ const catalogue = {
     remedy:
       'Divide the value, or keep it as a file; until then name the table in `exclude-table-data`, which keeps its definition and everything else. For a damaged row ask the support of your host.'
   },
+  SB217: {
+    title: 'Another session waited behind the backup',
+    cause:
+      'A migration needs a table that the dump reads. The backup gave way, so that nobody is held up, and tried again.',
+    remedy: 'Run the backup when no migration is running.'
+  },
+  SB218: {
+    title: 'A table was rewritten as the dump began',
+    cause:
+      'TRUNCATE and ALTER TABLE make rows invisible to whoever started to read before. The backup was taken again from a new snapshot.',
+    remedy: 'Run the backup at another hour than the job that empties and fills this table.'
+  },
   // SB3xx: this machine and its programs
   SB301: {
     title: 'The run was cancelled',

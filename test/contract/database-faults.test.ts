@@ -173,9 +173,62 @@ describe('locks and changes', () => {
     const pgDump = await pgDumpAfter(psql('drop table if exists passing'))
     const { facts, warnings } = await take({ pgDump })
     expect(facts.attempts).toBe(2)
-    expect(warnings[0]).toMatch(/second attempt/)
+    expect(warnings[0]).toMatch(/^The first attempt broke off \(SB206: /)
     expect(facts.tables.some((table) => table.name === 'passing')).toBe(false)
     expect(await restoreAndCompare(desk, server, facts)).toEqual([])
+  })
+
+  describe('a table that gets another file between snapshot and lock', () => {
+    beforeEach(() =>
+      shop('create table prices (id int, cents int); insert into prices select i, i from generate_series(1, 1000) i')
+    )
+    afterEach(() => shop('drop table prices'))
+    const rewrites = [
+      'begin; create table kept as table prices; truncate prices; insert into prices table kept; drop table kept; commit',
+      'alter table prices alter cents type bigint',
+      'alter table prices add column u uuid default gen_random_uuid()'
+    ]
+    /** Rewrites as its first runs begin, so often. */
+    const pgDumpDuring = (sql: string, times: number) => {
+      const count = path.join(desk.folder, 'times')
+      return pgDumpAfter(`echo x >>${count}; [ $(wc -l <${count}) -gt ${times} ] || ${psql(sql)}`)
+    }
+
+    test.each(rewrites)('is read from a new snapshot: %s', async (sql) => {
+      const { facts, warnings } = await take({ pgDump: await pgDumpDuring(sql, 1) })
+      await rm(path.join(desk.folder, 'times'))
+      expect(facts.attempts).toBe(2)
+      expect(warnings[0]).toContain('SB218: Another session truncated or rewrote public.prices')
+      expect(facts.tables.find(({ name }) => name === 'prices')?.rows).toBe('1000')
+      expect(await restoreAndCompare(desk, server, facts)).toEqual([])
+    })
+
+    test('each time: what was read is kept, and the part is partial by name', async () => {
+      const captured = await take({ pgDump: await pgDumpDuring(rewrites[0] ?? '', 9) })
+      expect(captured).toMatchObject({ status: 'partial', reason: 'rows of 1 table that others rewrote are missing' })
+      expect(captured.facts.attempts).toBe(3)
+      expect(captured.warnings.join()).toContain('The rows of public.prices are not in the backup')
+    })
+
+    test('by VACUUM FULL, or when it is empty for everybody: nothing is lost', async () => {
+      const { facts } = await take({ pgDump: await pgDumpDuring('vacuum full prices', 9) })
+      expect([facts.attempts, facts.tables.find(({ name }) => name === 'prices')?.rows]).toEqual([1, '1000'])
+    })
+  })
+
+  test('a migration that waits behind the dump goes first, and the dump is taken after it', async () => {
+    const waiting = psql('alter table notes add if not exists later text')
+    const once = path.join(desk.folder, 'once')
+    const pgDump = await pgDumpAfter(
+      `if mkdir ${once} 2>/dev/null; then (sleep 1; ${waiting}) >/dev/null 2>&1 </dev/null & ${server.binDir}/pg_dump "$@" | (sleep 20; exec cat); exit; fi`
+    )
+    const { facts, warnings } = await take({ pgDump, watchEveryMs: 100, waitLimitMs: 500, laterMs: 1500 })
+    expect(facts.attempts).toBe(2)
+    expect(warnings.join()).toMatch(
+      /SB217: Another session waited .* behind the backup for public\.notes: the backup gave way/
+    )
+    const { stdout } = await server.run('pg_restore', ['-s', '-f', '-', path.join(desk.folder, 'database.dump')])
+    expect(stdout.toString()).toContain('later text')
   })
 
   test('F15: limits of time that the role has do not end the capture', async () => {
@@ -370,7 +423,9 @@ describe('connections', () => {
           written: () => Promise.resolve(0),
           everyMs: 1,
           inactivityMs: 60_000,
+          waitLimitMs: null,
           onLook: () => undefined,
+          onLocked: () => Promise.resolve(),
           onWaiting: () => undefined,
           onStalled: (error) => {
             throw error

@@ -11,6 +11,7 @@ import type { Context } from '../../../context.ts'
 import { cancelled, UserError } from '../../../errors.ts'
 import type { Captured, Source } from '../../source.ts'
 import { type Inventory, takeInventory } from '../catalog/inventory.ts'
+import { listed, readable } from '../catalog/quote.ts'
 import { rolesSql } from '../catalog/roles-sql.ts'
 import type { Selection } from '../catalog/selection.ts'
 import { readSequenceStates } from '../catalog/sequences.ts'
@@ -20,6 +21,7 @@ import { memberRowsFile, packRows } from '../members/rows-archive.ts'
 import { captureFault } from './capture-fault.ts'
 import { type Measured, measure } from './collect-facts.ts'
 import { type RunningDump, startDump } from './dump.ts'
+import { rewrittenTables } from './rewritten-tables.ts'
 import { beginReading, openSnapshot, type Snapshot } from './snapshot.ts'
 import { watchDump } from './snapshot-keeper.ts'
 import { defaultLimits, type VisibleRowsLimits } from './visible-rows.ts'
@@ -44,6 +46,10 @@ export interface DatabaseSourceOptions {
   readonly inactivityMs?: number
   /** Milliseconds between looks at waiting sessions (5 s). */
   readonly watchEveryMs?: number
+  /** Milliseconds that a migration may wait behind the dump before the dump gives way and is taken later (30 s). */
+  readonly waitLimitMs?: number
+  /** Milliseconds until a dump that gave way is taken again (30 s). */
+  readonly laterMs?: number
   /** Called once the dump is taken, in its own snapshot, on a connection with an open read-only transaction. It must not throw but when cancelled. */
   readonly inSnapshot?: (connection: Connection) => Promise<void>
   readonly connect?: typeof connect
@@ -79,7 +85,13 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     })
   }
 
-  async function attempt(add: AddFile, signal: AbortSignal, attempts: number): Promise<Captured<DatabaseFacts>> {
+  /** Takes the database once. Where it is not `patient`, it ends with SB217 and SB218 over what another attempt may be spared. */
+  async function attempt(
+    add: AddFile,
+    signal: AbortSignal,
+    attempts: number,
+    patient: boolean
+  ): Promise<Captured<DatabaseFacts>> {
     const failure = new AbortController()
     const running = AbortSignal.any([signal, failure.signal])
     const snapshot = await openSnapshot({
@@ -95,7 +107,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       sizeBytes = inventory.server.sizeBytes
       const before = await readSequenceStates(snapshot.control, inventory.sequences)
       worker.connection = await snapshot.join(running)
-      const taken = await dumpAndMeasure(add, snapshot, worker.connection, inventory, failure, signal)
+      const taken = await dumpAndMeasure(add, snapshot, worker.connection, inventory, failure, signal, patient)
       const after = await readSequenceStates(snapshot.control, inventory.sequences)
       const sequences = inventory.sequences.flatMap(({ schema, name, extension }, index) => {
         const [first, last] = [before[index], after[index]]
@@ -121,6 +133,8 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
 
   interface Taken {
     readonly measured: Measured
+    /** Tables that another session truncated or rewrote between snapshot and lock: the dump holds no row of them. */
+    readonly emptied: readonly string[]
     readonly warnings: readonly string[]
   }
 
@@ -130,7 +144,8 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     worker: Connection | null,
     inventory: Inventory,
     failure: AbortController,
-    signal: AbortSignal
+    signal: AbortSignal,
+    patient: boolean
   ): Promise<Taken> {
     const { clock, log } = context
     const warnings: string[] = []
@@ -168,6 +183,12 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
             written: async () => (await state.dump?.written()) ?? null,
             everyMs: options.watchEveryMs ?? 5000,
             inactivityMs: options.inactivityMs ?? 300_000,
+            waitLimitMs: patient ? null : (options.waitLimitMs ?? 30_000),
+            onLocked: async () => {
+              const dumped = new Set([...inventory.selected.withData].map(readable))
+              const emptied = [...(await rewrittenTables(snapshot.control))].filter((name) => dumped.has(name))
+              if (!patient && emptied.length > 0) throw rewritten(emptied)
+            },
             onLook: (written) =>
               log.progress(() =>
                 progressLine(written, inventory.server.sizeBytes, clock.monotonic() - state.startedAt, state.tables)
@@ -207,7 +228,14 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       })
       const measured = await measuring
       const said = (await state.dump?.done) ?? []
-      return { measured, warnings: [...warnings, ...said, ...measured.warnings] }
+      // Whoever counted holds a lock on each table until the end: from here on none of them changes its file.
+      const others = await rewrittenTables(worker ?? snapshot.control)
+      const emptied = measured.tables
+        .filter(({ rows }) => rows === '0')
+        .map(readable)
+        .filter((name) => others.has(name))
+      if (!patient && emptied.length > 0) throw rewritten(emptied)
+      return { measured, emptied, warnings: [...warnings, ...said, ...measured.warnings] }
     } catch (error) {
       failure.abort(error)
       // Statements on the worker end with `failure`; those that had to run here end with the connection.
@@ -236,11 +264,15 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     attempts: number
   ): Captured<DatabaseFacts> {
     const { server } = inventory
-    const { measured } = taken
+    const { measured, emptied } = taken
     const { control } = snapshot
     const { unreadable } = measured.members
     const warnings = [
       ...unreadable.map((name) => `The rows of ${name} are not in the backup: the role may not read them.`),
+      ...emptied.map(
+        (name) =>
+          `The rows of ${name} are not in the backup: each time that the backup began, another session truncated or rewrote the table. Run the backup at another hour.`
+      ),
       ...taken.warnings
     ]
     const facts: DatabaseFacts = {
@@ -278,10 +310,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
     }
     const rows = measured.tables.reduce((sum, table) => sum + (table.kind === 'm' ? 0n : BigInt(table.rows ?? '0')), 0n)
     return {
-      status: unreadable.length > 0 ? 'partial' : 'captured',
-      ...(unreadable.length === 0
-        ? {}
-        : { reason: `rows of ${unreadable.length} tables of extensions may not be read` }),
+      ...statusOf(unreadable.length, emptied.length),
       facts,
       counts: {
         tables: measured.tables.length,
@@ -314,21 +343,54 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
       }
     },
     async capture(add, signal) {
-      try {
-        return await attempt(add, signal, 1)
-      } catch (error) {
-        if (!(error instanceof UserError) || !error.mayPass || signal.aborted || options.retries === 0) throw error
-        const warning = `The first attempt broke off (${error.code}: ${error.message}); this is the second attempt, from a new snapshot.`
-        context.log.warning(warning)
-        await context.clock.sleep(2000, signal)
-        const captured = await attempt(add, signal, 2)
-        captured.facts.warnings.unshift(warning)
-        return { ...captured, warnings: [warning, ...captured.warnings] }
+      const told: string[] = []
+      let [broken, gaveWay] = [0, 0]
+      for (let attempts = 1; ; attempts += 1) {
+        try {
+          const captured = await attempt(add, signal, attempts, gaveWay === mostGivenWay || options.retries === 0)
+          captured.facts.warnings.unshift(...told)
+          return { ...captured, warnings: [...told, ...captured.warnings] }
+        } catch (error) {
+          if (!(error instanceof UserError) || !error.mayPass || signal.aborted || options.retries === 0) throw error
+          const asked = error.code === 'SB217' || error.code === 'SB218'
+          if (asked) gaveWay += 1
+          else broken += 1
+          if (broken > 1) throw error
+          const warning = `${ordinal(attempts)} attempt broke off (${error.code}: ${error.message}); another one starts, from a new snapshot.`
+          told.push(warning)
+          context.log.warning(warning)
+          await context.clock.sleep(error.code === 'SB217' ? (options.laterMs ?? 30_000) : 2000, signal)
+        }
       }
     },
     // Every capture closes what it opened.
     close: () => Promise.resolve()
   }
+}
+
+/** How often a dump gives way to others, or is taken anew because of what they did, before it goes through. */
+const mostGivenWay = 2
+
+function ordinal(attempts: number): string {
+  return ['The first', 'The second', 'The third'][attempts - 1] ?? `The ${attempts}th`
+}
+
+function rewritten(names: readonly string[]): UserError {
+  const those = names.length === 1 ? 'its rows' : 'their rows'
+  return new UserError(
+    'SB218',
+    `Another session truncated or rewrote ${listed(names)} as the dump began, which cannot see ${those}.`,
+    { mayPass: true }
+  )
+}
+
+function statusOf(unreadable: number, emptied: number): Pick<Captured<DatabaseFacts>, 'status' | 'reason'> {
+  const tables = (count: number) => `${count} ${count === 1 ? 'table' : 'tables'}`
+  const reasons = [
+    ...(unreadable === 0 ? [] : [`rows of ${tables(unreadable)} of extensions may not be read`]),
+    ...(emptied === 0 ? [] : [`rows of ${tables(emptied)} that others rewrote are missing`])
+  ]
+  return reasons.length === 0 ? { status: 'captured' } : { status: 'partial', reason: reasons.join('; ') }
 }
 
 /** Rows of tables that belong to extensions, in the dump's snapshot; no file where there are none. */

@@ -27,9 +27,14 @@ export interface WatchOptions {
   readonly everyMs: number
   /** Milliseconds without a byte and without work at the server after which the dump counts as stalled. */
   readonly inactivityMs: number
+  /** Milliseconds that another session may wait behind the dump before this gives way; null for as long as the dump lasts. */
+  readonly waitLimitMs: number | null
   /** Called after each look, for progress. */
   readonly onLook: (written: number | null) => void
+  /** Called once, with the first bytes: pg_dump holds all its locks before it writes any. What it throws ends the watch. */
+  readonly onLocked: () => Promise<void>
   readonly onWaiting: (warning: string) => void
+  /** Stands still, or is in somebody's way. */
   readonly onStalled: (error: UserError) => void
 }
 
@@ -40,6 +45,9 @@ export interface WatchOptions {
 export async function watchDump(options: WatchOptions): Promise<void> {
   const { clock, signal } = options
   const told = new Set<string>()
+  /** Since when a session waits for a lock, by both. */
+  let waiting = new Map<string, number>()
+  let locked = false
   let last = ''
   let movedAt = clock.monotonic()
   while (!signal.aborted) {
@@ -56,6 +64,10 @@ export async function watchDump(options: WatchOptions): Promise<void> {
     }
     const written = await options.written()
     options.onLook(written)
+    if (!locked && (written ?? 0) > 0) {
+      locked = true
+      await options.onLocked()
+    }
     const now = JSON.stringify([written, answered.map((row) => row.moved)])
     const busy = answered.some((row) => row.what === 'session' && row.state === 'active' && row.wait !== 'Client')
     if (now !== last || busy) {
@@ -65,8 +77,19 @@ export async function watchDump(options: WatchOptions): Promise<void> {
       options.onStalled(stalled(options))
       return
     }
-    for (const row of answered) {
-      if (row.what !== 'waiting') continue
+    const behind = answered.filter(({ what }) => what === 'waiting')
+    waiting = new Map(
+      behind.map((row) => {
+        const key = `${row.pid}.${row.mode}.${row.relation}`
+        return [key, waiting.get(key) ?? clock.monotonic()]
+      })
+    )
+    const longest = clock.monotonic() - Math.min(...waiting.values())
+    if (options.waitLimitMs !== null && longest >= options.waitLimitMs) {
+      options.onStalled(inTheWay(behind, options.waitLimitMs))
+      return
+    }
+    for (const row of behind) {
       const key = `${row.mode}.${row.relation}`
       if (told.has(key) || told.size >= 100) continue
       told.add(key)
@@ -79,6 +102,15 @@ function stalled(options: WatchOptions): UserError {
   return new UserError('SB211', `Nothing of the dump came for ${Math.round(options.inactivityMs / 1000)} seconds.`, {
     mayPass: true
   })
+}
+
+function inTheWay(behind: readonly Row[], waitedMs: number): UserError {
+  const relation = behind.find((row) => row.relation !== null)?.relation
+  return new UserError(
+    'SB217',
+    `Another session waited ${Math.round(waitedMs / 1000)} seconds behind the backup${relation === undefined ? '' : ` for ${relation}`}: the backup gave way.`,
+    { mayPass: true }
+  )
 }
 
 /** Milliseconds that a look under way gets when the watch is to end. */

@@ -33,7 +33,18 @@ export function subjectOf(entry: Pick<TocEntry, 'kind' | 'schema' | 'tag' | 'def
       /^ALTER (?:FOREIGN )?TABLE (?:ONLY )?(.+)\n +ADD CONSTRAINT ("(?:[^"]|"")*"|\S+) /.exec(entry.definition) ?? []
     if (table !== undefined) return `constraint ${constraint} on ${table}`
   }
+  if (/^(?:ACL|COMMENT|SECURITY LABEL)$/.test(entry.kind)) return saidOf(entry)
   return entry.schema === '' ? `${entry.kind.toLowerCase()} ${entry.tag}` : `${entry.kind.toLowerCase()} ${name}`
+}
+
+/** Grants, comments and labels have their object in the tag, its type in capitals first: `TABLE t`. */
+function saidOf({ kind, schema, tag, definition }: Pick<TocEntry, 'kind' | 'schema' | 'tag' | 'definition'>): string {
+  const [, type = '', name = tag] = /^([A-Z]+(?: [A-Z]+)*) (.*)$/s.exec(tag) ?? []
+  const object = `${type.toLowerCase()} ${schema === '' ? '' : `${schema}.`}${name}`.trim()
+  if (kind === 'COMMENT') return `comment ${object}`
+  if (kind === 'ACL') return `grants on ${object}`
+  const provider = /^SECURITY LABEL FOR (\S+) ON /.exec(definition)?.[1] ?? 'of an unknown provider'
+  return `security label ${provider} on ${object}`
 }
 
 /** What it means that a copy's server refused an entry, or took it for new rows alone. */
