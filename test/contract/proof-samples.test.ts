@@ -30,6 +30,7 @@ describe.each([15, 18] as const)('sample databases on PostgreSQL %i', (major) =>
     await runOk(`${binDirOf(15)}/pgbench`, ['-n', '-t', '50', '-c', '2'], { env })
     const { facts, proof } = await proven('pgbench')
     expect(proof).toEqual({
+      verdict: 'proven',
       level: 'restore',
       tables: { restore: 6, read: 0, differing: 0 },
       findings: [],
@@ -47,6 +48,7 @@ describe.each([15, 18] as const)('sample databases on PostgreSQL %i', (major) =>
     expect({ code: loaded.code, stderr: loaded.stderr }).toEqual({ code: 0, stderr: '' })
     const { proof } = await proven('music store')
     expect(proof).toEqual({
+      verdict: 'proven',
       level: 'restore',
       tables: { restore: 12, read: 0, differing: 0 },
       findings: [],

@@ -75,7 +75,7 @@ test('F37, F68: a restore in several transactions that is ended anywhere leaves 
       temp,
       ...(crash === undefined ? {} : { crash })
     })
-  const made = await run({ 'database-url': server.url(undefined, 'source'), project: 'many', verify: 'none' })
+  const made = await run({ 'database-url': server.url(undefined, 'source'), project: 'many', verify: 'read' })
   expect({ code: made.run.code, error: made.run.result?.error }).toEqual({ code: 0 })
   const inputs = {
     command: 'restore',

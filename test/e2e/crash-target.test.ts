@@ -97,7 +97,7 @@ test('F37, F68: a restore of files, functions and settings that is ended at any 
     'project-ref': sourceRef,
     'management-url': management.url,
     plaintext: 'private',
-    verify: 'none'
+    verify: 'read'
   })
   expect({ code: made.run.code, error: made.run.result?.error }).toEqual({ code: 0 })
   const inputs = {

@@ -36,7 +36,7 @@ beforeAll(async () => {
      create table small (id int primary key references large, body text); insert into small select n, 'small ' || n from generate_series(1, 1000) n; create index on small (body)`
   )
   await client.end()
-  const backup = await run({ 'database-url': server.url(undefined, 'source'), project: 'large', verify: 'none' })
+  const backup = await run({ 'database-url': server.url(undefined, 'source'), project: 'large', verify: 'read' })
   if (backup.code !== 0) throw new Error(backup.log)
 })
 afterAll(async () => {

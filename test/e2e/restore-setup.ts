@@ -53,7 +53,7 @@ export async function backUpProject(
         'pg-bin': binDirOf(major),
         'database-url': source.url('postgres', 'postgres'),
         project: 'shop',
-        verify: 'none',
+        verify: 'read',
         ...inputs
       },
       ...(bundle === undefined ? {} : { bundle })

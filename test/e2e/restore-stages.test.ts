@@ -41,7 +41,7 @@ beforeAll(async () => {
       `create table t${number} (id int primary key, body text); insert into t${number} select g, md5(g::text) from generate_series(1, 200) g; create index on t${number} (body)`
     )
   await client.end()
-  const backup = await run({ 'database-url': server.url(undefined, 'source'), project: 'many', verify: 'none' })
+  const backup = await run({ 'database-url': server.url(undefined, 'source'), project: 'many', verify: 'read' })
   if (backup.code !== 0) throw new Error(backup.log)
 })
 afterAll(async () => {

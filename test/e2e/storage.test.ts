@@ -349,17 +349,23 @@ describe('database and Storage through the bundle', () => {
       }
     }
     const rows = (await server.query('select count(*)::int as n from storage.objects')).rows[0]?.n
-    await backup({ folder: join(root, 'short'), 'max-download': '50kB' })
-    const short = await restoreFrom('short')
+    const cut = await backup({ folder: join(root, 'short'), 'max-download': '50kB' })
+    const shortId = cut.outputs['backup-id'] ?? ''
+    // What is partial is not restored unasked.
+    expect((await restoreFrom('short')).result?.error?.code).toBe('SB909')
+    const short = await restoreFrom('short', { backup: shortId })
     expect([short.code, short.outputs['status'], short.result?.error?.code]).toEqual([1, 'partial', 'SB716'])
     const told = short.result?.findings?.find(({ subject, kind }) => subject === 'Storage' && kind === 'difference')
     expect(told?.detail).toMatch(
       /^the backup does not hold [0-9]+ of the files: .*their rows in storage.objects came back/
     )
-    await backup({ folder: join(root, 'impossible'), 'service-role-key': 'sb_secret_another_0000000000000000000000' })
+    const bare = await backup({
+      folder: join(root, 'impossible'),
+      'service-role-key': 'sb_secret_another_0000000000000000000000'
+    })
     for (const [folder, inputs] of [
-      ['impossible', {}],
-      ['short', { include: 'database' }]
+      ['impossible', { backup: bare.outputs['backup-id'] ?? '' }],
+      ['short', { include: 'database', backup: shortId }]
     ] as const) {
       const without = await restoreFrom(folder, inputs)
       expect(without.result?.restore?.['todo']).toContainEqual(

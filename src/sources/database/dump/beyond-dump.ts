@@ -1,7 +1,11 @@
 import { memberships } from '../catalog/catalog.ts'
+import { quoteLiteral } from '../catalog/quote.ts'
 
 /** Numbers below this belong to the server itself. Source: PostgreSQL, access/transam.h, FirstNormalObjectId. */
 const firstOwn = 16384
+
+/** Relations of information_schema that nobody may read to begin with, besides those that begin with `_pg_`: for all others the server keeps no initial rights. */
+const neverPublic = ['sql_parts', 'transforms']
 
 /**
  * What pg_dump passes over in silence, as a query of names and reasons: labels and limits of roles and databases, which belong to the whole server; what somebody
@@ -32,9 +36,9 @@ union all select format('table or view %s', c.oid::regclass), 'it lies in a sche
 from pg_class c where c.relnamespace in (select oid from own) and c.oid >= ${firstOwn} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
   and not exists (select from members m where m.classid = 'pg_class'::regclass and m.objid = c.oid)
 union all select format('right of everybody to read %s, which was taken away', c.oid::regclass), 'no dump holds grants in information_schema: it is open again after a restore'
-from pg_class c join pg_init_privs i on i.classoid = 'pg_class'::regclass and i.objoid = c.oid and i.objsubid = 0
+from pg_class c
 where c.relnamespace = 'information_schema'::regnamespace and c.oid < ${firstOwn} and c.relkind in ('r', 'v')
-  and exists (select from aclexplode(i.initprivs) x where x.grantee = 0 and x.privilege_type = 'SELECT')
+  and c.relname !~ '^_pg_' and c.relname not in (${neverPublic.map(quoteLiteral).join(', ')})
   and not exists (select from aclexplode(c.relacl) x where x.grantee = 0 and x.privilege_type = 'SELECT')
 union all select format('membership of the role %I in %I', g.rolname, r.rolname), 'the member is a role of the server itself: grant it again after a restore'
 from pg_auth_members m join pg_roles g on g.oid = m.member and g.rolname ~ '^pg_' join pg_roles r on r.oid = m.roleid and r.rolname !~ '^pg_'
