@@ -47,6 +47,8 @@ export function guardRun({ cancel, log, lastWords, graceMs = defaultGraceMs }: R
     if (over) log.debug(asError(thrown).stack ?? asError(thrown).message)
     else abandon(thrown)
   }
+  // Where nobody reads the log any more (a pipe that was closed), every line fails: that is no fault of the run, and must not be told in another line.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
   process.on('uncaughtException', uncaught)
   process.on('unhandledRejection', uncaught)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -66,6 +66,19 @@ describe('T20: a run that does not come to its end', () => {
     expect(told(done)).toEqual(failedWith('SB301'))
   })
 
+  test('comes to its end where nobody reads its log any more', async () => {
+    const done = await runAction({
+      inputs: { command: 'list', destinations: 'folder', folder: join(root, 'place') },
+      onStart: (child) => child.stopReading()
+    })
+    runs.push(done)
+    expect({ signal: done.signal, status: done.outputs['status'], told: done.summary !== '' }).toEqual({
+      signal: null,
+      status: 'complete',
+      told: true
+    })
+  })
+
   test('is a failure with outputs and summary where something is thrown that nobody catches', async () => {
     const throws =
       "new Promise(() => { setTimeout(() => { throw new Error('out of the blue') }, 10); setInterval(() => undefined, 100) })"

@@ -13,7 +13,7 @@ export interface RunOptions {
   /** Keep this RUNNER_TEMP instead of a fresh one that is removed by `cleanUp`. */
   readonly temp?: string
   /** Called with the child as soon as it runs, to send signals. */
-  readonly onStart?: (child: { pid: number; kill(signal: NodeJS.Signals): void }) => void
+  readonly onStart?: (child: { pid: number; kill(signal: NodeJS.Signals): void; stopReading(): void }) => void
   /** Another build than dist/; the environment's SUPABASE_BACKUP_BUNDLE when left out. */
   readonly bundle?: string
 }
@@ -97,7 +97,14 @@ export async function runAction(options: RunOptions): Promise<ActionRun> {
   })
   const { pid } = child
   if (pid === undefined) throw new Error('the action did not start')
-  options.onStart?.({ pid, kill: (signal) => void child.kill(signal) })
+  options.onStart?.({
+    pid,
+    kill: (signal) => void child.kill(signal),
+    stopReading: () => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
+  })
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done, failed) => {
     child.once('error', failed)
     child.once('close', (exitCode, exitSignal) => done([exitCode, exitSignal]))
