@@ -37,12 +37,17 @@ export async function manyFiles({
       json({ statusCode: '404', error: 'not_found', message: 'Object not found' })
     }
     const { method, url = '' } = request
-    const name = decodeURIComponent(url.split('/bench/')[1] ?? '')
+    const name = decodeURIComponent(url.split('?')[0]?.split('/bench/')[1] ?? '')
     const number = numberOf(name)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString()
+      // A server without analytics and vector buckets does not know their routes.
+      if (/\/(?:iceberg|vector)\//.test(url)) {
+        response.statusCode = 404
+        return json({ statusCode: '404', error: 'Not Found', message: `Route ${method}:${url} not found` })
+      }
       if (url.includes('/bucket')) {
         if (method === 'POST') bucket = true
         return json(method === 'GET' ? (bucket ? [{ id: 'bench', name: 'bench', public: false }] : []) : {})
