@@ -234,7 +234,7 @@ describe('signatures', () => {
 
   beforeAll(async () => {
     folder = await newFolder()
-    const done = await backup({ folder, 'signing-key': mine.signing })
+    const done = await backup({ folder, 'signing-key': mine.signing, verify: 'read' })
     expect(outcome(done)).toEqual(passed)
     id = done.outputs['backup-id'] ?? ''
   })

@@ -226,7 +226,7 @@ describe('verifying what is stored', () => {
         ...passed('restore'),
         message: undefined
       })
-      expect(done.summary).toContain('is backed up, and proven by restoring it')
+      expect(done.summary).toContain('restored into a real PostgreSQL')
       const listed = await run({ command: 'list', destinations: destination, ...place })
       expect(JSON.parse(listed.outputs['backups'] ?? '')).toMatchObject([
         { id, verified: 'restore', latestVerification: { outcome: 'passed', level: 'restore' } }

@@ -129,8 +129,8 @@ ${functions} where p.prokind <> 'a' and p.proacl is not null and not exists (sel
 ]
 
 /**
- * All objects of extensions (columns `subject`, `extension`) with the statements that make them (`step`, `name`, `sql`; null where none is known), in an
- * order of their own. Equal text on two servers means equal objects. The session's search_path must be empty.
+ * All objects of extensions (columns `subject`, `extension`), each in a row by itself and in one for each statement that makes it (`step`, `name`, `sql`), in an
+ * order of their own. Not joined: the server knows nothing of these sizes, and would read everything anew for each object. Equal text on two servers means equal objects. The session's search_path must be empty.
  */
 export const membersSql = `with ${memberships},
 own as materialized (
@@ -141,5 +141,5 @@ own as materialized (
       and (t.typelem <> 0 and t.typlen = -1 or exists (select from pg_class r where r.oid = t.typrelid and r.relkind <> 'c')))),
 parts (subject, extension, step, name, sql) as (
 ${parts.join('\nunion all ')})
-select o.subject, o.extname as extension, p.step, p.name, p.sql from own o left join parts p on p.subject = o.subject and p.extension = o.extname
-order by o.extname collate "C", o.subject collate "C", p.step collate "C", p.name collate "C", p.sql collate "C"`
+select * from (select subject, extname as extension, null as step, null as name, null as sql from own union all select subject, extension, step, name, sql from parts) x
+order by extension collate "C", subject collate "C", step collate "C", name collate "C", sql collate "C"`
