@@ -154,9 +154,11 @@ function faceOf(words: Words, texts: ReadonlyMap<InputName, string>, cache: stri
 async function look(
   words: Words,
   texts: ReadonlyMap<InputName, string>,
-  inputs: DownloadInputs,
+  given: DownloadInputs,
   place: RunPlace
 ): Promise<{ readonly text: string; readonly data: object }> {
+  // The database that is compared with may be another than the one that was backed up: it does not say whose backups are meant.
+  const inputs = words.command === 'diff' && !texts.has('project') ? { ...given, project: undefined } : given
   return withPorts(inputs, place, async (ports) => {
     if (words.command === 'show') {
       const [inside] = await lookInside(inputs, [inputs.backup], ports)

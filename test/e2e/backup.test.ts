@@ -41,7 +41,7 @@ for (const major of [15, 17, 18] as const satisfies readonly Major[]) {
       destinations: 'folder',
       folder,
       'pg-bin': binDirOf(major),
-      verify: 'none'
+      verify: 'read'
     })
 
     test('is kept encrypted, opens with age, zstd and pg_restore, and comes back equal', async () => {

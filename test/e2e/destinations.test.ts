@@ -37,7 +37,7 @@ describe('every destination through the bundle', () => {
       'database-url': server.url('postgres', 'postgres'),
       project: 'shop',
       'pg-bin': binDirOf(15),
-      verify: 'none',
+      verify: 'read',
       ...inputs
     })
 
