@@ -100,10 +100,12 @@ test('the example: back up, migrate, check; a migration that went wrong is taken
   expect(await sql('select count(*)::int as rows from public.big_orders')).toEqual([{ rows: 50 }])
   // What the migration left is there as a safety copy.
   const list = await runAction({
-    inputs: { command: 'list', destinations: 'release', token: github.token, text: 'safety' },
+    inputs: { command: 'list', destinations: 'release', token: github.token },
     env: github.env
   })
   runs.push(list)
-  expect(list.result?.backups).toHaveLength(1)
-  expect(list.result?.backups[0]).toMatchObject({ kind: 'safety', rows: 10 })
+  expect(list.result?.backups.map(({ kind, rows }) => [kind, rows])).toEqual([
+    ['safety', 10],
+    ['scheduled', 100]
+  ])
 })

@@ -285,8 +285,8 @@ describe('what ends a run from outside', () => {
     expect(done.log).toMatch(/^::error title=[^:]+::SB999: Internal error in this action \(a bug\): no/m)
     expect(done.log).not.toContain(token)
     for (const line of done.log.split('\n').filter(Boolean))
-      expect(line).toMatch(/^::(?:error title=Internal error[^:]*|debug)::/)
-    expect(await readdir(join(done.temp, 'supabase-backup'))).toEqual([])
+      expect(line).toMatch(/^::(?:error title=Internal error[^:]*|notice|debug)::/)
+    expect(await readdir(join(done.temp, 'supabase-backup'))).toEqual([expect.stringMatching(/^result-/)])
   })
 
   test('outputs that cannot be written are a warning, and the summary comes all the same', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,16 +27,22 @@ async function listWith(instead: string, inputs: Record<string, string> = {}, si
   await writeFile(
     preload,
     `import fs from 'node:fs/promises'
+     import { writeFileSync } from 'node:fs'
      import { syncBuiltinESMExports } from 'node:module'
      const readdir = fs.readdir
-     fs.readdir = (path, ...more) => String(path).startsWith(${JSON.stringify(join(root, 'place'))}) ? ${instead} : readdir(path, ...more)
+     const held = () => { writeFileSync(${JSON.stringify(`${preload}.asked`)}, ''); return ${instead} }
+     fs.readdir = (path, ...more) => String(path).startsWith(${JSON.stringify(join(root, 'place'))}) ? held() : readdir(path, ...more)
      syncBuiltinESMExports()`
   )
   const done = await runAction({
     inputs: { command: 'list', destinations: 'folder', folder: join(root, 'place'), ...inputs },
     env: { NODE_OPTIONS: `--import=${preload}` },
     onStart: (child) => {
-      for (const [at, signal] of signals.entries()) setTimeout(() => child.kill(signal), 3_000 + at * 1_000)
+      const asked = setInterval(() => {
+        if (!existsSync(`${preload}.asked`)) return
+        clearInterval(asked)
+        for (const [at, signal] of signals.entries()) setTimeout(() => child.kill(signal), at * 1_000)
+      }, 50)
     }
   })
   runs.push(done)
