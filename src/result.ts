@@ -57,7 +57,7 @@ export const findingSchema = z.object({
 
 /** The whole result of a run: what the output `result` points at. Its JSON Schema is docs/result.schema.json. */
 export const resultSchema = z.object({
-  command: z.enum(['backup', 'verify', 'restore', 'list', 'download', 'prune', 'delete', 'check', 'plan']),
+  command: z.enum(['backup', 'verify', 'restore', 'list', 'download', 'prune', 'delete', 'check', 'report', 'plan']),
   status: z.enum(backupStatuses),
   startedAt: z.iso.datetime(),
   durationMs: z.number(),
@@ -162,6 +162,29 @@ export const resultSchema = z.object({
   canary: z.string().optional(),
   /** Where the dashboard was written to. Absent when none was asked for, or it could not be written. */
   dashboard: z.object({ place: z.string(), url: z.string().nullable() }).optional(),
+  /** What `report` found for each project; the files in `path` have all of it. */
+  report: z
+    .object({
+      since: z.iso.datetime(),
+      maxAgeMs: z.number(),
+      projects: z.array(
+        z.object({
+          project: z.string(),
+          due: z.number(),
+          made: z.number(),
+          failed: z.number(),
+          missed: z.number(),
+          /** The longest time without a new complete backup; null where there is none. */
+          largestGapMs: z.number().nullable(),
+          isWithin: z.boolean(),
+          /** Backups that were proven by restoring them. */
+          proven: z.number(),
+          longestRestoreMs: z.number().nullable(),
+          keyShown: z.boolean()
+        })
+      )
+    })
+    .optional(),
   /** Output of `plan`. */
   matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
 })

@@ -20,6 +20,8 @@ export interface RunnerEnvironment {
   readonly workflowPath: string | undefined
   readonly eventName: string | undefined
   readonly eventPath: string | undefined
+  /** Who started the run. */
+  readonly actor: string | undefined
   readonly sha: string | undefined
   readonly ref: string | undefined
   /** Home of the user that the run belongs to. */
@@ -60,6 +62,7 @@ const variables = {
   workflowRef: 'GITHUB_WORKFLOW_REF',
   eventName: 'GITHUB_EVENT_NAME',
   eventPath: 'GITHUB_EVENT_PATH',
+  actor: 'GITHUB_ACTOR',
   sha: 'GITHUB_SHA',
   ref: 'GITHUB_REF',
   home: 'HOME',
@@ -101,6 +104,7 @@ export function readRunnerEnvironment(env: Readonly<Record<string, string | unde
     workflowFile: workflowRef === undefined ? undefined : /\/([\w.-]{1,200}\.ya?ml)@/.exec(workflowRef)?.[1],
     eventName: given(variables.eventName),
     eventPath: given(variables.eventPath),
+    actor: given(variables.actor),
     sha: given(variables.sha),
     ref: given(variables.ref),
     home: given(variables.home),

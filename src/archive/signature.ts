@@ -57,17 +57,39 @@ export function readVerifyKey(text: string): VerifyKey {
 
 /** The manifest with its signature; one that it had is replaced. */
 export function signManifest(manifest: Manifest, signingKey: SigningKey): Manifest {
-  const value = sign(null, signedBytes(manifest), signingKey.key).toString('base64')
+  const value = signBytes(signedBytes(manifest), signingKey)
   return { ...manifest, signature: { algorithm: 'ed25519', key: signingKey.fingerprint, value } }
 }
 
 /** Compares a manifest's signature with the keys that are trusted. */
 export function checkSignature(manifest: Manifest, trusted: readonly VerifyKey[]): SignatureState {
   const { signature } = manifest
-  if (signature === undefined) return { kind: 'unsigned' }
+  return signature === undefined ? { kind: 'unsigned' } : stateOfSignature(signedBytes(manifest), signature, trusted)
+}
+
+/** Signs bytes that say themselves what they are. Base64. */
+export function signBytes(bytes: Uint8Array, signingKey: SigningKey): string {
+  return Buffer.from(rawSignature(bytes, signingKey)).toString('base64')
+}
+
+/** The 64 bytes of a signature, as programs take it from a file. */
+export function rawSignature(bytes: Uint8Array, signingKey: SigningKey): Uint8Array {
+  return sign(null, bytes, signingKey.key)
+}
+
+/** The public half of a signing key. */
+export function verifyKeyOf(signingKey: SigningKey): VerifyKey {
+  return { key: createPublicKey(signingKey.key), fingerprint: signingKey.fingerprint }
+}
+
+/** What a signature over `bytes`, in base64, is worth to whoever trusts these keys. */
+export function stateOfSignature(
+  bytes: Uint8Array,
+  signature: { readonly key: string; readonly value: string },
+  trusted: readonly VerifyKey[]
+): Exclude<SignatureState, { kind: 'unsigned' }> {
   const named = trusted.filter((each) => each.fingerprint === signature.key)
   if (named.length === 0) return { kind: 'otherKey', key: signature.key }
-  const bytes = signedBytes(manifest)
   const value = Buffer.from(signature.value, 'base64')
   const valid = named.some((each) => verify(null, bytes, each.key, value))
   return { kind: valid ? 'valid' : 'invalid', key: signature.key }

@@ -18,6 +18,7 @@ const purposes: Readonly<Record<CliCommand, string>> = {
   prune: 'Remove what the keep rules no longer keep.',
   delete: 'Remove one backup; asks for its id.',
   check: 'Fail when the newest backup is too old, or something else is wrong.',
+  report: 'Write a page, JSON and CSV of what was made, missed, proven and restored in a period.',
   plan: 'Check a file of many projects.',
   show: 'Show what is inside a backup: tables with rows, buckets, functions, what is missing.',
   diff: 'Compare two backups, or a backup with a live database: objects, rows by table, files by bucket.'

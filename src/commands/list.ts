@@ -51,7 +51,7 @@ export async function runList(options: ListOptions, ports: Ports): Promise<Resul
   }
 }
 
-function dateOf(moment: Moment | undefined, now: Date): Date | undefined {
+export function dateOf(moment: Moment | undefined, now: Date): Date | undefined {
   if (moment === undefined) return undefined
   return 'at' in moment ? moment.at : new Date(now.getTime() - moment.agoMs)
 }

@@ -117,6 +117,26 @@ export interface LockFinding {
   readonly detail: string
 }
 
+/** One file of the journal. */
+export interface JournalFile {
+  readonly project: string
+  /** `<UTC time>-<8 characters>.txt`, see `isJournalName`: names of one project are in the order of time. */
+  readonly name: string
+  /** Empty for what is no plain file or larger than `largestJournalFile`. */
+  readonly content: Uint8Array
+}
+
+/** Most bytes of a file of the journal that are read. */
+export const largestJournalFile = 64 * 1024
+
+/** Small files about runs, which only ever become more: no command removes one, and none goes with a backup. Only where `limits.keepsAcrossRuns`. */
+export interface Journal {
+  /** Adds a file. One of this name with the same bytes counts as added; with others it is refused by UserError SB415, and the first stays. */
+  add(project: string, name: string, content: Uint8Array): Promise<void>
+  /** All files, of one project or of all, in no particular order. A listing that fails throws, never "none". */
+  list(project?: string): AsyncIterable<JournalFile>
+}
+
 export interface PooledFile {
   readonly name: string
   readonly bytes: number
@@ -175,6 +195,8 @@ export interface Destination {
   inspectLocks?(backups: readonly GuardedBackup[]): Promise<readonly LockFinding[]>
   /** The pool of shared files, where the place keeps across runs. */
   readonly pool?: Pool
+  /** The journal of runs, where the place keeps across runs. */
+  readonly journal?: Journal
   /** Ends children and removes temporary files of the driver. Never throws. */
   close(): Promise<void>
 }

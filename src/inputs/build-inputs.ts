@@ -11,6 +11,7 @@ import type {
   Notify,
   PlanInputs,
   PruneInputs,
+  ReportInputs,
   VerifyInputs
 } from './commands.ts'
 import { databaseAccess, type Remarks } from './database-access.ts'
@@ -43,6 +44,8 @@ export function assemble(fields: Fields, problems: Problems): Inputs | undefined
       return assembleDelete(fields, common, problems)
     case 'check':
       return assembleCheck(fields, common)
+    case 'report':
+      return assembleReport(fields, common)
     case 'plan':
       return assemblePlan(fields, common, problems)
   }
@@ -138,6 +141,7 @@ function assembleVerify(
     canaryWords: fields.canary,
     passphrase: fields.passphrase,
     verifyKey: fields['verify-key'],
+    signingKey: fields['signing-key'],
     backup: fields.backup,
     verify,
     verifyDatabase: databaseAccess(
@@ -193,6 +197,7 @@ function assemblePrune(fields: FieldsOf<'prune'>, common: CommonInputs, problems
     ...common,
     project: labelToRead(fields),
     verifyKey: fields['verify-key'],
+    signingKey: fields['signing-key'],
     keep,
     dryRun: fields['dry-run'],
     acknowledge: fields.acknowledge
@@ -229,9 +234,23 @@ function assembleCheck(fields: FieldsOf<'check'>, common: CommonInputs): CheckIn
     ...common,
     project: labelToRead(fields),
     verifyKey: fields['verify-key'],
+    signingKey: fields['signing-key'],
     maxAgeMs: fields['max-age'],
     projects: fields.projects,
     recipients: fields.recipients
+  }
+}
+
+function assembleReport(fields: FieldsOf<'report'>, common: CommonInputs): ReportInputs {
+  return {
+    command: 'report',
+    ...common,
+    project: labelToRead(fields),
+    verifyKey: fields['verify-key'],
+    signingKey: fields['signing-key'],
+    since: fields.since,
+    maxAgeMs: fields['max-age'],
+    projects: fields.projects
   }
 }
 

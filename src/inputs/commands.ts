@@ -56,14 +56,18 @@ export interface KeepRules {
   readonly maxBytes: number | undefined
 }
 
+/** What is signed with. */
+export interface Signing {
+  readonly signingKey: SigningKey | undefined
+}
+
 /** How new backups are sealed. At most one of the two; neither: unencrypted, where `plaintext` lets it. */
-export interface Sealing {
+export interface Sealing extends Signing {
   readonly recipients: readonly string[]
   readonly passphrase: string | undefined
   /** May a backup be unencrypted: only where the place is private, never, or in public, too. */
   readonly plaintext: 'private' | 'never' | 'public'
   readonly compression: { readonly method: CompressionMethod; readonly level: number }
-  readonly signingKey: SigningKey | undefined
 }
 
 /** Whom to believe. */
@@ -193,7 +197,7 @@ export interface BackupInputs extends CommonInputs, Sealing, Trust {
   readonly dashboard: DashboardPlace | undefined
 }
 
-export interface VerifyInputs extends ReadingInputs, Opening {
+export interface VerifyInputs extends ReadingInputs, Opening, Signing {
   readonly command: 'verify'
   /** Words of canaries that somebody opened elsewhere, see `Canary`. */
   readonly canaryWords: readonly string[]
@@ -247,7 +251,7 @@ export interface DownloadInputs extends ReadingInputs, Opening {
   readonly backup: BackupChoice
 }
 
-export interface PruneInputs extends ReadingInputs, Trust {
+export interface PruneInputs extends ReadingInputs, Trust, Signing {
   readonly command: 'prune'
   readonly keep: KeepRules
   readonly dryRun: boolean
@@ -262,13 +266,23 @@ export interface DeleteInputs extends ReadingInputs {
   readonly dryRun: boolean
 }
 
-export interface CheckInputs extends ReadingInputs, Trust {
+export interface CheckInputs extends ReadingInputs, Trust, Signing {
   readonly command: 'check'
   readonly maxAgeMs: number
   /** Path of the YAML file of projects, each of which should have backups. */
   readonly projects: string | undefined
   /** Recipients that the newest backup should have; empty: not looked at. */
   readonly recipients: readonly string[]
+}
+
+export interface ReportInputs extends ReadingInputs, Trust, Signing {
+  readonly command: 'report'
+  /** From when on; undefined: the last 90 days. */
+  readonly since: Moment | undefined
+  /** The longest time that may lie between two backups. */
+  readonly maxAgeMs: number
+  /** Path of the YAML file of projects, each of which should have backups. */
+  readonly projects: string | undefined
 }
 
 /** `project`: only this one, as typed; undefined: all of the file. */
@@ -288,4 +302,5 @@ export type Inputs =
   | PruneInputs
   | DeleteInputs
   | CheckInputs
+  | ReportInputs
   | PlanInputs

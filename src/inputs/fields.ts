@@ -213,12 +213,15 @@ const selection = {
   'management-url': defaulted('management-url', parseWebAddress)
 }
 
+/** What records of runs, manifests and reports are signed with. */
+const signing = { 'signing-key': optional('signing-key', parseSigningKey) }
+
 const sealing = {
   recipients: list('recipients', parseRecipients),
   plaintext: defaulted('plaintext', oneOf(['private', 'never', 'public'])),
   compression: defaulted('compression', oneOf(compressionMethods)),
   'compression-level': optional('compression-level', wholeNumber(1, 19)),
-  'signing-key': optional('signing-key', parseSigningKey)
+  ...signing
 }
 
 /** Whose signature a stored backup must have to be relied on. */
@@ -285,6 +288,7 @@ const verify = z.object({
   ...opening,
   ...canary,
   ...proof,
+  ...signing,
   backup: defaulted('backup', parseChoiceOrAll)
 })
 
@@ -322,7 +326,7 @@ const listing = z.object({
 
 const download = z.object({ command: z.literal('download'), ...common, ...opening, ...choice })
 
-const prune = z.object({ command: z.literal('prune'), ...common, ...keep, ...trust, ...dryRun })
+const prune = z.object({ command: z.literal('prune'), ...common, ...keep, ...trust, ...signing, ...dryRun })
 
 const deletion = z.object({
   command: z.literal('delete'),
@@ -336,8 +340,19 @@ const check = z.object({
   command: z.literal('check'),
   ...common,
   ...trust,
+  ...signing,
   'max-age': defaulted('max-age', parseDuration),
   recipients: list('recipients', parseRecipients),
+  ...projects
+})
+
+const report = z.object({
+  command: z.literal('report'),
+  ...common,
+  ...trust,
+  ...signing,
+  since: optional('since', parseSince),
+  'max-age': defaulted('max-age', parseDuration),
   ...projects
 })
 
@@ -353,6 +368,7 @@ export const fieldsSchema = z.discriminatedUnion('command', [
   prune,
   deletion,
   check,
+  report,
   plan
 ])
 

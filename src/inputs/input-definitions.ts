@@ -29,7 +29,7 @@ const declared = {
     group: 'what',
     core: true,
     default: 'backup',
-    doc: 'What to do: `backup`, `verify`, `restore`, `list`, `download`, `prune`, `delete`, `check` or `plan`.'
+    doc: 'What to do: `backup`, `verify`, `restore`, `list`, `download`, `prune`, `delete`, `check`, `report` or `plan`.'
   },
   'database-url': {
     group: 'what',
@@ -130,7 +130,7 @@ const declared = {
   'signing-key': {
     group: 'keys',
     value: 'secret',
-    doc: 'Ed25519 private key in PEM, from a secret, that signs the manifest of new backups.'
+    doc: 'Ed25519 private key in PEM, from a secret, that signs the manifest of new backups, the records of runs in the journal, and what `report` writes.'
   },
   'verify-key': {
     group: 'keys',
@@ -280,7 +280,7 @@ const declared = {
   'max-age': {
     group: 'watch',
     default: '26h',
-    doc: 'Age of the newest verified backup above which `check` fails, as in `26h`.'
+    doc: 'Age of the newest verified backup above which `check` fails, as in `26h`; for `report`, the longest time that may lie between two backups.'
   },
   'egress-budget': {
     group: 'watch',
@@ -331,11 +331,11 @@ const declared = {
   },
   projects: {
     group: 'watch',
-    doc: 'Path of the YAML file with many projects, for `plan`. For `check` and `list`: each enabled project in it is looked at, also where it has no backup.'
+    doc: 'Path of the YAML file with many projects, for `plan`. For `check`, `list` and `report`: each enabled project in it is looked at, also where it has no backup.'
   },
   since: {
     group: 'watch',
-    doc: 'Shows backups made at this time or later alone: a time with zone, a date (its beginning, UTC), or a duration back from now, as in `30d`.'
+    doc: 'For `list`: shows backups made at this time or later alone. For `report`: where its period begins (the last 90 days). A time with zone, a date (its beginning, UTC), or a duration back from now, as in `30d`.'
   },
   backup: {
     group: 'restore',
@@ -469,6 +469,7 @@ export const commandNames = [
   'prune',
   'delete',
   'check',
+  'report',
   'plan'
 ] as const
 export type CommandName = (typeof commandNames)[number]

@@ -100,6 +100,7 @@ const nouns: Readonly<Record<Notice['command'], string>> = {
   prune: 'Pruning',
   delete: 'Deletion',
   check: 'Check',
+  report: 'Report',
   plan: 'Plan'
 }
 

@@ -12,14 +12,16 @@ import { check } from './check.ts'
 import { withDashboard } from './dashboard.ts'
 import { openDestinations } from './destinations.ts'
 import { download } from './download.ts'
+import { withRecord } from './note-run.ts'
 import { trustedKeys } from './packer-encryption.ts'
+import { report } from './report.ts'
 import { restore } from './restore.ts'
 import type { RunPlace } from './run-context.ts'
 import { verify } from './verify.ts'
 
 /** Opens what the command needs, runs it, and closes everything again. */
 export function runCommand(inputs: Inputs, place: RunPlace): Promise<Result> {
-  return withPorts(inputs, place, (ports) => dispatch(inputs, ports, place))
+  return withPorts(inputs, place, (ports) => withRecord(inputs, ports, place, () => dispatch(inputs, ports, place)))
 }
 
 /** Opens the destinations for `work`, and closes them again. */
@@ -52,6 +54,8 @@ async function dispatch(inputs: Inputs, ports: Ports, place: RunPlace): Promise<
       return runDelete({ ...inputs, choice: inputs.backup }, ports)
     case 'check':
       return check(inputs, ports, place)
+    case 'report':
+      return report(inputs, ports, place)
     case 'plan':
       return runPlan({ file: inputs.projects, project: inputs.project }, ports)
     case 'prune':

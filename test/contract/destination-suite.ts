@@ -468,6 +468,43 @@ export function destinationSuite(
       expect((await listed(await open())).size).toBe(0)
     })
 
+    test('the journal keeps every record: it outlives the backups and nothing in it is written over', async () => {
+      const driver = await open()
+      const journal = driver.journal
+      expect(journal !== undefined).toBe(driver.limits.keepsAcrossRuns)
+      if (journal === undefined) return
+      const read = async (each: Destination | undefined, project?: string) => {
+        const found: string[] = []
+        for await (const { project: label, name, content } of each?.journal?.list(project) ?? [])
+          found.push(`${label}/${name} ${Buffer.from(content).toString()}`)
+        return found.sort()
+      }
+      expect(await read(driver)).toEqual([])
+      const [first, second, third] = [newRef(), newRef('shop', 1), newRef('other', 2)].map(({ id }) => `${id}.txt`)
+      if (first === undefined || second === undefined || third === undefined) throw new Error('three names')
+      await journal.add('shop', first, Buffer.from('one'))
+      const { ref } = await store(driver)
+      await journal.add('shop', second, Buffer.from('two'))
+      await journal.add('shop', second, Buffer.from('two'))
+      await (await open()).journal?.add('other', third, Buffer.from('three'))
+      await expect(journal.add('shop', first, Buffer.from('changed'))).rejects.toMatchObject({ code: 'SB415' })
+      for (const bad of ['../x.txt', 'manifest.json', `${ref.id}`, 'x.txt'])
+        await expect(journal.add('shop', bad, Buffer.from('x')), bad).rejects.toThrow()
+      await expect(journal.add('..', first, Buffer.from('x'))).rejects.toThrow()
+
+      const shop = [`shop/${first} one`, `shop/${second} two`]
+      const all = [...shop, `other/${third} three`].sort()
+      expect([...(await listed(driver)).keys()]).toEqual([keyOf(ref)])
+      await driver.delete(ref)
+      await driver.clean(future())
+      await driver.reclaim?.()
+      const next = await open()
+      expect(await read(next)).toEqual(all)
+      expect(await read(next, 'shop')).toEqual(shop)
+      expect(await read(next, 'third')).toEqual([])
+      expect((await listed(next)).size).toBe(0)
+    })
+
     test('the pool keeps files across runs, apart for each project', async () => {
       const driver = await open()
       const pool = driver.pool

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type ActionRun, runAction } from '../kit/action.ts'
@@ -34,7 +37,7 @@ afterEach(async () => {
   for (const done of runs.splice(0)) {
     // Nothing but results and downloads stays, whatever became of the run.
     const left = await readdir(join(done.temp, 'supabase-backup'))
-    expect(left.filter((name) => !/^result-|^download-/.test(name))).toEqual([])
+    expect(left.filter((name) => !/^result-|^download-|^report-/.test(name))).toEqual([])
     await done.cleanUp()
   }
 })
@@ -349,5 +352,84 @@ describe('verifying what is stored', () => {
       status: 'partial',
       verified: 'read'
     })
+  })
+})
+
+describe('the journal', () => {
+  test('tells of every run when their backups are gone, and its report can be checked with openssl alone', async () => {
+    const folder = await newFolder()
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const place = {
+      destinations: 'folder',
+      folder,
+      'signing-key': privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    }
+    const ids: string[] = []
+    for (const verify of ['restore', 'checksum', 'checksum']) {
+      const done = await backup({ ...place, verify, 'keep-last': '9' })
+      expect(outcome(done)).toEqual(passed(verify))
+      ids.push(done.outputs['backup-id'] ?? '')
+    }
+    const wrong = new URL(server.url('postgres', 'postgres'))
+    wrong.password = 'not this one'
+    expect((await backup({ ...place, 'database-url': wrong.href })).code).toBe(1)
+    const restored = await run({
+      ...place,
+      command: 'restore',
+      project: 'shop',
+      identity,
+      recipients,
+      backup: ids[0] ?? '',
+      'target-database-url': server.url('postgres', 'postgres'),
+      'confirm-target': '127.0.0.1/postgres',
+      'restore-mode': 'side-schema',
+      tables: 'public.todos',
+      'safety-backup': 'false'
+    })
+    expect(outcome(restored)).toMatchObject({ code: 0, status: 'complete' })
+    for (const id of ids.slice(0, 2))
+      expect(
+        (
+          await run({
+            command: 'delete',
+            destinations: 'folder',
+            folder,
+            project: 'shop',
+            backup: id,
+            'confirm-target': id
+          })
+        ).code
+      ).toBe(0)
+
+    const done = await run({ ...place, command: 'report', since: '1d' })
+    expect(outcome(done)).toMatchObject({ code: 0, status: 'complete' })
+    const path = done.outputs['path'] ?? ''
+    const report = JSON.parse(await readFile(join(path, 'report.json'), 'utf8'))
+    expect(report.records).toMatchObject({ read: 5, signed: 5, unsigned: 0 })
+    const [shop] = report.projects
+    expect(shop.events.map((event: { event: string; from: string }) => `${event.event} ${event.from}`)).toEqual([
+      'made journal',
+      'made journal',
+      'made journal',
+      'failed journal',
+      'restored journal'
+    ])
+    expect(shop).toMatchObject({
+      levels: { restore: 1, checksum: 2 },
+      restores: { count: 1 },
+      retention: ['keep-last: 9'],
+      largestGap: { met: true }
+    })
+    const csv = await readFile(join(path, 'report.csv'), 'utf8')
+    expect(csv.match(/^shop,(?:made|failed|restored),/gm)).toHaveLength(5)
+    expect(csv + JSON.stringify(report)).not.toMatch(/todos|not this one|correct horse/)
+
+    await writeFile(join(path, 'verify.pem'), publicKey.export({ format: 'pem', type: 'spki' }))
+    const text = await readFile(join(import.meta.dirname, '../../docs/evidence.md'), 'utf8')
+    const recipe = /^```sh\n(.*?)^```$/ms.exec(text)?.[1] ?? 'exit 9'
+    const follow = () => promisify(execFile)('bash', ['-euc', recipe], { cwd: path })
+    expect((await follow()).stdout.match(/Signature Verified Successfully/g)).toHaveLength(2)
+    await writeFile(join(path, 'report.html'), `${await readFile(join(path, 'report.html'), 'utf8')} `)
+    await expect(follow()).rejects.toThrow()
   })
 })

@@ -67,10 +67,10 @@ function neededBy(step: Step): Record<string, 'read' | 'write'> {
   const needed: Record<string, 'read' | 'write'> = {}
   // It reads one file of the workspace, and no destination.
   if (command === 'plan') return needed
-  // Writes there: backups, verification records, safety copies of a target.
+  // Writes there: backups, verification records, safety copies of a target, records of what was restored.
   const writes =
     ['backup', 'verify', 'prune', 'delete'].includes(command) ||
-    (command === 'restore' && inputs['safety-backup'] !== false)
+    (command === 'restore' && (inputs['safety-backup'] !== false || inputs['dry-run'] !== true))
   const ownToken = inputs.token === undefined
   for (const destination of String(inputs.destinations ?? 'artifact').split(',')) {
     if (['release', 'repository'].includes(destination) && ownToken) needed.contents = writes ? 'write' : 'read'

@@ -5,7 +5,16 @@ import { freeBytesIn } from '../../clients/process/run-folder.ts'
 import type { Context } from '../../context.ts'
 import { cancelled, UserError } from '../../errors.ts'
 import type { BackupRef, Destination, ListedBackup, ListedFile, RecordFile } from '../destination.ts'
-import { assertPartName, assertRecordName, assertRef, isLabel, isRecordName, manifestName, poolName } from '../names.ts'
+import {
+  assertPartName,
+  assertRecordName,
+  assertRef,
+  isLabel,
+  isRecordName,
+  journalName,
+  manifestName,
+  poolName
+} from '../names.ts'
 import {
   bodyOf,
   guarded,
@@ -20,6 +29,7 @@ import {
   writeBody,
   writeSmall
 } from './files.ts'
+import { folderJournal } from './journal.ts'
 import { folderPool } from './pool.ts'
 
 export interface FolderOptions {
@@ -237,7 +247,7 @@ export function folderDestination(options: FolderOptions, context: Context): Des
           if (!(await look(path))?.isDirectory()) continue
           if (name.startsWith(partialPrefix)) {
             if (isOfDeadRun(name) || (await old(path))) await remove(path, `an unfinished backup in ${label}/${name}`)
-          } else if (name === poolName || isBackupId(name)) {
+          } else if (name === poolName || name === journalName || isBackupId(name)) {
             const unfinished = (await guarded(path, () => readdir(path))).filter((file) =>
               file.startsWith(partialPrefix)
             )
@@ -257,6 +267,8 @@ export function folderDestination(options: FolderOptions, context: Context): Des
     },
 
     pool: folderPool({ makeRoot, projectFolder, random, signal, place: options.path }),
+
+    journal: folderJournal({ makeRoot, existingRoot, random, signal, place: options.path }),
 
     async close() {
       for (const [key, made] of partials) {

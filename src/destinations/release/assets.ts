@@ -12,6 +12,10 @@ export interface AssetStore {
   store(release: Release, name: string, body: Volume): Promise<Asset>
   /** Whether GitHub holds exactly these bytes: by its digest, else by reading them back. */
   holds(asset: Asset, body: { readonly bytes: number; readonly sha256: string }): Promise<boolean>
+  /** All files of a release: those that it shows itself, where these can be all. */
+  all(release: Release): Promise<readonly Asset[]>
+  /** The bytes of a small file. */
+  read(asset: Asset): Promise<Uint8Array>
 }
 
 export function sha256Hex(content: Uint8Array): string {
@@ -75,5 +79,16 @@ export function assetStore(github: Github, releases: Releases): AssetStore {
     }
   }
 
-  return { store, holds }
+  // A release as GitHub shows it holds all its files, as far as anyone has seen; the list of files is what is documented.
+  async function all(release: Release): Promise<readonly Asset[]> {
+    return release.assets.length < 30 ? release.assets : await releases.assets(release.id)
+  }
+
+  async function read(asset: Asset): Promise<Uint8Array> {
+    const chunks: Buffer[] = []
+    for await (const chunk of releases.open(asset)) chunks.push(Buffer.from(chunk))
+    return Buffer.concat(chunks)
+  }
+
+  return { store, holds, all, read }
 }

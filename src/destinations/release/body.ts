@@ -12,7 +12,7 @@ const block = /<!-- supabase-backup:1 ([A-Za-z0-9+/=]+) -->/
 const mostCharacters = 120_000
 const mostBytes = 32 * 1024 * 1024
 
-/** The text of a release with copies of `files`; without them when they do not fit. Holds no name from a database. */
+/** The text of a backup's release with copies of `files`; without them when they do not fit. Holds no name from a database. */
 export function renderReleaseBody(backup: BackupRef, files: ReadonlyMap<string, Uint8Array>): string {
   const words = [
     `Backup \`${backup.id}\` of the project \`${backup.project}\`, made by Supabase Backup.`,
@@ -20,6 +20,11 @@ export function renderReleaseBody(backup: BackupRef, files: ReadonlyMap<string, 
     'The file `RESTORE.md` says how to bring it back. Deleting this release deletes the backup.',
     ''
   ].join('\n')
+  return withCopies(words, files)
+}
+
+/** Words with copies of `files`; without them when they do not fit. */
+export function withCopies(words: string, files: ReadonlyMap<string, Uint8Array>): string {
   const index = [...files].map(([name, content]) => ({ name, bytes: content.length }))
   const header = Buffer.from(`${JSON.stringify(index)}\n`)
   const packed = deflateRawSync(Buffer.concat([header, ...files.values()]), { level: 9 }).toString('base64')

@@ -7,6 +7,7 @@ import type { BackupRef, Body, Destination, ListedBackup, ListedFile, RecordFile
 import { assertPartName, assertRecordName, assertRef, isRecordName, manifestName, tooLargeToRead } from '../names.ts'
 import { assetStore, memoryVolume, sha256Hex } from './assets.ts'
 import { readReleaseBody, renderDraftBody, renderReleaseBody } from './body.ts'
+import { releaseJournal } from './journal.ts'
 import { releasePool } from './pool.ts'
 import { cleanReleases } from './remove-abandoned-drafts.ts'
 import { backupTag, parseBackupTag } from './tags.ts'
@@ -118,15 +119,10 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     if (known !== undefined) return known
     const release = await releases.published(tag)
     if (release === undefined) return undefined
-    const whole = { ...release, assets: await allAssets(release) }
+    const whole = { ...release, assets: await assets.all(release) }
     if (!whole.assets.some(isManifest)) return undefined
     published.set(tag, whole)
     return whole
-  }
-
-  // A release as GitHub shows it holds all its files, as far as anyone has seen; the list of files is what is documented.
-  async function allAssets(release: Release): Promise<readonly Asset[]> {
-    return release.assets.length < 30 ? release.assets : await releases.assets(release.id)
   }
 
   async function mustExist(backup: BackupRef): Promise<Release> {
@@ -138,17 +134,11 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     )
   }
 
-  async function read(asset: Asset): Promise<Uint8Array> {
-    const chunks: Buffer[] = []
-    for await (const chunk of releases.open(asset)) chunks.push(Buffer.from(chunk))
-    return Buffer.concat(chunks)
-  }
-
   /** Content of a small file: from the text of the release where that is proven to be the same, else downloaded. */
   async function contentOf(asset: Asset, copies: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array> {
     const copy = copies.get(asset.name)
     if (copy !== undefined && asset.sha256 !== undefined && sha256Hex(copy) === asset.sha256) return copy
-    return await read(asset)
+    return await assets.read(asset)
   }
 
   async function recordsOf(release: Release, copies: ReadonlyMap<string, Uint8Array>): Promise<RecordFile[]> {
@@ -177,7 +167,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
   }
 
   async function toListed(release: Release, backup: BackupRef): Promise<ListedBackup | undefined> {
-    const whole = { ...release, assets: await allAssets(release) }
+    const whole = { ...release, assets: await assets.all(release) }
     const manifestAsset = whole.assets.find(isManifest)
     if (manifestAsset === undefined) return undefined
     const copies = readReleaseBody(release.body)
@@ -209,7 +199,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
       // GitHub shows a repository that the token may not see as one without releases.
       await repositoryVisibility(github, repository)
     } else {
-      const manifest = (await allAssets(release)).find((asset) => asset.name === manifestName)
+      const manifest = (await assets.all(release)).find((asset) => asset.name === manifestName)
       if (manifest !== undefined && !release.immutable) await releases.deleteAsset(manifest.id)
       await releases.delete(release.id)
     }
@@ -302,6 +292,7 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     annotate,
     clean: async (olderThan) => await cleanReleases(releases, olderThan),
     pool: releasePool(releases, assets, context.log),
+    journal: releaseJournal({ releases, assets, repository }),
     async close() {
       drafts.clear()
       published.clear()

@@ -1,4 +1,3 @@
-import { GithubError } from '../../clients/github/errors.ts'
 import type { Asset, Release, Releases } from '../../clients/github/releases.ts'
 import { UserError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -6,11 +5,11 @@ import type { Body, Pool, PooledFile, Volume } from '../destination.ts'
 import { assertLabel, assertPoolName } from '../names.ts'
 import type { AssetStore } from './assets.ts'
 import { renderDraftBody } from './body.ts'
+import { publishNumbered } from './publish-numbered.ts'
 import { parsePoolTag, poolTag } from './tags.ts'
 
 /** GitHub's limit of files in one release. */
 const mostAssets = 1000
-const mostTags = 50
 
 interface Shelf {
   readonly release: Release
@@ -52,22 +51,6 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
     return shelves.find((one) => !one.release.immutable && one.assets.length + one.reserved < mostAssets)
   }
 
-  async function publish(draft: Release, project: string, first: number): Promise<Release> {
-    for (let number = first; ; number += 1) {
-      try {
-        return await releases.update(draft.id, {
-          tag: poolTag(project, number),
-          body: poolBody(project),
-          publish: true
-        })
-      } catch (thrown) {
-        // Another run took the number, or the tag is burned: the next one.
-        const taken = thrown instanceof GithubError && thrown.reasons.includes('already_exists')
-        if (!taken || number - first >= mostTags) throw thrown
-      }
-    }
-  }
-
   async function storeOnNewShelf(shelves: Shelf[], project: string, name: string, body: Volume): Promise<void> {
     const numbers = shelves.map((one) => parsePoolTag(one.release.tag)?.number ?? 0)
     const number = Math.max(0, ...numbers) + 1
@@ -77,7 +60,8 @@ export function releasePool(releases: Releases, assets: AssetStore, log: Log): P
       body: renderDraftBody(poolBody(project))
     })
     const asset = await assets.store(draft, name, body)
-    shelves.push({ release: await publish(draft, project, number), assets: [asset], reserved: 0 })
+    const release = await publishNumbered(releases, draft, poolBody(project), (free) => poolTag(project, free), number)
+    shelves.push({ release, assets: [asset], reserved: 0 })
   }
 
   async function storeOn(shelf: Shelf, name: string, body: Volume): Promise<void> {

@@ -2,7 +2,7 @@ import { timeOfBackupId } from '../../archive/backup-id.ts'
 import type { Release, Releases } from '../../clients/github/releases.ts'
 import { manifestName } from '../names.ts'
 import { isOfDeadRun } from './body.ts'
-import { parseBackupTag, parsePoolTag, tagPrefix } from './tags.ts'
+import { parseBackupTag, parseJournalTag, parsePoolTag, tagPrefix } from './tags.ts'
 
 interface Leftover {
   readonly release: Release
@@ -32,7 +32,7 @@ export async function cleanReleases(releases: Releases, olderThan: Date): Promis
 
   async function consider(release: Release): Promise<void> {
     const backup = parseBackupTag(release.tag)
-    if (backup === null && parsePoolTag(release.tag) === null) return
+    if (backup === null && parsePoolTag(release.tag) === null && parseJournalTag(release.tag) === null) return
     const changed = lastChange(release)
     const isOld = changed !== undefined && changed < olderThan
     if (release.draft) {

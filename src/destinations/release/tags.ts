@@ -23,9 +23,27 @@ export function poolTag(project: string, number: number): string {
   return `${tagPrefix}${project}-objects-${number}`
 }
 
+/** A release that is one of a row of a project's. */
+export interface NumberedRelease {
+  readonly project: string
+  readonly number: number
+}
+
 /** The project and number of a release of the pool; null when a tag names none. */
-export function parsePoolTag(tag: string): { readonly project: string; readonly number: number } | null {
-  const match = /^backup-([a-z0-9-]{1,40})-objects-([1-9]\d{0,8})$/.exec(tag)
+export function parsePoolTag(tag: string): NumberedRelease | null {
+  return numbered(/^backup-([a-z0-9-]{1,40})-objects-([1-9]\d{0,8})$/.exec(tag))
+}
+
+export function journalTag(project: string, number: number): string {
+  return `${tagPrefix}${project}-journal-${number}`
+}
+
+/** The project and number of a release of the journal; null when a tag names none. */
+export function parseJournalTag(tag: string): NumberedRelease | null {
+  return numbered(/^backup-([a-z0-9-]{1,40})-journal-([1-9]\d{0,8})$/.exec(tag))
+}
+
+function numbered(match: RegExpExecArray | null): NumberedRelease | null {
   const [, project, number] = match ?? []
   return project === undefined || number === undefined ? null : { project, number: Number(number) }
 }

@@ -15,6 +15,7 @@ import {
 import { memoryVolume } from '../volumes.ts'
 import { repositoryBranch } from './branch.ts'
 import { fetchedBody } from './fetch.ts'
+import { repositoryJournal } from './journal.ts'
 import { repositoryPool } from './pool.ts'
 import {
   backupsIn,
@@ -300,6 +301,8 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     },
 
     pool: repositoryPool({ git, branch, fetched, clock: context.clock, ready, place, largestFile }),
+
+    journal: repositoryJournal({ git, branch, fetched, ready, place }),
 
     async close() {
       await git.close()

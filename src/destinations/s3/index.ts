@@ -7,6 +7,7 @@ import { memoryVolume } from '../volumes.ts'
 import { cleanBucket } from './clean.ts'
 import { type FoundObject, finderOf } from './find-objects.ts'
 import { inspectLocks } from './inspect-locks.ts'
+import { s3Journal } from './journal.ts'
 import { keysUnder } from './keys.ts'
 import { listingOf } from './listing.ts'
 import { type LockRule, lockedUntil } from './lock-rules.ts'
@@ -222,6 +223,8 @@ export function openS3Destination(options: S3DestinationOptions): Destination {
     inspectLocks: (backups) => inspectLocks({ finder, listing, store, keys, rule, now }, backups),
 
     pool: s3Pool({ bucket, finder, store, keys, rule, signal, now }),
+
+    journal: s3Journal({ bucket, finder, store, keys, listing, rule, signal }),
 
     async close() {
       bucket.close()

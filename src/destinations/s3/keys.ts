@@ -1,6 +1,6 @@
 import { isBackupId } from '../../archive/backup-id.ts'
 import type { BackupRef } from '../destination.ts'
-import { isFileName, isLabel, poolName } from '../names.ts'
+import { isFileName, isLabel, journalName, poolName } from '../names.ts'
 
 /** Where things lie in the bucket: `<prefix><label>/<id>/<file>`, and the pool in `<prefix><label>/objects/`. */
 export interface Keys {
@@ -10,6 +10,7 @@ export interface Keys {
   ids(label: string): string
   backup(backup: BackupRef): string
   pool(label: string): string
+  journal(label: string): string
   /** Copies of manifests, so that a listing does not have to ask for each. */
   remembered(label: string): string
   /** What a key under `ids` names; null for what is none of ours. */
@@ -26,6 +27,7 @@ export function keysUnder(prefix: string | undefined): Keys {
     ids: (label) => `${root}${label}/2`,
     backup: ({ project, id }) => `${root}${project}/${id}/`,
     pool: (label) => `${root}${label}/${poolName}/`,
+    journal: (label) => `${root}${label}/${journalName}/`,
     remembered: (label) => `${root}${label}/manifests.json.gz`,
     parse(key) {
       const [project = '', id = '', name = '', ...more] = key.slice(root.length).split('/')

@@ -14,6 +14,7 @@ import { places } from './places.ts'
 import { plan } from './plan.ts'
 import { projects } from './projects.ts'
 import { proof } from './proof.ts'
+import { report } from './report.ts'
 import { restoreBlock } from './restored.ts'
 import { retention } from './retention.ts'
 import { failure, falls, warnings } from './trouble.ts'
@@ -70,6 +71,7 @@ function otherBlocks(result: Result, place: SummaryPlace): string[] {
     restoreBlock(result),
     projects(result, place),
     plan(result),
+    report(result),
     coverage(result),
     changes(result),
     proof(result),

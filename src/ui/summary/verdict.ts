@@ -80,6 +80,10 @@ function sentence(result: Result, name: Name): string {
       const id = name(result.retention?.[0]?.id ?? '')
       return isDryRun(result) ? `Backup ${id} would be deleted. Nothing was changed` : `Backup ${id} is deleted`
     }
+    case 'report':
+      return result.status === 'complete'
+        ? `The report of ${plural(result.report?.projects.length ?? 0, 'project')} is written`
+        : `There is nothing to report${title}`
     case 'plan':
       return result.status === 'complete'
         ? `${plural(result.matrix?.include.length ?? 0, 'project')} planned`
