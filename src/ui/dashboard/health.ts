@@ -1,4 +1,4 @@
-import { formatAge } from '../../text/format.ts'
+import { formatAge, formatCount } from '../../text/format.ts'
 import type { DashboardBackup, DashboardData, DashboardProject } from './data.ts'
 
 /** How a project stands. `unknown`: the page is too old to say. */
@@ -55,7 +55,8 @@ export function healthOf(
         `A new backup was due since this page was made ${formatAge(now.getTime() - generated)} ago. Open a newer page.`
       )
   }
-  for (const alarm of project.alarms) (grave.has(alarm.kind) ? bad : attention).push(alarm.detail)
+  for (const { kind, detail } of project.alarms)
+    (grave.has(kind) ? bad : attention).push(kind === 'anomalous' ? `${detail}${rowsBeforeAndNow(backups)}` : detail)
   attention.push(...project.warnings)
   for (const place of data.places)
     if (place.error !== undefined) attention.push(`${place.place} could not be read (${place.error}).`)
@@ -66,6 +67,14 @@ export function healthOf(
 /** The newest backup that counts: no safety copy, none dated in the future, none that nobody can read. */
 export function newestReal(backups: readonly DashboardBackup[]): DashboardBackup | undefined {
   return backups.find((backup) => backup.kind !== 'safety' && !backup.future && backup.status !== 'unreadable')
+}
+
+/** What became of the rows of an anomalous backup: those of the one to rely on before it, and its own. */
+function rowsBeforeAndNow(backups: readonly DashboardBackup[]): string {
+  const newest = newestReal(backups)
+  const before = newestGood(backups.slice(newest === undefined ? 0 : backups.indexOf(newest) + 1))
+  if (newest?.status !== 'anomalous' || newest.rows === null || before === undefined || before.rows === null) return ''
+  return ` Rows: ${formatCount(before.rows)} \u2192 ${formatCount(newest.rows)}.`
 }
 
 /** The newest backup to rely on: what a person should bring back. */

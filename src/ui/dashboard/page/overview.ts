@@ -2,9 +2,12 @@ import { formatBytes, formatCount, formatDuration, plural } from '../../../text/
 import { daysOf, describe, momentsOf } from '../activity.ts'
 import type { DashboardBackup, DashboardData, DashboardProject } from '../data.ts'
 import { type Health, healthOf, healthOrder, newestGood, newestReal, verdictOf } from '../health.ts'
+import { divide, mostCards } from '../many-projects.ts'
 import { recoveryTimes } from '../series.ts'
 import { healthBadge, proofBadge } from './badges.ts'
 import { type Child, h, nothing, prose, sign } from './dom.ts'
+import { projectSearch } from './project-search.ts'
+import { projectTable } from './project-table.ts'
 import { firstState, type Scene } from './state.ts'
 import { strip } from './strip.ts'
 import { fromNow, time } from './times.ts'
@@ -47,15 +50,33 @@ export function overview(scene: Scene): HTMLElement[] {
         )
       )
     ),
-    known.length === 0
-      ? nothing(emptyWords(data.places))
+    ...(known.length === 0 ? [nothing(emptyWords(data.places))] : projectsOf(scene, known)),
+    latest(scene)
+  ]
+}
+
+interface Known {
+  readonly project: DashboardProject
+  readonly backups: readonly DashboardBackup[]
+  readonly health: Health
+}
+
+/** A card each; of many, the healthy ones as a table under the cards of those in trouble, and a way to look for one. */
+function projectsOf(scene: Scene, known: readonly Known[]): HTMLElement[] {
+  const { cards, rows } = divide(known)
+  const all = h(
+    'div',
+    { class: 'projects-of-all' },
+    cards.length === 0
+      ? undefined
       : h(
           'div',
           { class: 'cards' },
-          ...known.map(({ project, backups, health }) => card(scene, project, backups, health))
+          ...cards.map(({ project, backups, health }) => card(scene, project, backups, health))
         ),
-    latest(scene)
-  ]
+    rows.length === 0 ? undefined : projectTable(scene, rows)
+  )
+  return known.length > mostCards ? [projectSearch(all), all] : [all]
 }
 
 const mostReasons = 3
@@ -75,7 +96,12 @@ function card(
   const fact = (name: string, ...value: readonly Child[]) => h('div', {}, h('dt', {}, name), h('dd', {}, ...value))
   return h(
     'article',
-    { class: `card ${health.state}`, 'aria-labelledby': id },
+    {
+      class: `card ${health.state}`,
+      'aria-labelledby': id,
+      'data-project': project.label,
+      'data-health': health.state
+    },
     h('div', { class: 'head' }, h('h2', { id }, project.label), healthBadge(health.state)),
     health.reasons.length > 0
       ? h(

@@ -4,6 +4,8 @@ import { declaredInputs } from '../../../../src/inputs/input-definitions.ts'
 import { daysOf, describe as inWords, momentsOf, toneOf } from '../../../../src/ui/dashboard/activity.ts'
 import { collectDashboard } from '../../../../src/ui/dashboard/collect.ts'
 import { applyFilter, noFilter } from '../../../../src/ui/dashboard/filter.ts'
+import { healthOf } from '../../../../src/ui/dashboard/health.ts'
+import { divide, isMeant, mostCards } from '../../../../src/ui/dashboard/many-projects.ts'
 import { dashboardMark, dataPlaceholder, renderDashboard } from '../../../../src/ui/dashboard/render.ts'
 import { restoreInputs } from '../../../../src/ui/dashboard/restore-inputs.ts'
 import { measure, mostLines, recoveryTimes, seriesOf } from '../../../../src/ui/dashboard/series.ts'
@@ -149,5 +151,40 @@ describe('inputs to copy', () => {
     const inputs = parse(restoreInputs(odd, places)[0]?.yaml ?? '')
     expect(inputs).toMatchObject({ project: '007', folder: 'a: b #c', passphrase: `\${{ secrets.BACKUP_PASSPHRASE }}` })
     expect(restoreInputs({ ...odd, encryption: 'none' }, places)[0]?.yaml).not.toContain('secrets.BACKUP')
+  })
+})
+
+describe('many projects', () => {
+  const some = (states: readonly ('good' | 'bad' | 'attention')[]) =>
+    states.map((state, index) => ({ label: `p${index}`, health: { state } }))
+
+  test('few have a card each; of many, the healthy ones share a table', () => {
+    const few = some(['bad', ...Array<'good'>(mostCards - 1).fill('good')])
+    expect(divide(few)).toEqual({ cards: few, rows: [] })
+    const { cards, rows } = divide(some(['bad', 'attention', ...Array<'good'>(28).fill('good')]))
+    expect(cards.map(({ label }) => label)).toEqual(['p0', 'p1'])
+    expect(rows).toHaveLength(28)
+  })
+
+  test('one is found by the words of its label, or by its trouble', () => {
+    expect(isMeant('shop-eu', 'good', '', false)).toBe(true)
+    expect(isMeant('shop-eu', 'good', ' EU  shop ', false)).toBe(true)
+    expect(isMeant('shop-eu', 'good', 'us', false)).toBe(false)
+    expect(isMeant('shop-eu', 'good', '', true)).toBe(false)
+    expect(isMeant('shop-eu', 'attention', 'shop', true)).toBe(true)
+  })
+
+  test('an anomalous backup tells the rows before and now', () => {
+    const shop = data.projects.find(({ label }) => label === 'shop')
+    const good = data.backups.find(({ project, doubt }) => project === 'shop' && doubt === null)
+    if (shop === undefined || good === undefined) throw new Error('the sample has no shop')
+    const backups = [
+      { ...good, id: 'newer', status: 'anomalous' as const, doubt: 'it is anomalous', rows: 8000 },
+      { ...good, rows: 42_183 }
+    ]
+    const project = { ...shop, dueAt: null, alarms: [{ kind: 'anomalous', detail: 'The newest is anomalous.' }] }
+    const { reasons } = healthOf(project, backups, data, now)
+    expect(reasons[0]).toMatch(/^The newest is anomalous\. Rows: 42.183 \u2192 8.000\.$/)
+    expect(healthOf(project, backups.slice(0, 1), data, now).reasons[0]).toBe('The newest is anomalous.')
   })
 })
