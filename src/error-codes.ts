@@ -516,12 +516,12 @@ const catalogue = {
   SB423: {
     title: 'No destination took the backup',
     cause: 'Each of them failed; the message quotes their answers.',
-    remedy: 'Look at the code of each answer and mend that; then start the backup again.'
+    remedy: 'Look at the code of each answer and fix what it names; then start the backup again.'
   },
   SB424: {
     title: 'Not every destination took the backup',
     cause: 'It is stored in at least one of them and failed in others; the message quotes their answers.',
-    remedy: 'Look at the code of each answer and mend that; the next run stores a backup in all of them again.'
+    remedy: 'Look at the code of each answer and fix what it names; the next run stores a backup in all of them again.'
   },
   SB425: {
     title: 'The backup has more files than the destination takes',
@@ -789,7 +789,7 @@ const catalogue = {
     cause:
       'With `restore-errors: list` what the target refuses is left out, with what hangs on it, and constraints that rows of the backup break hold for new rows alone. Everything else came back and was compared with the backup.',
     remedy:
-      'Each object is named under "Left to do by hand", with its SQL: mend what it says and run the SQL. With `restore-errors: stop` nothing would have come back.'
+      'Each object is named under "Left to do by hand", with its SQL: fix what it says and run the SQL. With `restore-errors: stop` nothing would have come back.'
   },
   SB723: {
     title: 'An extension lies in another schema of the target',
@@ -972,7 +972,7 @@ const catalogue = {
     cause:
       'The newest verified backup is too old, a scheduled run left no backup, or something else that the message names.',
     remedy:
-      'Look at the newest runs of the backup workflow, mend what stopped them, run it once by hand, then run the check again.'
+      'Look at the newest runs of the backup workflow, fix what stopped them, run it once by hand, then run the check again.'
   },
   SB921: {
     title: 'There is no backup at all',

@@ -40,7 +40,7 @@ const declared = {
   project: {
     group: 'what',
     core: true,
-    doc: 'Label under which backups are kept: letters, digits and hyphens, at most 40. Without it the project ref in the connection string, else `<host>-<database>`. Commands that read work on all labels when nothing says which.'
+    doc: 'Label under which backups are kept: letters, digits and hyphens, at most 40. Without it the project ref in the connection string, else `<host>-<database>`. Without a project, commands that read work on all of them.'
   },
   include: {
     group: 'what',
