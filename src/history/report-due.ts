@@ -16,7 +16,7 @@ export interface Due {
 
 /**
  * When backups were due from `since` on, oldest first. Runs that a schedule started tell its cron line: it counts from the first of them on, and up to now
- * unless later runs came of another line alone. Where no run tells of one, each whole day (UTC) from the first run on counts.
+ * unless later runs came of another line alone. Where no run tells of one, each day (UTC) from the first run on counts.
  */
 export function dueTimes(events: readonly RunRecord[], since: Date, now: Date): Due {
   const runs = events.filter(({ command }) => command === 'backup')
@@ -51,12 +51,13 @@ function isInForce(cron: string, last: number, newest: number): boolean {
   return second === undefined || newest <= second.getTime() + lateMs
 }
 
-/** The beginnings of whole days from the first run on. */
+/** The beginnings of days from the first run on: whole ones, and that of today where something ran already. */
 function daysOf(runs: readonly RunRecord[], since: Date, now: Date): Date[] {
   const first = runs.map(timeOf).filter((time) => time >= since.getTime())
   if (first.length === 0) return []
+  const newest = Math.max(...first)
   const days: Date[] = []
-  for (let at = Math.floor(Math.min(...first) / day) * day; at + day <= now.getTime(); at += day)
+  for (let at = Math.floor(Math.min(...first) / day) * day; at + day <= now.getTime() || at <= newest; at += day)
     days.push(new Date(at))
   return days
 }

@@ -97,7 +97,9 @@ export function reportOf(facts: ReportFacts): ProjectReport {
     largestGap: largestGap(all, acknowledged, facts),
     levels: levelsOf(made),
     proofs: timesOf(
-      events.flatMap((event) => (event.proofMs === undefined ? [] : [{ ...event, durationMs: event.proofMs }]))
+      events.flatMap(({ startedAt, level, proofMs }) =>
+        level === 'restore' && proofMs !== undefined ? [{ startedAt, durationMs: proofMs }] : []
+      )
     ),
     restores: timesOf(events.filter(({ event, status }) => isRestore(event) && status === 'complete')),
     keyShownAt: all.findLast(({ keyShown }) => keyShown === true)?.startedAt ?? null,

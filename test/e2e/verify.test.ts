@@ -381,7 +381,7 @@ describe('the journal', () => {
       recipients,
       backup: ids[0] ?? '',
       'target-database-url': server.url('postgres', 'postgres'),
-      'confirm-target': '127.0.0.1/postgres',
+      'confirm-target': 'same:127.0.0.1/postgres',
       'restore-mode': 'side-schema',
       tables: 'public.todos',
       'safety-backup': 'false'
@@ -415,6 +415,9 @@ describe('the journal', () => {
       'restored journal'
     ])
     expect(shop).toMatchObject({
+      due: 1,
+      made: 1,
+      proofs: { count: 1 },
       levels: { restore: 1, checksum: 2 },
       restores: { count: 1 },
       retention: ['keep-last: 9'],

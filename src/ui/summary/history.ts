@@ -21,7 +21,7 @@ interface Backup {
 /** The backups there are, in the order given (newest first unless asked otherwise), with bars for size and rows. */
 export function history(result: Result, place: SummaryPlace): string {
   const rows = result.backups
-  if (result.command === 'plan') return ''
+  if (result.command === 'plan' || result.command === 'report') return ''
   const shownAlone = filterSentence(result)
   if (rows.length === 0) {
     if (result.error !== undefined && result.status === 'failed') return ''

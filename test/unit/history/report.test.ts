@@ -68,6 +68,7 @@ test('what is not late yet is not missed, and a line that others took the place 
 test('without a schedule days count', () => {
   const found = report([record('19T10:00'), record('21T10:00')])
   expect(found).toMatchObject({ countedBy: 'day', due: 3, made: 2, missed: 1 })
+  expect(report([record('22T10:00')])).toMatchObject({ due: 1, made: 1, missed: 0 })
 })
 
 test('the largest gap is between complete backups, up to now, and begins before the period where one lies there', () => {
@@ -114,7 +115,8 @@ test('times of restores and proofs, keys, levels and retention', () => {
     record('07T03:00', { command: 'restore', event: 'failed', durationMs: 1, status: 'failed' })
   ])
   expect(found.restores).toEqual({ count: 2, medianMs: 20_000, longestMs: 40_000, last: '2026-11-05T03:00:00.000Z' })
-  expect(found.proofs).toMatchObject({ count: 2, longestMs: 9000 })
+  // What was only read took its time, too, and brought nothing back.
+  expect(found.proofs).toMatchObject({ count: 1, longestMs: 5000 })
   expect(found.levels).toMatchObject({ restore: 1, read: 1 })
   expect(found).toMatchObject({
     keyShownAt: '2026-11-03T03:00:00.000Z',
