@@ -8,7 +8,9 @@ import { connectGithub } from '../../src/clients/github/index.ts'
 import { openArtifactDestination } from '../../src/destinations/artifact/index.ts'
 import type { Body, Destination, DestinationName } from '../../src/destinations/destination.ts'
 import { folderDestination } from '../../src/destinations/folder/index.ts'
+import { isJournalName } from '../../src/destinations/names.ts'
 import { openReleaseDestination } from '../../src/destinations/release/index.ts'
+import { parseJournalTag } from '../../src/destinations/release/tags.ts'
 import { repositoryDestination } from '../../src/destinations/repository/index.ts'
 import { manifestBytes, testContext } from '../contract/destination-suite.ts'
 import { type CrashedRun, type CrashRunOptions, crashAtCall, crashAtFile } from '../kit/crash/crash-run.ts'
@@ -79,7 +81,9 @@ function committed(files: readonly Found[]): Map<string, string> {
 
 function uncommitted(files: readonly Found[]): string[] {
   const there = committed(files)
-  return files.filter(({ key }) => !there.has(key)).map(({ key, file }) => `${key} ${file}`)
+  // A record of the journal stays whatever becomes of the backup: what a run left is none.
+  const isOfJournal = ({ key, file }: Found) => key.endsWith('/journal') && isJournalName(file)
+  return files.filter((one) => !there.has(one.key) && !isOfJournal(one)).map(({ key, file }) => `${key} ${file}`)
 }
 
 export async function folderPlace(root: string): Promise<CrashPlace> {
@@ -221,8 +225,9 @@ function releasePart(github: Github): Parts {
     snapshot: () => Promise.resolve(committed(files())),
     debris: () => {
       const there = committed(files())
-      const bad = ours().filter((release) => release.draft || !there.has(keyOf(release.tag)))
-      const tags = [...repository.tags.keys()].filter((tag) => !there.has(keyOf(tag)))
+      const isStray = (tag: string) => !there.has(keyOf(tag)) && parseJournalTag(tag) === null
+      const bad = ours().filter((release) => release.draft || isStray(release.tag))
+      const tags = [...repository.tags.keys()].filter(isStray)
       return Promise.resolve([
         ...bad.map((release) => `${release.draft ? 'draft' : 'release'} ${release.tag}`),
         ...tags.map((tag) => `tag ${tag}`)

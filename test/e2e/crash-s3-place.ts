@@ -20,7 +20,7 @@ export async function s3Place(root: string): Promise<CrashPlace> {
     if (page.IsTruncated === true) throw new Error('there is more than one page')
     for (const { Key = '' } of page.Contents ?? []) {
       const [project, id, file] = Key.split('/')
-      if (file === undefined || id === 'objects') continue
+      if (file === undefined || id === 'objects' || id === 'journal') continue
       const { Body } = await bucket.client.send(new GetObjectCommand({ Bucket: bucket.name, Key }))
       found.push({
         key: `${project}/${id}`,
