@@ -147,6 +147,16 @@ export const resultSchema = z.object({
       })
     )
     .optional(),
+  /** How each project stands after `list`, as the dashboard has it. */
+  health: z
+    .array(
+      z.object({
+        project: z.string(),
+        state: z.enum(['good', 'attention', 'bad', 'unknown']),
+        reasons: z.array(z.string())
+      })
+    )
+    .optional(),
   /** Labels that the file of the input `projects` names for `list` and `check`, disabled ones left out. */
   planned: z.array(z.string()).optional(),
   /** What changed in the shape of the database since the backup before, by kinds of objects. Absent when nothing is known. */

@@ -10,12 +10,12 @@ import { backupRows } from '../history/history-rows.ts'
 import { pastRuns } from '../history/past-runs.ts'
 import { withoutBareTargets } from '../history/select.ts'
 import { newestTrustworthy } from '../history/trust.ts'
-import { readWorkflow } from '../history/workflow-schedule.ts'
+import { readWorkflow, withCalled } from '../history/workflow-schedule.ts'
 import type { Result } from '../result.ts'
 import { formatBytes } from '../text/format.ts'
 import { badgeOf } from '../ui/badge.ts'
 import { checkLocks } from './check-locks.ts'
-import { readAll } from './list.ts'
+import { readPlaces, unreadWords } from './list.ts'
 import { type PlannedLabels, plannedLabels } from './plan.ts'
 import type { Ports } from './ports.ts'
 
@@ -47,12 +47,17 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const { clock, log } = ports.context
   const startedAt = clock.now()
   const started = clock.monotonic()
-  const entries = await readAll(ports, options.project)
+  const { entries, unread } = await readPlaces(ports, options.project)
+  const reachable = ports.destinations.filter(({ place }) => !unread.some((one) => one.place === place))
   const now = clock.now()
   const planned = options.projects === undefined ? undefined : await plannedLabels(options.projects, options.project)
   const projects = labelsToCheck(entries, planned)
   const alarms: Alarm[] = []
   const warnings: string[] = []
+  // What lies elsewhere is judged all the same. A place that has an outage is worth a look; one that refuses us stays away until somebody acts.
+  for (const one of unread)
+    if (one.error.code === 'SB401') warnings.push(`${unreadWords(one)} (${one.error.code})`)
+    else alarms.push({ kind: 'unreachable', detail: `${unreadWords(one)} ${one.error.remedy}` })
   for (const project of projects) {
     const found = checkProject(
       project,
@@ -67,8 +72,8 @@ export async function runCheck(options: CheckOptions, ports: CheckPorts): Promis
   const schedules = checkSchedules(scheduled, projects, entries, now)
   alarms.push(...schedules.alarms)
   warnings.push(...schedules.warnings)
-  alarms.push(...(await checkLocks(entries, ports)))
-  const rooms = await roomsOf(entries, ports.destinations)
+  alarms.push(...(await checkLocks(entries, { ...ports, destinations: reachable })))
+  const rooms = await roomsOf(entries, reachable)
   const room = checkRoom(rooms, entries)
   alarms.push(...room.alarms)
   warnings.push(...room.warnings)
@@ -160,8 +165,9 @@ export async function scheduledWorkflows(
     warnings.push(`The schedules of the workflows could not be looked at: ${thrown.message} ${thrown.remedy}`)
     return []
   }
-  const making = found.filter((one) => one.use === 'backup')
-  const own = found.filter((one) => one.file === options.workflowFile && one.use === 'none')
+  const whole = withCalled(found)
+  const making = whole.filter((one) => one.use === 'backup')
+  const own = whole.filter((one) => one.file === options.workflowFile && one.use === 'none')
   return (making.length > 0 ? making : own).filter((one) => one.schedules.length > 0)
 }
 

@@ -130,11 +130,11 @@ export async function fallsBeside(
   return [...falls, ...(await named())]
 }
 
-/** The error that an anomalous backup ends with. */
-export function anomaly(id: string, alarms: readonly Alarm[]): UserError {
+/** The error that an anomalous backup ends with; what else is wrong with it, `besides`, must not be hidden by that. */
+export function anomaly(id: string, alarms: readonly Alarm[], besides: readonly string[] = []): UserError {
   return new UserError(
     'SB907',
-    `The backup is kept, but ${plural(alarms.length, 'thing')} ${alarms.length === 1 ? 'is' : 'are'} not as in the ones before: ${alarms.map((alarm) => alarm.detail).join('; ')}.`,
+    `The backup is kept, but ${plural(alarms.length, 'thing')} ${alarms.length === 1 ? 'is' : 'are'} not as in the ones before: ${alarms.map((alarm) => alarm.detail).join('; ')}.${besides.map((what) => ` ${what}`).join('')}`,
     {
       remedy: `Look at the source; pruning is frozen. If the change was intended, run once with \`acknowledge: ${id}\`.`
     }

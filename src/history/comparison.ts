@@ -28,6 +28,8 @@ export interface Alarm {
 export interface Measures {
   readonly parts: readonly Part[]
   readonly sizeBytes: number
+  /** How it was compressed, where that is known: bytes are compared with those of the same method alone. */
+  readonly compression?: string | undefined
   readonly durationMs: number
 }
 
@@ -63,6 +65,7 @@ export function measuresOf(manifest: Manifest): Measures {
   return {
     parts: manifest.parts,
     sizeBytes: [...manifest.files, ...manifest.shared].reduce((sum, file) => sum + file.bytes, 0),
+    compression: manifest.compression,
     durationMs: manifest.durationMs
   }
 }
@@ -130,17 +133,14 @@ export function alarmsOf(current: Measures, baseline: readonly Measures[], shrin
   fallen('objects', 'storage', 'objects', 'Storage objects', shrinkLimit)
   fallen('functions', 'functions', 'functions', 'Edge Functions', shrinkLimit)
 
-  const size = median(baseline.map((measures) => measures.sizeBytes))
+  const alike = baseline.filter(({ compression }) => compression === current.compression)
+  const size = median(alike.map((measures) => measures.sizeBytes))
   if (size !== null && size > 0) {
     // A part that could not be had is told as that, and its bytes are missing with it.
     const isWhole = !current.parts.some((part) => part.status === 'impossible')
     if (isWhole && (size - current.sizeBytes) / size > shrinkLimit)
       alarms.push({ kind: 'bytes', detail: `${formatBytes(current.sizeBytes)} stored instead of ${formatBytes(size)}` })
-    if (
-      baseline.length >= leastForLeaps &&
-      current.sizeBytes > size * leap &&
-      current.sizeBytes - size > leastLeapBytes
-    )
+    if (alike.length >= leastForLeaps && current.sizeBytes > size * leap && current.sizeBytes - size > leastLeapBytes)
       alarms.push({ kind: 'size', detail: `${formatBytes(current.sizeBytes)} stored, usually ${formatBytes(size)}` })
   }
   const duration = median(baseline.map((measures) => measures.durationMs))

@@ -20,6 +20,7 @@ export interface Alarm {
     | 'room'
     | 'tampered'
     | 'lock-too-short'
+    | 'unreachable'
   readonly detail: string
   /** The label of the project; left out for what concerns all. */
   readonly project?: string

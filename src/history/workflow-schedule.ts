@@ -15,9 +15,11 @@ export interface WorkflowPlan {
   readonly use: 'backup' | 'other' | 'none'
   /** Labels of the projects that its steps name outright; null when a step leaves that open. */
   readonly projects: readonly string[] | null
+  /** Workflows of the same repository that its jobs call: file name, and the project where the call names one outright. */
+  readonly calls?: readonly { readonly file: string; readonly project: string | null }[]
 }
 
-const nothing: WorkflowPlan = { schedules: [], use: 'none', projects: null }
+const nothing: WorkflowPlan = { schedules: [], use: 'none', projects: null, calls: [] }
 
 /** Reads a workflow file. A file that is no valid YAML says nothing: GitHub does not run it either. */
 export function readWorkflow(text: string): WorkflowPlan {
@@ -29,7 +31,16 @@ export function readWorkflow(text: string): WorkflowPlan {
     return nothing
   }
   const commands: { readonly command: string; readonly project: string | undefined }[] = []
+  const calls: { file: string; project: string | null }[] = []
   for (const job of valuesOf(member(file, 'jobs'))) {
+    const called = /^\.\/\.github\/workflows\/([^/@]+)$/.exec(textOf(member(job, 'uses')) ?? '')?.[1]
+    if (called !== undefined) {
+      const project = textOf(member(member(job, 'with'), 'project'))
+      calls.push({
+        file: called,
+        project: project === undefined || isExpression(project) ? null : project.toLowerCase()
+      })
+    }
     for (const step of listOf(member(job, 'steps'))) {
       const inputs = member(step, 'with')
       const uses = member(step, 'uses')
@@ -47,8 +58,23 @@ export function readWorkflow(text: string): WorkflowPlan {
   return {
     schedules: schedulesOf(member(member(file, 'on'), 'schedule')),
     use: backups.length > 0 ? 'backup' : commands.length > 0 ? 'other' : 'none',
-    projects: backups.length > 0 && named.length === backups.length ? named : null
+    projects: backups.length > 0 && named.length === backups.length ? named : null,
+    ...(calls.length === 0 ? {} : { calls })
   }
+}
+
+/** Workflows with what those do that they call: the schedule of a backup stands in the caller. */
+export function withCalled<T extends WorkflowPlan & { readonly file: string }>(workflows: readonly T[]): T[] {
+  return workflows.map((workflow) => {
+    if (workflow.use === 'backup') return workflow
+    const calls = (workflow.calls ?? []).flatMap(({ file, project }) => {
+      const called = workflows.find((one) => one.file === file && one.use === 'backup')
+      return called === undefined ? [] : [project === null ? called.projects : [project]]
+    })
+    if (calls.length === 0) return workflow
+    const named = calls.flatMap((projects) => projects ?? [])
+    return { ...workflow, use: 'backup' as const, projects: calls.includes(null) ? null : named }
+  })
 }
 
 function schedulesOf(list: unknown): Schedule[] {

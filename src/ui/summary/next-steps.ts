@@ -2,6 +2,7 @@ import type { Result } from '../../result.ts'
 import { inert } from '../../text/escape.ts'
 import { codeBlock, details, fromSecret, joined, link, section } from './markup.ts'
 import { guideUrl, type SummaryPlace } from './place.ts'
+import { lastGood } from './projects.ts'
 
 /** What to do with what the run left: bring the backup back, or use the downloaded files. */
 export function nextSteps(result: Result, place: SummaryPlace): string {
@@ -12,6 +13,9 @@ function howToRestore(result: Result, place: SummaryPlace): string {
   const { backup } = result
   const stored = result.destinations.find((one) => one.stored)
   if (result.command !== 'backup' || backup === undefined || stored === undefined) return ''
+  // What lost much is not what anybody wants back.
+  const good = result.error?.code === 'SB907' ? lastGood(result) : undefined
+  const id = good?.id ?? backup.id
   const form = restoreFormUrl(place)
   const guide = guideUrl(place, 'docs/worst-day.md')
   return details(
@@ -23,8 +27,8 @@ function howToRestore(result: Result, place: SummaryPlace): string {
       [
         'command: restore',
         `project: ${(result.project ?? '').replace(/[^\w-]/g, '?')}`,
-        `backup: ${backup.id.replace(/[^\w-]/g, '?')}`,
-        `destinations: ${stored.name}`,
+        `backup: ${id.replace(/[^\w-]/g, '?')}`,
+        `destinations: ${good?.destination ?? stored.name}`,
         ...(backup.encryption.scheme === 'age-x25519' || backup.encryption.scheme === 'age-pq'
           ? [`identity: ${fromSecret('BACKUP_IDENTITY')}`]
           : []),

@@ -1,9 +1,11 @@
 import type { BackupRow, Result } from '../../result.ts'
-import { inertCode } from '../../text/escape.ts'
+import { inert, inertCode } from '../../text/escape.ts'
 import { formatAge, formatBytes, formatCount } from '../../text/format.ts'
 import { section, table } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
 import { levelWords } from './words.ts'
+
+type Health = NonNullable<Result['health']>[number]
 
 /** Labels of the projects in the history, sorted. */
 export function projectsOf(result: Result): string[] {
@@ -25,9 +27,22 @@ export function projects(result: Result, place: SummaryPlace): string {
         { title: 'Size', align: 'right' },
         { title: 'Backups', align: 'right' }
       ],
-      labels.map((label) => row(label, result, place))
+      labels.map((label) => row(label, result, place)).toSorted((a, b) => gravity(a) - gravity(b))
     )
   )
+}
+
+/** Worst first; the marks tell how bad it is. */
+function gravity(cells: readonly string[]): number {
+  const state = cells[1] ?? ''
+  return state.startsWith('❌') ? 0 : state.startsWith('⚠️') ? 1 : 2
+}
+
+/** How a project stands by the dashboard's own words: the first reason says why. */
+function healthCell(state: Health['state'], reasons: Health['reasons']): string {
+  const [reason] = reasons
+  if (state === 'good' || reason === undefined) return '✅'
+  return `${state === 'bad' ? '❌' : '⚠️'} ${inert(reason, 160)}`
 }
 
 function row(label: string, result: Result, place: SummaryPlace): string[] {
@@ -37,17 +52,20 @@ function row(label: string, result: Result, place: SummaryPlace): string[] {
   const alarmed = (result.alarms ?? []).some((alarm) => alarm.project === label)
   const onlySafety = own.length > 0 && own.every((one) => one.kind === 'safety')
   const latestIsBad = newest !== undefined && newest.status !== 'complete' && !isGood(newest)
+  const health = result.health?.find((one) => one.project === label)
   return [
     inertCode(label),
-    alarmed
-      ? '❌'
-      : onlySafety
-        ? '➖ safety copies of a restore alone'
-        : good === undefined
-          ? '❌'
-          : latestIsBad
-            ? `⚠️ the latest is ${newest.status}`
-            : '✅',
+    health !== undefined
+      ? healthCell(health.state, health.reasons)
+      : alarmed
+        ? '❌'
+        : onlySafety
+          ? '➖ safety copies of a restore alone'
+          : good === undefined
+            ? '❌'
+            : latestIsBad
+              ? `⚠️ the latest is ${newest.status}`
+              : '✅',
     good === undefined ? 'none' : `${formatAge(place.now.getTime() - Date.parse(good.createdAt))} old`,
     good === undefined ? levelWords.none : levelWords[good.verified],
     good?.sizeBytes === undefined || good.sizeBytes === null ? '' : formatBytes(good.sizeBytes),
@@ -58,6 +76,13 @@ function row(label: string, result: Result, place: SummaryPlace): string[] {
 /** What can be counted on: nothing speaks against it. */
 export function isGood(row: BackupRow): boolean {
   return row.doubt === undefined
+}
+
+/** The newest backup to rely on of the project of this run, besides the one that was just made. */
+export function lastGood(result: Result): BackupRow | undefined {
+  return result.backups
+    .filter((row) => isGood(row) && row.id !== result.backup?.id && row.project === (result.project ?? row.project))
+    .toSorted(newestFirst)[0]
 }
 
 function newestFirst(a: BackupRow, b: BackupRow): number {

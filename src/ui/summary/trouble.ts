@@ -1,10 +1,10 @@
 import { errorCodes } from '../../error-codes.ts'
 import type { Result } from '../../result.ts'
 import { inert, inertCode } from '../../text/escape.ts'
-import { formatAge, formatCount } from '../../text/format.ts'
+import { formatAge, formatCount, formatTime, plural } from '../../text/format.ts'
 import { joined, link, list, prose, section } from './markup.ts'
 import { guideUrl, type SummaryPlace } from './place.ts'
-import { isGood } from './projects.ts'
+import { isGood, lastGood } from './projects.ts'
 import { levelSentences, partNames } from './words.ts'
 
 /** What went wrong, why, what to do, and what there still is: the first thing that a person needs of a red run. */
@@ -21,7 +21,10 @@ export function failure(result: Result, place: SummaryPlace): string {
   ])
 }
 
-/** The remedy of the error; of a part that is missing its own, since that of the run can only point there. */
+/**
+ * The remedy of the error, and of a part that is missing its own: where nothing else is wrong, the error itself could only point there. A backup that lost much
+ * has two ways on, by whether that was meant.
+ */
 function whatToDo(result: Result, remedy: string): string {
   const failed = (result.backup?.parts ?? []).filter(({ status }) => status === 'impossible')
   const byCode = Map.groupBy(failed, ({ reason }) => /^(SB\d{3}):/.exec(reason ?? '')?.[1])
@@ -30,9 +33,26 @@ function whatToDo(result: Result, remedy: string): string {
     const names = parts.map(({ source }) => partNames[source]).join(', ')
     return entry === undefined ? [] : [`${names}: ${prose(entry.remedy, 400)}`]
   })
-  return missing.length === 0
-    ? `**What to do:** ${prose(remedy, 800)}`
-    : `**What to do:**\n\n${list(missing, missing.length)}`
+  const ways = waysOn(result)
+  const own = ways.length > 0 ? ways : result.error?.code === 'SB215' && missing.length > 0 ? [] : [prose(remedy, 800)]
+  const all = [...own, ...missing]
+  return all.length === 1 && missing.length === 0
+    ? `**What to do:** ${all[0]}`
+    : `**What to do:**\n\n${list(all, all.length)}`
+}
+
+function waysOn(result: Result): string[] {
+  const { error, backup } = result
+  if (error?.code !== 'SB907' || backup === undefined) return []
+  const good = lastGood(result)
+  const back =
+    good === undefined
+      ? 'no earlier backup here is one to rely on'
+      : `bring it back from the last good backup, ${inertCode(good.id)} of ${formatTime(new Date(good.createdAt))}${good.rows === null ? '' : ` with ${plural(good.rows, 'row')}`}`
+  return [
+    `**If nobody meant that:** ${back}. Nothing is pruned until somebody says that it was meant.`,
+    `**If it was meant:** run once with ${inertCode(`acknowledge: ${backup.id}`)}.`
+  ]
 }
 
 /** The way to what to do when something is lost: on every red run, since nobody looks for it on a green one. */

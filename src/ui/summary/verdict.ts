@@ -2,9 +2,10 @@ import { errorTitle } from '../../error-codes.ts'
 import type { Result } from '../../result.ts'
 import { inertCode } from '../../text/escape.ts'
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime, plural } from '../../text/format.ts'
+import { verdictOf } from '../dashboard/health.ts'
 import { joined, table } from './markup.ts'
 import type { SummaryPlace } from './place.ts'
-import { projectsOf } from './projects.ts'
+import { lastGood, projectsOf } from './projects.ts'
 import { restored } from './restored.ts'
 import { statusMarks } from './words.ts'
 
@@ -33,7 +34,19 @@ type Name = (text: string) => string
 function markOf(result: Result): string {
   if (result.status === 'complete' && isDryRun(result)) return '🔍'
   if (isPlain(result)) return '🔓'
+  if (result.command === 'list' && result.status === 'complete') return listMark(result)
   return statusMarks[result.status]
+}
+
+/** A list is no check, but its heading is not green over a project that is at risk. */
+function listMark(result: Result): string {
+  const states = (result.health ?? []).map(({ state }) => state)
+  return states.includes('bad') ? '❌' : states.some((state) => state !== 'good') ? '⚠️' : '✅'
+}
+
+function healthWords(result: Result): string {
+  const states = (result.health ?? []).map(({ state }) => state)
+  return states.every((state) => state === 'good') ? '' : `: ${verdictOf(states).text.replace(/^The/, 'the')}`
 }
 
 function sentence(result: Result, name: Name): string {
@@ -57,7 +70,13 @@ function sentence(result: Result, name: Name): string {
       const projects = projectsOf(result).length
       if (result.status === 'failed') return `Backups could not be listed${title}`
       if (result.backups.length === 0) return 'There is no backup to show'
-      return `${plural(idsOf(result), 'backup')} of ${projects === 1 ? (project === '' ? name(result.backups[0]?.project ?? '') : project) : plural(projects, 'project')}`
+      const whose =
+        projects === 1
+          ? project === ''
+            ? name(result.backups[0]?.project ?? '')
+            : project
+          : plural(projects, 'project')
+      return `${plural(idsOf(result), 'backup')} of ${whose}${result.status === 'partial' ? ', but not every place could be read' : healthWords(result)}`
     }
     case 'check': {
       const projects = projectsOf(result).length
@@ -102,13 +121,25 @@ function backupSentence(result: Result, project: string, title: string): string 
     return `${project} is backed up, ${proven}${isPlain(result) ? '; it is not encrypted' : ''}`
   }
   if (result.error?.code === 'SB910' && stored) return `${project} is backed up, but too much leaves it this month`
-  if (result.status === 'anomalous' && stored) return `${project} is backed up, but it holds less or more than usual`
+  if (result.status === 'anomalous' && stored) return `${project} is backed up, but ${fallWords(result)}`
   if (result.status === 'unproven' && stored) return `${project} is backed up, but the proof of the backup failed`
   if (result.status === 'partial' && stored) {
     const everywhere = result.destinations.every((one) => one.stored)
     return `${project} is backed up, but not ${everywhere ? 'all of it' : 'in every place'}`
   }
   return `${project} was not backed up${title}`
+}
+
+/** `it lost 96 % of its rows`: against the last good backup of the same kind, where that is what stands out. */
+function fallWords(result: Result): string {
+  const now = result.backups.find((row) => row.id === result.backup?.id)
+  const then = lastGood(result)
+  if (now === undefined || then === undefined || now.rows === null || then.rows === null || now.type !== then.type)
+    return 'it holds less or more than usual'
+  const share = 1 - now.rows / Math.max(1, then.rows)
+  return share < 0.1
+    ? 'it holds less or more than usual'
+    : `it lost ${now.rows === 0 ? 'all' : `${Math.min(99, Math.round(share * 100))} %`} of its rows`
 }
 
 function provenWords(result: Result): string {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { runDelete } from '../../../src/commands/delete.ts'
 import { pruneAfterBackup, runPrune } from '../../../src/commands/prune.ts'
-import type { Context } from '../../../src/context.ts'
-import type { Destination, ListedBackup, Pool, PooledFile } from '../../../src/destinations/destination.ts'
+import type { Destination, PooledFile } from '../../../src/destinations/destination.ts'
 import { UserError } from '../../../src/errors.ts'
 import type { RetentionRules } from '../../../src/history/retention.ts'
-import { day, earlierBackup, filesIn, type SeededBackup } from '../../kit/history.ts'
+import { day, earlierBackup } from '../../kit/history.ts'
+import { context, place } from '../../kit/memory-place.ts'
 
 const rules: RetentionRules = {
   last: 1,
@@ -16,72 +16,6 @@ const rules: RetentionRules = {
   yearly: undefined,
   withinMs: undefined,
   maxBytes: undefined
-}
-
-const context: Context = {
-  clock: { now: () => new Date(), monotonic: () => performance.now(), sleep: () => Promise.resolve() },
-  randomBytes: (count) => Buffer.alloc(count),
-  log: {
-    info: () => undefined,
-    warning: () => undefined,
-    debug: () => undefined,
-    progress: () => undefined,
-    group: (_title, work) => work()
-  },
-  signal: new AbortController().signal,
-  temp: '/nonexistent'
-}
-
-const never = (): Promise<never> => Promise.reject(new Error('pruning has no need of this'))
-
-/** A place in memory that refuses change number `refuse`. */
-function place(
-  backups: readonly SeededBackup[],
-  refuse = Number.POSITIVE_INFINITY,
-  rest: Partial<Pick<Destination, 'name' | 'list' | 'serverTime'>> = {}
-) {
-  const stored = new Map<string, ListedBackup>(
-    backups.map(({ ref, manifest }) => [ref.id, { ...ref, manifest, records: [], files: filesIn(manifest) }])
-  )
-  const pooled = new Map<string, PooledFile>()
-  const done: string[] = []
-  const change = (what: string) => {
-    if (done.length + 1 === refuse) throw new UserError('SB401', 'the place says no')
-    done.push(what)
-  }
-  const pool: Pool = {
-    list: async () => [...pooled.values()],
-    put: never,
-    get: never,
-    delete: async (_project, names) => {
-      change(`pool ${names.join(' ')}`)
-      for (const name of names) pooled.delete(name)
-      return []
-    }
-  }
-  const destination: Destination = {
-    name: 'folder',
-    place: 'memory',
-    limits: { largestFile: 1e9, mostFiles: null, keepsDays: null, canDelete: true, keepsAcrossRuns: true },
-    visibility: async () => 'local',
-    put: never,
-    commit: never,
-    get: never,
-    annotate: never,
-    async *list() {
-      yield* [...stored.values()]
-    },
-    delete: async ({ id }) => {
-      change(id)
-      stored.delete(id)
-    },
-    clean: async () => [],
-    reclaim: async () => change('reclaim'),
-    pool,
-    close: async () => undefined,
-    ...rest
-  }
-  return { destination, stored, pooled, done }
 }
 
 const prune = (...destinations: Destination[]) =>
@@ -196,7 +130,7 @@ const pooledFile = (name: string, ageMs: number): PooledFile => ({
 const needing = (ageMs: number, ...names: string[]) =>
   earlierBackup(ageMs, { shared: names.map((name) => ({ name, bytes: 7, sha256: '0'.repeat(64) })) })
 
-test('a manifest that was changed tells nothing of what may go', async () => {
+test('T24: a manifest that was changed tells nothing of what may go', async () => {
   const here = place([needing(2 * day, 'a'), needing(3 * day, 'b')])
   for (const name of ['a', 'b']) here.pooled.set(name, pooledFile(name, 9 * day))
   const [first] = [...here.stored.values()]
@@ -207,7 +141,7 @@ test('a manifest that was changed tells nothing of what may go', async () => {
   expect([...here.pooled.keys()]).toEqual(['a', 'b'])
 })
 
-test('with its last backup the shared files of a project go, also by a later prune', async () => {
+test('T24: with its last backup the shared files of a project go, also by a later prune', async () => {
   const only = needing(2 * day, 'old', 'young')
   const here = place([only])
   here.pooled.set('old', pooledFile('old', 2 * day))
@@ -224,7 +158,7 @@ test('with its last backup the shared files of a project go, also by a later pru
   expect(here.pooled.size).toBe(0)
 })
 
-test('where a place tells no time, a long pause before a rule that measures from now removes nothing', async () => {
+test('T9: where a place tells no time, a long pause before a rule that measures from now removes nothing', async () => {
   const at = (now: number) => ({ ...context, clock: { ...context.clock, now: () => new Date(now) } })
   const within = (...ages: number[]) => {
     const here = place(ages.map((age) => earlierBackup(age)))

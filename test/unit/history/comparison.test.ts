@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { anomaly } from '../../../src/commands/compare-with-history.ts'
 import { alarmsOf, baselineOf, type Measures, measuresOf, median } from '../../../src/history/comparison.ts'
 import { day, entry, now } from './histories.ts'
 
@@ -120,7 +121,12 @@ describe('T10, F73: alarms beside the median of the recent good backups', () => 
     const pack = { name: 'objects-1.tar', bytes: 40, sha256: '0'.repeat(64) }
     const { manifest } = entry({ bytes: 7, shared: [pack, { ...pack, name: 'objects-2.tar', bytes: 2 }] })
     if (manifest === null) throw new Error('not reached')
-    expect(measuresOf(manifest)).toEqual({ parts: manifest.parts, sizeBytes: 49, durationMs: 60_000 })
+    expect(measuresOf(manifest)).toEqual({
+      parts: manifest.parts,
+      sizeBytes: 49,
+      compression: 'zstd',
+      durationMs: 60_000
+    })
   })
   test('Auth users that are not in the backup any more are as good as gone; unless they were not in the last one either', () => {
     const without = measures({ userTables: 12, rows: 5000 })
@@ -200,4 +206,22 @@ describe('what a backup is compared with', () => {
     ]
     expect(ids(entries)).toEqual(['after', 'odd'])
   })
+})
+
+test('what else is wrong with an anomalous backup is not hidden by that', () => {
+  const error = anomaly(
+    '20261122T161908Z-k2m7q5xa',
+    [{ kind: 'rows', detail: '10 rows instead of 1000' }],
+    ['It does not hold everything: storage is missing (SB802: no answer).']
+  )
+  expect(error.code).toBe('SB907')
+  expect(error.message).toMatch(/10 rows instead of 1000\. It does not hold everything: storage is missing/)
+})
+
+test('another compression is no fall and no leap of the size', () => {
+  const before = Array.from({ length: 4 }, () => measures(usual, { compression: 'zstd', sizeBytes: 100_000_000 }))
+  for (const sizeBytes of [10_000_000, 900_000_000]) {
+    expect(alarmsOf(measures(usual, { compression: 'gzip', sizeBytes }), before, 0.5)).toEqual([])
+    expect(alarmsOf(measures(usual, { compression: 'zstd', sizeBytes }), before, 0.5)).toHaveLength(1)
+  }
 })

@@ -3,7 +3,7 @@ import type { Manifest } from '../../../src/archive/manifest.ts'
 import type { HistoryEntry } from '../../../src/history/entries.ts'
 import { checkProject, checkSchedules, type ScheduledWorkflow } from '../../../src/history/freshness.ts'
 import { newestTrustworthy } from '../../../src/history/trust.ts'
-import { nextTimes, readWorkflow, scheduledTimes } from '../../../src/history/workflow-schedule.ts'
+import { nextTimes, readWorkflow, scheduledTimes, withCalled } from '../../../src/history/workflow-schedule.ts'
 import { badgeOf } from '../../../src/ui/badge.ts'
 import { exampleManifest } from '../archive/manifests.ts'
 
@@ -497,4 +497,31 @@ test('the badge says age, proof and whether all is well', () => {
     message: 'none verified',
     isError: true
   })
+})
+
+test('the schedule of a reusable workflow that makes backups is that of its caller', () => {
+  const called = `
+on: workflow_call
+jobs:
+  backup:
+    steps:
+      - uses: acme/supabase-backup@v1
+        with: { database-url: x, project: "\${{ inputs.project }}" }`
+  const caller = (project: string) => `
+on:
+  schedule: [{ cron: "7 3 * * *" }]
+jobs:
+  shop:
+    uses: ./.github/workflows/backup.yml
+    with: { project: ${project} }`
+  const read = (project: string) =>
+    withCalled([
+      { ...readWorkflow(called), file: 'backup.yml', state: 'active' },
+      { ...readWorkflow(caller(project)), file: 'nightly.yml', state: 'disabled_inactivity' }
+    ]).filter((one) => one.use === 'backup' && one.schedules.length > 0)
+  expect(read('Shop')).toMatchObject([{ file: 'nightly.yml', projects: ['shop'] }])
+  expect(read('"${{ matrix.project }}"')).toMatchObject([{ file: 'nightly.yml', projects: null }])
+  expect(checkSchedules(read('shop'), ['shop'], [], now).alarms).toMatchObject([
+    { kind: 'workflow-disabled', detail: expect.stringContaining('nightly.yml') }
+  ])
 })

@@ -202,7 +202,7 @@ test('the list of one pack is not that of another, and none that is too large is
   expect(parsePoolIndex(Buffer.alloc(largestPoolIndex + 1, ' '), 'a.tar')).toBeNull()
 })
 
-describe('T8: which packs of a pool are relied on', () => {
+describe('T8, T22: which packs of a pool are relied on', () => {
   const entryWith = (shared: readonly StoredFile[], more: Partial<HistoryEntry> = {}): HistoryEntry => ({
     ...historyEntry({ ageMs: hour, shared: [...shared] }),
     ...more

@@ -44,7 +44,7 @@ const [monday, tuesday, wednesday] = ['2026-11-16', '2026-11-17', '2026-11-18'].
   string
 ]
 
-test('latest is the newest to rely on, whatever safety copies are newer, and never one of the future while there is another', () => {
+test('T23: latest is the newest to rely on, whatever safety copies are newer, and never one of the future while there is another', () => {
   const safety = entry(wednesday, { manifest: { ...manifest, kind: 'safety' } })
   expect(chosen([entry(monday), entry(tuesday), safety, entry('2027-01-01T00:00:00Z')], latest)).toBe(
     '2026-11-17T00:00:00.000Z'

@@ -279,7 +279,7 @@ export const samples: Readonly<Record<string, Result>> = {
     error: {
       code: 'SB215',
       message:
-        'The backup does not hold everything: functions is impossible (SB821: The access token is refused); config is impossible (SB821: The access token is refused).',
+        'The backup does not hold everything: functions is missing (SB821: The access token is refused); config is missing (SB821: The access token is refused).',
       remedy:
         'Read the reasons in the message and in the warnings: most often a credential is missing, was revoked, or lacks a scope.'
     },
@@ -462,7 +462,18 @@ export const samples: Readonly<Record<string, Result>> = {
     },
     restore: { mode: 'empty', dryRun: false, target: ['zyxwvutsrqponmlkjihg'], ageMs: 7 * 60 * 60 * 1000 }
   },
-  list: { ...base, command: 'list', project: null, durationMs: 2_100, backups: three },
+  list: {
+    ...base,
+    command: 'list',
+    project: null,
+    durationMs: 2_100,
+    backups: three,
+    health: [
+      { project: 'blog', state: 'good', reasons: [] },
+      { project: 'shop', state: 'attention', reasons: ['Backup 20261121T031728Z-p4rt6wzb of shop is anomalous.'] },
+      { project: 'wiki', state: 'bad', reasons: ['A backup is overdue: the newest is 2 days old.'] }
+    ]
+  },
   'list-filtered': {
     ...base,
     command: 'list',
