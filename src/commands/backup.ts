@@ -4,7 +4,7 @@ import { storedCanary } from '../archive/canary.ts'
 import type { Egress, Manifest, Part } from '../archive/manifest.ts'
 import type { Packer } from '../archive/pack.ts'
 import type { SourceName } from '../archive/parts.ts'
-import type { Destination } from '../destinations/destination.ts'
+import type { BackupRef, Destination } from '../destinations/destination.ts'
 import { UserError } from '../errors.ts'
 import type { Alarm } from '../history/comparison.ts'
 import { type HistoryEntry, readHistory } from '../history/entries.ts'
@@ -12,7 +12,7 @@ import { backupRows } from '../history/history-rows.ts'
 import { isKeyShown } from '../history/recipients.ts'
 import type { DestinationResult, Result } from '../result.ts'
 import type { SharedPacks, Source } from '../sources/source.ts'
-import { formatBytes } from '../text/format.ts'
+import { formatBytes, fullStop } from '../text/format.ts'
 import { captureSource, notCapturedNotes } from './capture-source.ts'
 import {
   acknowledgeEarlier,
@@ -23,6 +23,7 @@ import {
   recipientWarnings
 } from './compare-with-history.ts'
 import { failedProof } from './failed-proof.ts'
+import type { Unread } from './list.ts'
 import { type BackupOptions, frameOf } from './manifest-fields.ts'
 import { type FactLists, packContents } from './pack-contents.ts'
 import { guardPlaintext } from './plaintext-policy.ts'
@@ -94,7 +95,8 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       const readers = destinations.map(({ place }) => place).join(' or ')
       warnings.push(`This backup is not encrypted: whoever can read ${readers} can read all that it holds.`)
     }
-    const reachable = await readHistories(ports, options.project, stored, warnings)
+    const reachable = await readHistories(ports, backup, stored, warnings)
+    const refusals = [...reachable.refusals]
     for (const warning of recipientWarnings(reachable.entries, options, startedAt)) {
       log.warning(warning)
       warnings.push(warning)
@@ -181,6 +183,7 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
     const measures = {
       parts,
       sizeBytes: neededBytes(packer.staged, shared),
+      compression: options.compression,
       durationMs: Math.round(clock.monotonic() - started)
     }
     const alarms = alarmsBeside(entries, measures, options.type, options.shrinkLimit, startedAt)
@@ -227,15 +230,15 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
         if (context.signal.aborted || !(thrown instanceof UserError)) throw thrown
         log.warning(`${destination.place}: ${thrown.code}: ${thrown.message}`)
         stored.push(failedDestination(destination, thrown))
+        refusals.push({ place: destination.place, error: thrown })
       }
     }
     const failures = stored.filter((one) => !one.stored)
     if (stored.every((one) => !one.stored)) {
       draft.verified = 'none'
-      throw new UserError(
-        'SB423',
-        `The backup could not be stored anywhere: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`
-      )
+      throw new UserError('SB423', `The backup could not be stored anywhere: ${toldOf(refusals)}`, {
+        remedy: remediesOf(refusals)
+      })
     }
     const after: HistoryEntry[] = []
     for (const destination of reachable.destinations) {
@@ -247,17 +250,19 @@ export async function runBackup(options: BackupOptions, ports: BackupPorts): Pro
       }
     }
     entries = after
-    if (alarms.length > 0) return finish('anomalous', anomaly(backup.id, alarms))
+    if (alarms.length > 0)
+      return finish(
+        'anomalous',
+        anomaly(backup.id, alarms, [
+          ...(proof.verdict === 'unproven' ? [failedProof(proof, 'It').message] : []),
+          ...(failures.length > 0 ? [notEverywhere(refusals)] : []),
+          ...(incomplete ? [`It does not hold everything: ${incompleteText(parts)}.`] : [])
+        ])
+      )
     if (proof.verdict === 'unproven')
       return finish('unproven', failedProof(proof, `The backup ${backup.id} was stored, but it`))
     if (failures.length > 0)
-      return finish(
-        'partial',
-        new UserError(
-          'SB424',
-          `The backup is not stored in every destination: ${failures.map((one) => `${one.place}: ${one.error}`).join('; ')}.`
-        )
-      )
+      return finish('partial', new UserError('SB424', notEverywhere(refusals), { remedy: remediesOf(refusals) }))
     if (incomplete)
       return finish('partial', new UserError('SB215', `The backup does not hold everything: ${incompleteText(parts)}.`))
     if (options.keep !== undefined) {
@@ -323,14 +328,16 @@ async function noteCanary(
   return noted
 }
 
-/** Reads what lies in each destination before any work, so that a token that does not reach it is noticed first. */
-async function readHistories(ports: BackupPorts, project: string, stored: DestinationResult[], warnings: string[]) {
+/** Reads what lies in each destination before any work, and looks whether it could be stored there, so that a token that does not reach it is noticed first. */
+async function readHistories(ports: BackupPorts, backup: BackupRef, stored: DestinationResult[], warnings: string[]) {
   const entries: HistoryEntry[] = []
   const destinations = []
+  const refusals: Unread[] = []
   let firstError: UserError | undefined
   for (const destination of ports.destinations) {
     try {
-      entries.push(...(await readHistory(destination, ports.context.clock.now(), project, ports.trusted)))
+      entries.push(...(await readHistory(destination, ports.context.clock.now(), backup.project, ports.trusted)))
+      await destination.assertWritable?.(backup)
       const removed = await destination.clean(new Date(ports.context.clock.now().getTime() - leftoverAgeMs))
       for (const what of removed) ports.context.log.info(`Removed what an earlier run left unfinished: ${what}`)
       destinations.push(destination)
@@ -338,11 +345,12 @@ async function readHistories(ports: BackupPorts, project: string, stored: Destin
       if (!(thrown instanceof UserError) || ports.context.signal.aborted) throw thrown
       firstError ??= thrown
       stored.push(failedDestination(destination, thrown))
+      refusals.push({ place: destination.place, error: thrown })
       warnings.push(`${destination.place} cannot be used: ${thrown.message}`)
     }
   }
   if (destinations.length === 0 && firstError !== undefined) throw firstError
-  return { entries, destinations }
+  return { entries, destinations, refusals }
 }
 
 /** A dump takes at least about a tenth of what the database takes on its server, and seldom more than half. */
@@ -364,6 +372,19 @@ async function checkFreeSpace(
     ports.context.log.warning(`Room may become scarce: ${words}.`)
     warnings.push(`Room may become scarce: ${words}.`)
   }
+}
+
+function notEverywhere(refusals: readonly Unread[]): string {
+  return `The backup is not stored in every destination: ${toldOf(refusals)}`
+}
+
+/** What each place answered; what to do about it is the remedy's. */
+function toldOf(refusals: readonly Unread[]): string {
+  return refusals.map(({ place, error }) => fullStop(`${place}: ${error.code}: ${error.message}`)).join(' ')
+}
+
+function remediesOf(refusals: readonly Unread[]): string {
+  return [...new Set(refusals.map(({ error }) => fullStop(error.remedy)))].join(' ')
 }
 
 function failedDestination(
@@ -416,6 +437,9 @@ function neededBytes(staged: Packer['staged'], shared: SharedPacks | undefined):
 function incompleteText(parts: readonly Part[]): string {
   return parts
     .filter((part) => part.status === 'partial' || part.status === 'impossible')
-    .map((part) => `${part.source} is ${part.status}${part.reason === undefined ? '' : ` (${part.reason})`}`)
+    .map(
+      (part) =>
+        `${part.source} is ${part.status === 'impossible' ? 'missing' : part.status}${part.reason === undefined ? '' : ` (${part.reason})`}`
+    )
     .join('; ')
 }

@@ -164,6 +164,11 @@ export interface Destination {
   visibility(): Promise<Visibility>
   /** Bytes that are free there now, where that can be told. */
   freeBytes?(): Promise<number | null>
+  /**
+   * Looks, before the work of a backup begins, whether it could be stored here. Leaves nothing, and throws only where it is certain that it could not: no
+   * permission, an archived repository, rules against it.
+   */
+  assertWritable?(backup: BackupRef): Promise<void>
   /** Stores one file of a backup that is not committed yet. */
   put(backup: BackupRef, name: string, body: Volume): Promise<void>
   /** The last write of a backup, all or nothing: from now on it exists. */

@@ -1,12 +1,14 @@
 import { connectArtifactService } from '../clients/github/artifact-service.ts'
 import { connectGithub, type Github } from '../clients/github/index.ts'
 import { repositoryVisibility } from '../clients/github/releases.ts'
+import { assertMayWrite } from '../clients/github/write-access.ts'
 import { networkEnvironment } from '../clients/network/proxy.ts'
 import type { Context } from '../context.ts'
 import { openArtifactDestination } from '../destinations/artifact/index.ts'
 import type { Destination, DestinationName } from '../destinations/destination.ts'
 import { folderDestination } from '../destinations/folder/index.ts'
 import { openReleaseDestination } from '../destinations/release/index.ts'
+import { backupTag } from '../destinations/release/tags.ts'
 import { repositoryDestination } from '../destinations/repository/index.ts'
 import { UserError } from '../errors.ts'
 import type { CommonInputs } from '../inputs/index.ts'
@@ -64,6 +66,8 @@ export function openDestinations(
           environment: networkEnvironment(),
           retries: inputs.retries,
           visibility: () => repositoryVisibility(api(), target()),
+          // A branch needs no commit before it.
+          assertWritable: async (backup) => void (await assertMayWrite(api(), target(), backupTag(backup))),
           serverTime: async () => {
             try {
               await repositoryVisibility(api(), target())

@@ -79,7 +79,10 @@ export function githubError(failed: FailedCall, tries: number, mayPass: boolean)
       })
     }
     case 401:
-      return new GithubError('SB402', `${answered}. The token has expired, was revoked or is wrong.`, failed, {})
+      return new GithubError('SB402', `${answered}. The token has expired, was revoked or is wrong.`, failed, {
+        remedy:
+          'Make a new token and store it in the secret that the input `token` reads. A token of an app (actions/create-github-app-token) lives one hour: make it in the step right before this one, and for a backup that takes longer use `github.token` or a fine-grained token.'
+      })
     case 403:
       if (isSingleSignOn(failed)) {
         return new GithubError('SB403', `${answered}. The organisation wants single sign-on.`, failed, {
@@ -87,6 +90,14 @@ export function githubError(failed: FailedCall, tries: number, mayPass: boolean)
             'Authorise the token for the organisation: GitHub, Settings, Developer settings, the token, "Configure SSO".'
         })
       }
+      if (/\barchived\b/i.test(failed.message))
+        return new GithubError('SB403', `${answered}.`, failed, {
+          remedy: `Unarchive ${failed.repository ?? 'the repository'} (Settings, "Unarchive this repository"), or keep backups in another one: input \`repository\`.`
+        })
+      if (/\blifetime\b/i.test(failed.message))
+        return new GithubError('SB403', `${answered}.`, failed, {
+          remedy: 'Make a token that ends as soon as the organisation asks for; its rule is quoted.'
+        })
       return new GithubError('SB403', `${answered}. This needs the permission \`${scope}\`.`, failed, {
         remedy: `Give the job \`permissions: ${scope}\`, or the token that permission on ${failed.repository ?? 'the repository'}.`
       })
@@ -102,6 +113,13 @@ export function githubError(failed: FailedCall, tries: number, mayPass: boolean)
     case 307:
     case 308:
       return new GithubError('SB406', `${answered}. The repository was renamed or transferred.`, failed, {})
+    case 422:
+      if (/rule violations?|restricted by|ruleset/i.test(failed.message))
+        return new GithubError('SB407', answered, failed, {
+          remedy:
+            'Let the ruleset leave out tags that begin with `backup-` (Settings, Rules, Rulesets), or let the owner of the token bypass it.'
+        })
+      return new GithubError('SB401', answered, failed, { mayPass })
     case 413:
       return new GithubError('SB409', answered, failed, {})
     default:

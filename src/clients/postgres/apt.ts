@@ -36,7 +36,7 @@ export interface Apt {
   candidate(name: string): Promise<string | undefined>
   /** Uses `repository` from now on and fetches its list, and no other. False when the machine uses this repository already. */
   add(repository: AptRepository): Promise<boolean>
-  /** Fetches the lists of all repositories. */
+  /** Fetches the lists of all repositories, as far as they can be had: one that is broken is somebody else's, and stops nothing. */
   update(): Promise<void>
   /** What would be downloaded to install these packages. */
   files(names: readonly string[]): Promise<readonly AptFile[]>
@@ -160,7 +160,13 @@ export async function openApt(options: AptOptions): Promise<Apt> {
       return true
     },
     async update() {
-      await apt(['update'])
+      try {
+        await apt(['update'])
+      } catch (thrown) {
+        context.signal.throwIfAborted()
+        if (!(thrown instanceof UserError)) throw thrown
+        context.log.info(`${thrown.message} Going on with the lists that could be fetched.`)
+      }
     },
     async files(names) {
       const result = await apt([

@@ -1,4 +1,4 @@
-import { mkdir, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
+import { access, constants, mkdir, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBackupId } from '../../archive/backup-id.ts'
 import { freeBytesIn } from '../../clients/process/run-folder.ts'
@@ -131,6 +131,10 @@ export function folderDestination(options: FolderOptions, context: Context): Des
     },
     place: options.path,
     visibility: () => Promise.resolve('local'),
+    async assertWritable() {
+      const path = await existingRoot()
+      if (path !== null) await guarded(path, () => access(path, constants.W_OK | constants.X_OK))
+    },
     freeBytes: () => freeBytesIn(options.path),
 
     async put(backup, name, body) {

@@ -1,6 +1,7 @@
 import { GithubError, hasStatus } from '../../clients/github/errors.ts'
 import type { Github } from '../../clients/github/index.ts'
 import { type Asset, githubReleases, type Release, repositoryVisibility } from '../../clients/github/releases.ts'
+import { assertMayWrite, assertTagAllowed } from '../../clients/github/write-access.ts'
 import type { Context } from '../../context.ts'
 import { UserError } from '../../errors.ts'
 import type { BackupRef, Body, Destination, ListedBackup, ListedFile, RecordFile, Volume } from '../destination.ts'
@@ -29,10 +30,10 @@ interface Stored {
   readonly sha256: string
 }
 
-/** Backups as releases: a draft until the manifest is there, then published, never "latest". */
 /** How often something that GitHub has taken is looked for: for half a minute. */
 const mostLooks = 6
 
+/** Backups as releases: a draft until the manifest is there, then published, never "latest". */
 export function openReleaseDestination(options: ReleaseOptions): Destination {
   const { github, repository, context } = options
   const releases = githubReleases(github, repository)
@@ -256,6 +257,13 @@ export function openReleaseDestination(options: ReleaseOptions): Destination {
     place: `${repository}, releases`,
     visibility: async () => await repositoryVisibility(github, repository),
     serverTime: async () => github.serverTime(),
+    async assertWritable(backup) {
+      if (!(await assertMayWrite(github, repository, backupTag(backup))))
+        throw new UserError('SB401', `${repository} has no commit yet, and a release needs one.`, {
+          remedy: 'Make a first commit there (a README will do), then run the backup again.'
+        })
+      await assertTagAllowed(github, repository, backupTag(backup))
+    },
     async put(backup, name, body) {
       assertRef(backup)
       assertPartName(name)

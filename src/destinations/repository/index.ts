@@ -36,6 +36,8 @@ export interface RepositoryOptions extends GitOptions {
   readonly visibility: () => Promise<Visibility>
   /** The time by the server's clock, where something tells it; never fails. */
   readonly serverTime?: () => Promise<Date | undefined>
+  /** Looks whether the token may write there; throws only where it is certain that it may not. */
+  readonly assertWritable?: (backup: BackupRef) => Promise<void>
   /** Repeats after the first try (the input `retries`). */
   readonly retries: number
   /** Most bytes of one push (1 GiB when left out). GitHub refuses pushes of 2 GB. */
@@ -154,6 +156,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
     place,
     visibility: options.visibility,
     ...(options.serverTime === undefined ? {} : { serverTime: options.serverTime }),
+    ...(options.assertWritable === undefined ? {} : { assertWritable: options.assertWritable }),
 
     async put(backup, name, body) {
       assertRef(backup)
