@@ -1,5 +1,6 @@
 import type { SslMode } from '../clients/postgres/tls.ts'
 import type { ErrorCode } from '../error-codes.ts'
+import { holdsUnencoded, isPasswordPlaceholder, isPlaceholder, slipIn } from './connection-slips.ts'
 
 /** A connection string taken apart, once. Every part of the program works with these fields, never with the text. */
 export interface ConnectionFields {
@@ -114,10 +115,17 @@ type Parameters = Map<string, string>
 export function parseConnectionString(text: string): ParsedConnection {
   if (text.length > longestConnectionString) return malformed(`it is longer than ${longestConnectionString} characters`)
   if (hasControl(text)) return malformed('it holds a line break or another control character')
+  const slip = slipIn(text)
+  if (slip !== undefined) return malformed(slip)
   const scheme = /^(?:postgresql|postgres):\/\//.exec(text)?.[0]
   if (scheme !== undefined) {
     const parameters = parametersOfUrl(text.slice(scheme.length))
-    return isRefusal(parameters) ? parameters : fieldsOf(parameters)
+    const parsed = isRefusal(parameters) ? parameters : fieldsOf(parameters)
+    return !parsed.ok && holdsUnencoded(text.slice(scheme.length))
+      ? malformed(
+          'the password holds several of the characters @ / # ? as they are: write @ as %40, / as %2F, # as %23 and ? as %3F in it (and % as %25)'
+        )
+      : parsed
   }
   if (/^[A-Za-z][A-Za-z0-9+.-]{0,30}:\/\//.test(text)) {
     return malformed('it must begin with postgresql:// or postgres://')
@@ -195,9 +203,11 @@ function splitHostPort(text: string): { host: string; port: string } | Refusal {
     const after = text.slice(close + 1)
     if (close === -1 || (after !== '' && !after.startsWith(':'))) return malformed('the address in [ ] is not closed')
     const inside = text.slice(1, close)
+    if (isPlaceholder(text)) return malformed('the host is still a placeholder: put your own there')
     if (!isIpv6(inside)) return malformed('what stands in [ ] is not an IPv6 address')
     return { host: inside, port: after.slice(1) }
   }
+  if (isIpv6(text) && text.split(':').length > 2) return malformed('an IPv6 address stands in [ ]: [address]:5432')
   const colon = text.indexOf(':')
   return colon === -1 ? { host: text, port: '' } : { host: text.slice(0, colon), port: text.slice(colon + 1) }
 }
@@ -261,6 +271,7 @@ function fieldsOf(parameters: Parameters): ParsedConnection {
   const given = (name: string) => (parameters.get(name) === '' ? undefined : parameters.get(name))
   const host = given('host')
   if (host === undefined) return malformed('it names no host')
+  if (isPlaceholder(host)) return malformed('the host is still a placeholder: put your own there')
   const normalHost = normaliseHost(host)
   if (normalHost === undefined) {
     return malformed('the host is neither a name, nor an address, nor the absolute path of a socket folder')
@@ -270,8 +281,9 @@ function fieldsOf(parameters: Parameters): ParsedConnection {
   if (port < 1 || port > 65535) return malformed('the port is not a number from 1 to 65535')
   const user = given('user')
   if (user === undefined) return malformed('it names no user')
+  if (isPlaceholder(user)) return malformed('the user name holds a placeholder: put the ref of your project there')
   const password = given('password')
-  if (password !== undefined && /^\[?YOUR[-_ ]PASSWORD\]?$/i.test(password)) {
+  if (password !== undefined && isPasswordPlaceholder(password)) {
     return malformed('the password is still the placeholder [YOUR-PASSWORD]: put the database password there')
   }
   const database = given('dbname') ?? user

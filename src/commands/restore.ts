@@ -23,8 +23,10 @@ import { backupOfManifest } from './backup-of-manifest.ts'
 import { type FetchableBackup, type FetchOptions, openEntry } from './fetch-backup.ts'
 import { readAll, readReachable } from './list.ts'
 import type { Ports } from './ports.ts'
+import { advised } from './restore-advice.ts'
 import { assertConfirmed, assertMeant, isSource, namesOf, type RestoreTarget } from './restore-target.ts'
 import { notesOfLeftOut } from './skipped-parts.ts'
+import { whereRowsAre } from './where-rows-are.ts'
 
 export interface RestoreOptions extends Omit<FetchOptions, 'dir'> {
   readonly project: string | undefined
@@ -162,6 +164,13 @@ async function restoreInto(
     throw new UserError('SB710', `The backup ${manifest.id} has no database part.`)
 
   const database = facts === undefined ? undefined : await openDatabasePart(backup, facts, ports)
+  const look = async (opened: DatabaseRestore) => {
+    try {
+      return await opened.preview(options.dryRun)
+    } catch (thrown) {
+      throw facts === undefined ? thrown : advised(thrown, options, facts)
+    }
+  }
   let foretold: UserError | undefined
   if (database !== undefined) {
     const cut = await database.settle(!options.dryRun)
@@ -173,7 +182,7 @@ async function restoreInto(
       log.info(words)
       draft.warnings.push(words)
     }
-    const preview = await log.group('Looking at the target', () => database.preview(options.dryRun))
+    const preview = await log.group('Looking at the target', () => look(database))
     tellPreview(preview, options, log)
     Object.assign(draft.restore, {
       plan: {
@@ -187,6 +196,7 @@ async function restoreInto(
     if (options.dryRun) {
       draft.findings.push(...preview.findings)
       draft.restore['comparison'] = preview.comparison ?? []
+      await tellWhereRowsAre(options, ports, draft, dir)
       if (toItself)
         draft.findings.push({
           kind: 'note',
@@ -249,6 +259,7 @@ async function restoreInto(
     })
     left = restored.left
     leftOut = restored.leftOut
+    if (restored.rows === 0) await tellWhereRowsAre(options, ports, draft, dir)
     // Beside the live table they stand for nothing.
     if (restored.sideSchema === null)
       rowsOfFiles = restored.tables.find(({ table }) => table === 'storage.objects')?.rows ?? 0
@@ -265,6 +276,33 @@ async function restoreInto(
     return failures.length === 0 ? lacking : new UserError(lacking.code, `${lacking.message} ${failures.join(' ')}`)
   if (failures.length > 0) return new UserError('SB716', failures.join(' '))
   return undefined
+}
+
+/** Where tables were asked for: which of the latest backups holds how many rows of them. */
+async function tellWhereRowsAre(
+  options: RestoreOptions,
+  ports: RestorePorts,
+  draft: Draft,
+  dir: string
+): Promise<void> {
+  const { tables } = options.selection
+  if (tables.length === 0) return
+  const earlier = `${dir}-earlier`
+  try {
+    draft.restore['whereRowsAre'] = await ports.context.log.group('Looking where the rows are', () =>
+      whereRowsAre(
+        tables,
+        draft.entries,
+        async (copy, copies) => {
+          await rm(earlier, { recursive: true, force: true })
+          return openEntry(copy, ports, { ...options, dir: earlier }, copies).opened.contents()
+        },
+        ports.context.clock.now()
+      )
+    )
+  } finally {
+    await rm(earlier, { recursive: true, force: true })
+  }
 }
 
 /** What a restore does not bring as it is in the backup, or would not; undefined where that is nothing. */

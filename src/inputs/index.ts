@@ -38,8 +38,14 @@ export function readInputs(get: (name: string) => string, names: readonly string
   const problems = collectProblems()
   const inputs = assemble(parsed.data, problems)
   if (inputs === undefined || problems.found.length > 0) throw refusalOf(problems.found)
-  return inputs
+  const passphrase = get('passphrase')
+  return 'passphrase' in inputs && passphrase.trim() !== passphrase
+    ? { ...inputs, warnings: [...inputs.warnings, blanksAround] }
+    : inputs
 }
+
+const blanksAround =
+  'The passphrase has blanks or a line break at its beginning or end, which do not count: by hand, give it to `age` without them.'
 
 /** Every issue is made by a field's own parser, with code and sentence; anything else is a bug. */
 const issuesSchema = z.array(

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { describeConnection } from '../../base/connection-string.ts'
-import { isSupabaseHost } from '../../base/supabase-host.ts'
+import { isSupabaseHost, noteOnDirectHost } from '../../base/supabase-host.ts'
 import type { ErrorCode } from '../../error-codes.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { ConnectionTarget } from './connection.ts'
@@ -143,6 +143,12 @@ function remedyFor(code: ErrorCode, place: Place): { readonly remedy?: string } 
         'Check that the project exists and is not paused, and that its network restrictions or bans do not shut this machine out (project settings, Database).'
     }
   }
+  const direct = code === 'SB102' ? noteOnDirectHost(place.host) : undefined
+  if (direct !== undefined)
+    return {
+      remedy:
+        'Take the Session pooler string of the dashboard (Connect, Session pooler, port 5432): the direct host of a project has only an IPv6 address, which many runners cannot resolve. Where that fails, too, the ref is misspelt, or the project is paused or deleted and has lost its name.'
+    }
   if (code === 'SB119' && place.host.startsWith('/')) {
     return { remedy: 'Allow the user to connect over the socket, and let the user of this job use it.' }
   }

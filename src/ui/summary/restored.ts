@@ -4,6 +4,7 @@ import type { Result } from '../../result.ts'
 import { inert, inertCode } from '../../text/escape.ts'
 import { formatAge, formatCount, formatDuration, plural } from '../../text/format.ts'
 import { codeBlock, details, joined, leftOut, list, prose, section, table } from './markup.ts'
+import { whereRows, whereRowsSchema } from './where-rows.ts'
 
 const mostShown = 100
 /** Characters. */
@@ -42,6 +43,7 @@ const schema = z.object({
       givenBack: z.array(z.string())
     })
     .optional(),
+  whereRowsAre: whereRowsSchema.optional(),
   comparison: z
     .array(
       z.object({
@@ -90,6 +92,7 @@ export function restoreBlock(result: Result): string {
         named(data.plan?.givenBack ?? [])
       )
     ),
+    whereRows(data.whereRowsAre, result.backup?.id),
     byHand(result),
     details(
       `Notes: ${notes.length}`,
