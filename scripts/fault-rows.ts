@@ -99,5 +99,9 @@ export const faultRows: Readonly<Record<string, string>> = {
   T17: 'The action itself or what it is made of is tampered with',
   T18: 'A token with more rights than needed, or fewer',
   T19: 'Addresses that reach into a private network',
-  T20: 'A green run that did nothing'
+  T20: 'A green run that did nothing',
+  T21: 'Backups planted by a run that may write none',
+  T22: 'Shared packs that were forged, or have rotted',
+  T23: 'The newest backup is not the one that is wanted',
+  T24: 'What was deleted stays readable, or what is needed goes with it'
 }

@@ -89,10 +89,10 @@ From releases, with GitHub's \`gh\` (each number that there is; packs that this 
     : ''
   return `## 1. Put the files together
 ${packs}
-Files downloaded as artifacts carry a prefix; take it away:
+Files downloaded as artifacts carry a prefix, and \`~1\` at the end where an upload was repeated; take both away:
 
 \`\`\`sh
-for file in ${project}.${id}.*; do if [ -e "$file" ]; then mv -- "$file" "\${file#${project}.${id}.}"; fi; done
+for file in ${project}.${id}.*; do if [ -e "$file" ]; then name=\${file#${project}.${id}.}; mv -- "$file" "\${name%~[1-9]}"; fi; done
 \`\`\`
 
 Large files were cut into \`name.000\`, \`name.001\`, ...; join them:

@@ -41,7 +41,7 @@ function plant(name: string, content: Uint8Array | string, run: RunFacts | 'gone
 }
 const manifestNameOf = ({ ref }: SeededBackup) => `${ref.project}.${ref.id}.manifest.json`
 
-describe('artifacts of runs that may not write backups', () => {
+describe('T21: artifacts of runs that may not write backups', () => {
   const real = () => [80 * hour, 100 * hour, 120 * hour].map((age) => earlierBackup(age, sealed))
   const planted = () => [25 * hour, 26 * hour, 27 * hour].map((age) => earlierBackup(age))
 
@@ -122,7 +122,7 @@ describe('artifacts of runs that may not write backups', () => {
   })
 })
 
-describe('backups that are not whole', () => {
+describe('T23: backups that are not whole', () => {
   const damage: Record<string, (backup: SeededBackup) => Promise<void>> = {
     folder: ({ ref }) => rm(join(places.folder(), ref.project, ref.id, 'database.dump')),
     release: async ({ ref }) => {
