@@ -30,7 +30,7 @@ export function projectTable(
             {},
             head('Project'),
             head('Newest backup'),
-            head('Proof'),
+            head('Proof', true),
             head('Rows', true),
             head('Stored', true),
             head('Recovery time', true),
@@ -66,7 +66,7 @@ function line(scene: Scene, project: DashboardProject, backups: readonly Dashboa
       )
     ),
     h('td', {}, newest === undefined ? 'none' : fromNow(newest.createdAt, now)),
-    h('td', {}, newest === undefined ? 'none' : proofBadge(newest.verified)),
+    h('td', { class: 'wide' }, newest === undefined ? 'none' : proofBadge(newest.verified)),
     h('td', { class: 'wide' }, newest === undefined || newest.rows === null ? 'not known' : formatCount(newest.rows)),
     h('td', { class: 'wide' }, newest === undefined || newest.bytes === null ? 'not known' : formatBytes(newest.bytes)),
     h('td', { class: 'wide' }, recovery === undefined ? 'not measured' : formatDuration(recovery)),
