@@ -19,7 +19,6 @@ export function entry(fields: Partial<TocEntry> & Pick<TocEntry, 'kind' | 'tag'>
     copyStatement: '',
     needs: [],
     hasData: false,
-    offsetAt: 0,
     ...fields
   }
 }
@@ -32,8 +31,6 @@ export function tocOf(entries: readonly TocEntry[]): ArchiveToc {
     dumpVersion: '15.0',
     madeAt: new Date(0),
     entries,
-    integerSize: 4,
-    offsetSize: 8,
     length: 0
   }
 }

@@ -28,9 +28,14 @@ import {
 import { readProjects } from '../../../src/inputs/read-projects.ts'
 import { parseDuration, parsePercentage, parseSize, wholeNumber } from '../../../src/inputs/values.ts'
 import { matchesTable, parsePattern, pgDumpPattern } from '../../../src/sources/database/catalog/patterns.ts'
+import { walkArchive } from '../../../src/sources/database/pg-archive/archive-walk.ts'
+import { splitStatements } from '../../../src/sources/database/pg-archive/split-statements.ts'
+import { readToc } from '../../../src/sources/database/pg-archive/toc.ts'
 import { dispositionParameter, parseMultipart } from '../../../src/sources/functions/multipart.ts'
 import { entryNames, placeFiles } from '../../../src/sources/functions/source-paths.ts'
 import { inert, inertCode, logLine } from '../../../src/text/escape.ts'
+import { archiveBytes } from '../../kit/archive-bytes.ts'
+import { entry } from '../../kit/toc-entries.ts'
 import { exampleManifest } from '../archive/manifests.ts'
 
 /** Something that reads text from outside. */
@@ -124,7 +129,50 @@ const isNumber = (value: number): void => {
   expect(value).toBeGreaterThanOrEqual(0)
 }
 
+/** Archives of pg_dump, a character a byte. */
+const dumped = [14, 16].map((minor) => {
+  const rows = entry({ kind: 'TABLE DATA', tag: 'notes', section: 3, hasData: true })
+  const large = entry({ kind: 'BLOBS', tag: 'BLOBS', section: 3, hasData: true })
+  const table = entry({ kind: 'TABLE', tag: 'notes', definition: 'CREATE TABLE notes ();\n', needs: [rows.id] })
+  return archiveBytes(
+    [table, rows, large],
+    [
+      { id: rows.id, rows: ['1\tone\n', '2\n'] },
+      { id: large.id, objects: [{ oid: 4000, pieces: ['large'] }] }
+    ],
+    { minor: minor === 14 ? 14 : 16 }
+  ).toString('latin1')
+})
+
 export const targets: readonly Target[] = [
+  {
+    name: 'archive of pg_dump',
+    seeds: dumped,
+    read: (text) => {
+      const bytes = Buffer.from(text, 'latin1')
+      const walked = (...chunks: readonly Buffer[]) =>
+        orRefused(() => {
+          const walk = walkArchive()
+          for (const chunk of chunks) walk.push(chunk)
+          return walk.end()
+        })
+      const toc = walked(bytes)
+      // Where the bytes are cut makes no difference.
+      expect(walked(bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1))).toEqual(toc)
+      if (toc === undefined) return
+      expect(orRefused(() => readToc(bytes))).toEqual(toc)
+      expect(new Set(toc.entries.map(({ id }) => id)).size).toBe(toc.entries.length)
+    }
+  },
+  {
+    name: 'statements',
+    seeds: ["CREATE FUNCTION f() AS $a$ begin; end $a$;\nSELECT ';', E'\\';', \"a;b\" -- x;\n/* ; */;"],
+    read: (text) => {
+      const statements = splitStatements(text)
+      for (const statement of statements) expect(text.includes(statement)).toBe(true)
+      expect(statements.join('').length).toBeLessThanOrEqual(text.length)
+    }
+  },
   {
     name: 'manifest',
     seeds: [Buffer.from(renderManifest(manifest)).toString(), JSON.stringify(manifest)],

@@ -1,8 +1,9 @@
 import { Readable, type Writable } from 'node:stream'
 import { childEnvironment, runChild } from '../../../clients/process/child-process.ts'
 import type { Context } from '../../../context.ts'
-import { type WalkedArchive, walkArchive } from './blocks.ts'
-import { type ArchiveToc, notAnArchive, readToc } from './toc.ts'
+import { type ArchiveHead, gatherHead } from './archive-head.ts'
+import { type ArchiveWalk, walkArchive } from './archive-walk.ts'
+import { type ArchiveToc, notAnArchive } from './toc.ts'
 
 /** Opens a fresh stream of an archive; it is destroyed with an error before it ends when anything is wrong. */
 export type OpenArchive = () => Readable
@@ -14,7 +15,7 @@ export type OpenArchive = () => Readable
 export type PourArchive = (into: Writable) => Promise<boolean> | null
 
 /** Reads an archive to its last byte by this program alone. */
-export async function walkWhole(openArchive: OpenArchive): Promise<WalkedArchive> {
+export async function walkWhole(openArchive: OpenArchive): Promise<ArchiveToc> {
   const walk = walkArchive()
   for await (const chunk of openArchive()) walk.push(bufferOf(chunk))
   return walk.end()
@@ -28,84 +29,52 @@ export async function readWithPgRestore(
   openArchive: OpenArchive,
   pgRestore: string,
   context: Pick<Context, 'temp' | 'signal'>
-): Promise<WalkedArchive> {
-  const walk = walkArchive()
-  let ended = false
+): Promise<ArchiveToc> {
+  const { stream, whole } = walkedStream(openArchive)
   const result = await runChild({
     command: pgRestore,
     args: ['--format=custom', '--file=/dev/null'],
     env: childEnvironment(context.temp),
-    stdin: Readable.from(
-      passing(
-        openArchive(),
-        (chunk) => walk.push(chunk),
-        () => {
-          ended = true
-        }
-      ),
-      { objectMode: false, highWaterMark: 1024 * 1024 }
-    ),
+    stdin: stream,
     signal: context.signal
   })
   if (result.code !== 0)
     throw notAnArchive(
       `pg_restore cannot read it: ${lastWords(result.stderr) || `it ended with ${result.code ?? result.signal}`}`
     )
-  // A reader that stops before the end has proven nothing about the rest.
-  return ended ? walk.end() : walkWhole(openArchive)
+  return await whole()
 }
 
-/** Feeds pg_restore from the stream, for a restore without a file between; the walk sees all of it. */
-export function walkedStream(openArchive: OpenArchive): { readonly stream: Readable; whole(): Promise<WalkedArchive> } {
+/** An archive for the standard input of pg_restore, without a file between; the walk sees all of it. */
+export function walkedStream(openArchive: OpenArchive): { readonly stream: Readable; whole(): Promise<ArchiveToc> } {
   const walk = walkArchive()
   let ended = false
-  const stream = Readable.from(
-    passing(
-      openArchive(),
-      (chunk) => walk.push(chunk),
-      () => {
-        ended = true
-      }
-    ),
-    { objectMode: false, highWaterMark: 1024 * 1024 }
-  )
+  const passing = async function* () {
+    yield* passed(openArchive(), walk)
+    ended = true
+  }
+  const stream = Readable.from(passing(), { objectMode: false, highWaterMark: 1024 * 1024 })
+  // A reader that stops before the end has proven nothing about the rest.
   return { stream, whole: async () => (ended ? walk.end() : walkWhole(openArchive)) }
 }
 
-/** Reads head and table of contents alone, with their bytes. Throws SB603 when they are not those of an archive. */
-export async function readHead(
-  openArchive: OpenArchive
-): Promise<{ readonly toc: ArchiveToc; readonly bytes: Buffer }> {
-  const parts: Buffer[] = []
-  let length = 0
-  let tryAt = 64 * 1024
-  const parse = () => {
-    const all = Buffer.concat(parts)
-    const toc = readToc(all)
-    return toc === null ? null : { toc, bytes: all.subarray(0, toc.length) }
-  }
-  for await (const chunk of openArchive()) {
-    const bytes = bufferOf(chunk)
-    parts.push(bytes)
-    length += bytes.length
-    if (length < tryAt) continue
-    tryAt = length * 2
-    // Leaving the loop ends the stream.
-    const head = parse()
-    if (head !== null) return head
-  }
-  const head = parse()
-  if (head === null) throw notAnArchive(length === 0 ? 'it is empty' : 'it ends inside its table of contents')
-  return head
-}
-
-async function* passing(source: Readable, look: (chunk: Buffer) => void, ended: () => void): AsyncGenerator<Buffer> {
+async function* passed(source: Readable, walk: ArchiveWalk): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
     const bytes = bufferOf(chunk)
-    look(bytes)
+    walk.push(bytes)
     yield bytes
   }
-  ended()
+}
+
+/** Reads head and table of contents alone, with their bytes. Throws SB603 when they are not those of an archive. */
+export async function readHead(openArchive: OpenArchive): Promise<ArchiveHead> {
+  const head = gatherHead()
+  for await (const chunk of openArchive()) {
+    const found = head.push(bufferOf(chunk))
+    // Leaving the loop ends the stream.
+    if (found !== null) return found
+  }
+  return head.end()
 }
 
 function bufferOf(chunk: Uint8Array): Buffer {

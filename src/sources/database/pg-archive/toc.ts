@@ -28,8 +28,6 @@ export interface TocEntry {
   readonly needs: readonly number[]
   /** Whether data of the entry lies in the archive behind the table of contents. */
   readonly hasData: boolean
-  /** Where in the file the entry's data offset is kept: a flag and `offsetSize` bytes. */
-  readonly offsetAt: number
 }
 
 /** Head and table of contents of a custom-format archive. */
@@ -44,15 +42,11 @@ export interface ArchiveToc {
   /** The clock of the machine that pg_dump ran on; UTC, since the child's time zone is. Invalid where the bytes are no time. */
   readonly madeAt: Date
   readonly entries: readonly TocEntry[]
-  /** Bytes of an integer without its sign, and of an offset. */
-  readonly integerSize: number
-  readonly offsetSize: number
   /** Where the data begins. */
   readonly length: number
 }
 
-/** Data offset flag: known. Source: PostgreSQL, bin/pg_dump/pg_backup_archiver.h, K_OFFSET_POS_SET. */
-export const offsetKnown = 2
+/** What stands before the place of an entry's data: it has none. Source: PostgreSQL, bin/pg_dump/pg_backup_archiver.h, K_OFFSET_NO_DATA. */
 const offsetNoData = 3
 const customFormat = 1
 
@@ -139,8 +133,7 @@ function parse(bytes: Buffer): ArchiveToc {
     text()
     const needs: number[] = []
     for (let next = optional(); next !== null; next = optional()) needs.push(Number(next))
-    const offsetAt = need(1 + offsetSize)
-    const flag = bytes[offsetAt]
+    const flag = bytes[need(1 + offsetSize)]
     if (flag === undefined || flag < 1 || flag > 3) throw notAnArchive('its table of contents makes no sense')
     entries.push({
       id,
@@ -156,8 +149,7 @@ function parse(bytes: Buffer): ArchiveToc {
       accessMethod,
       copyStatement,
       needs,
-      hasData: flag !== offsetNoData,
-      offsetAt
+      hasData: flag !== offsetNoData
     })
   }
   return {
@@ -167,8 +159,6 @@ function parse(bytes: Buffer): ArchiveToc {
     serverVersion,
     dumpVersion,
     entries,
-    integerSize,
-    offsetSize,
     length: at
   }
 }

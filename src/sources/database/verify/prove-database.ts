@@ -12,7 +12,6 @@ import { formatDuration } from '../../../text/format.ts'
 import type { Finding } from '../../source.ts'
 import { platformSchemas } from '../catalog/platform-schemas.ts'
 import { readable } from '../catalog/quote.ts'
-import type { WalkedArchive } from '../pg-archive/blocks.ts'
 import { compareToc } from '../pg-archive/compare-toc.ts'
 import {
   type OpenArchive,
@@ -21,6 +20,7 @@ import {
   readWithPgRestore,
   walkWhole
 } from '../pg-archive/read-archive.ts'
+import type { ArchiveToc } from '../pg-archive/toc.ts'
 import { checksNotRun } from './check-sql.ts'
 import { faultOfConnection, machineError } from './host-failure.ts'
 import { type OpenRows, readMemberRows } from './members-of-copy.ts'
@@ -155,11 +155,11 @@ async function readLevel(
 ): Promise<DatabaseProof> {
   const { context } = options
   context.log.info('Reading the archive to its last byte')
-  let walked: WalkedArchive
+  let toc: ArchiveToc
   const findings: Finding[] = []
   try {
     const { pgRestore } = await options.clientPrograms(majorOf(facts.client.version))
-    walked = await readWithPgRestore(openArchive, pgRestore, context)
+    toc = await readWithPgRestore(openArchive, pgRestore, context)
   } catch (error) {
     if (context.signal.aborted || !(error instanceof UserError) || !/^SB30[2345]$/.test(error.code)) throw error
     findings.push({
@@ -167,9 +167,9 @@ async function readLevel(
       subject: 'archive',
       detail: `it was read whole, but not by pg_restore: ${error.message}`
     })
-    walked = await walkWhole(openArchive)
+    toc = await walkWhole(openArchive)
   }
-  findings.push(...compareToc(walked.toc, facts), ...(await readMemberRows(facts, openRows)))
+  findings.push(...compareToc(toc, facts), ...(await readMemberRows(facts, openRows)))
   const why = notRestored === null ? '`verify` is `read`' : notRestored
   findings.push(...checksNotRun(options.checkSql.length > 0, why))
   const { differing, proven } = countTables(facts, findings)

@@ -1,6 +1,6 @@
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
-import { walkArchive } from '../pg-archive/blocks.ts'
+import { walkArchive } from '../pg-archive/archive-walk.ts'
 import { compareToc } from '../pg-archive/compare-toc.ts'
 import type { OpenArchive } from '../pg-archive/read-archive.ts'
 import { notAnArchive } from '../pg-archive/toc.ts'
@@ -27,7 +27,7 @@ export async function glanceAtArchive(openArchive: OpenArchive, facts: DatabaseF
       break
     }
   }
-  const toc = ended ? walk.end().toc : walk.toc
+  const toc = ended ? walk.end() : walk.toc
   if (toc === null) throw notAnArchive('it has no table of contents')
   return compareToc(toc, facts)
 }

@@ -34,7 +34,6 @@ function entry(kind: string, schema: string, tag: string, more: Partial<TocEntry
     copyStatement: '',
     needs: [],
     hasData: false,
-    offsetAt: 0,
     ...more
   }
 }
@@ -60,8 +59,6 @@ const tocOf = (entries: readonly TocEntry[]): ArchiveToc => ({
   dumpVersion: '15.20',
   madeAt: new Date(0),
   entries,
-  integerSize: 4,
-  offsetSize: 8,
   length: 0
 })
 
