@@ -3,7 +3,7 @@ import { UserError } from '../../../../errors.ts'
 import { listed, qualified, readable } from '../../catalog/quote.ts'
 import { describeEntry } from '../../pg-archive/entry-sql.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
-import type { Replaced } from './replaced.ts'
+import type { Replaced } from '../plan/plan-replacing.ts'
 
 /** Throws SB720 where tables that would come back empty hold rows. */
 export async function assertNothingLost(connection: Connection, { roots }: Replaced): Promise<void> {

@@ -1,26 +1,13 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Connection, ConnectionTarget } from '../../../../clients/postgres/connection.ts'
-import { libpqEnvironment } from '../../../../clients/postgres/environment.ts'
-import type { ClientPrograms } from '../../../../clients/postgres/programs.ts'
-import { runChild } from '../../../../clients/process/child-process.ts'
-import type { Context } from '../../../../context.ts'
-import { asError, UserError } from '../../../../errors.ts'
-import type { Finding } from '../../../source.ts'
-import { listed, quoteIdentifier, readable } from '../../catalog/quote.ts'
-import { dumpError } from '../../dump/dump-errors.ts'
+import { readable } from '../../catalog/quote.ts'
 import { sameDefinition, withElementCasts } from '../../fingerprint/same-definition.ts'
-import { describeEntry, objectOf } from '../../pg-archive/entry-sql.ts'
 import { factsOfKind } from '../../pg-archive/kinds.ts'
 import { withDependants } from '../../pg-archive/skip-entries.ts'
-import { type ArchiveToc, readToc, type TocEntry } from '../../pg-archive/toc.ts'
-import { entryRunner } from '../definitions/create-entries.ts'
-import { refusalOf } from '../definitions/refusal.ts'
-import { isOnPlatform } from '../plan/plan.ts'
-import { type Chosen, isOn } from '../plan/select-entries.ts'
-import { type KnownObjects, namesTaken, readKnownObjects } from '../target/catalog-index.ts'
-import { type Expressions, giveExpressionsBack, withoutExpressions } from '../target/expressions.ts'
+import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
+import { type KnownObjects, namesTaken } from '../target/catalog-index.ts'
+import { type Expressions, withoutExpressions } from '../target/expressions.ts'
 import type { TargetState } from '../target/target-state.ts'
+import { isOnPlatform } from './plan.ts'
+import { type Chosen, isOn } from './select-entries.ts'
 
 /** What has to go from the target before the backup's objects can take its place, and what hangs on it. */
 export interface Replaced {
@@ -39,47 +26,6 @@ export interface Replaced {
   readonly entries: ReadonlyMap<number, TocEntry>
   /** Defaults and checks of the target before: tables and domains that stay lose them with what they use. */
   readonly expressions: Expressions
-}
-
-/** The definitions of everything in the target, as pg_dump writes them. */
-export async function dumpDefinitions(
-  target: ConnectionTarget,
-  programs: Pick<ClientPrograms, 'pgDump'>,
-  context: Context,
-  established: string,
-  lockTimeoutMs: number
-): Promise<ArchiveToc> {
-  const folder = await mkdtemp(join(context.temp, 'definitions-'))
-  const environment = await libpqEnvironment(target, context.temp, { established })
-  try {
-    const file = join(folder, 'target.dump')
-    const result = await runChild({
-      command: programs.pgDump,
-      args: [
-        '--format=custom',
-        '--compress=0',
-        '--schema-only',
-        '--no-password',
-        `--lock-wait-timeout=${lockTimeoutMs}`,
-        `--file=${file}`
-      ],
-      env: environment.env,
-      signal: context.signal
-    })
-    if (result.code !== 0) {
-      const error = dumpError(result, result.stderr)
-      throw new UserError('SB708', `The definitions of the target could not be read: ${error.message}`, {
-        cause: error,
-        remedy: `${error.remedy} Nothing was written: start the restore again afterwards.`
-      })
-    }
-    const toc = readToc(await readFile(file))
-    if (toc === null) throw new UserError('SB603', 'pg_dump did not finish the definitions of the target.')
-    return toc
-  } finally {
-    await environment.dispose()
-    await rm(folder, { recursive: true, force: true })
-  }
 }
 
 /** Decides what goes, pure. `held` are the target's definitions, `backup` those of the backup. */
@@ -271,123 +217,4 @@ function fixedForm({ kind, definition }: TocEntry): string {
   const head = definition.indexOf('\n    LANGUAGE ')
   if (head === -1) return definition
   return `${definition.slice(0, head)}${/^\n {4}LANGUAGE (?:"(?:[^"]|"")*"|\S+)( WINDOW)?/.exec(definition.slice(head))?.[1] ?? ''}`
-}
-
-/** What dropping left. */
-export interface Dropped {
-  readonly findings: readonly Finding[]
-  /** Numbers of large objects of others, which stay as they are. */
-  readonly keptObjects: ReadonlySet<string>
-  /** Materialized views that held no data before, by `readable` name. */
-  readonly unpopulated: ReadonlySet<string>
-}
-
-/**
- * Drops the roots, and with `largeObjects` all large objects that the role may, in the open transaction. What it may not take from the platform's tables or
- * from others is listed.
- */
-export async function dropReplaced(
-  connection: Connection,
-  replaced: Replaced,
-  largeObjects: boolean
-): Promise<Dropped> {
-  const findings: Finding[] = []
-  const views = await connection.query<{ schema: string; name: string }>(
-    'select schemaname::text as schema, matviewname::text as name from pg_catalog.pg_matviews where not ispopulated'
-  )
-  const keptObjects = largeObjects ? await unlinkOwn(connection) : new Set<string>()
-  if (keptObjects.size > 0)
-    findings.push({
-      kind: 'todo',
-      subject: 'large objects',
-      detail: `${keptObjects.size} of other owners stay as they are: ${listed([...keptObjects])}`
-    })
-  for (const entry of replaced.extras) {
-    const error = await refusalOf(connection, entry.dropStatement)
-    if (error === null) continue
-    findings.push({
-      kind: 'todo',
-      subject: describeEntry(entry),
-      detail: `the backup does not know it, and it could not be dropped: ${asError(error).message}`,
-      remedy: entry.dropStatement.trim()
-    })
-  }
-  // Views first: what remains then depends on little.
-  const order = ['VIEW', 'MATERIALIZED VIEW']
-  const roots = replaced.roots.toSorted((a, b) => order.indexOf(b.kind) - order.indexOf(a.kind))
-  for (const entry of roots) {
-    const object = objectOf(entry)
-    if (object === null) continue
-    const error = await refusalOf(connection, `DROP ${entry.kind} IF EXISTS${object.slice(entry.kind.length)} CASCADE`)
-    if (error !== null)
-      throw new UserError('SB708', `${describeEntry(entry)} could not be replaced: ${asError(error).message}`, {
-        cause: error
-      })
-  }
-  return { findings, keptObjects, unpopulated: new Set(views.map(readable)) }
-}
-
-/** Unlinks all large objects but those of others, whose numbers it returns. */
-async function unlinkOwn(connection: Connection): Promise<Set<string>> {
-  await connection.query(
-    `select pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where pg_catalog.pg_has_role(lomowner, 'USAGE')`
-  )
-  const rows = await connection.query<{ oid: string }>(
-    'select oid::text as oid from pg_catalog.pg_largeobject_metadata order by pg_largeobject_metadata.oid'
-  )
-  return new Set(rows.map(({ oid }) => oid))
-}
-
-/**
- * What of others went with the replaced objects comes back from the target's own definitions, or the restore fails. Only that a publication of another owner
- * publishes a table is listed instead: whoever owns the table could take it away and not give it back.
- */
-export async function giveBack(
-  connection: Connection,
-  replaced: Replaced,
-  user: string,
-  unpopulated: Dropped['unpopulated']
-): Promise<Finding[]> {
-  const known = await readKnownObjects(connection)
-  const entries = replaced.givenBack.filter((entry) => {
-    if (known.has(entry)) return false
-    // A table that does not come back is not published any more.
-    const table =
-      entry.kind === 'PUBLICATION TABLE'
-        ? entry.needs.map((id) => replaced.entries.get(id)).find((need) => need?.kind === 'TABLE')
-        : undefined
-    return table === undefined || known.has(table)
-  })
-  const runner = entryRunner({
-    connection,
-    user,
-    superuser: false,
-    entries: replaced.entries,
-    platform: new Set(),
-    isThere: () => true,
-    onProgress: () => undefined
-  })
-  const failed = (words: string, cause?: unknown) =>
-    new UserError('SB708', `What depends on the replaced objects could not be given back: ${words}`, { cause })
-  try {
-    await runner.run(entries.filter((entry) => entry.kind !== 'ACL'))
-    for (const entry of entries) {
-      if (entry.kind !== 'MATERIALIZED VIEW' || unpopulated.has(readable({ schema: entry.schema, name: entry.tag })))
-        continue
-      await runner.attempt(
-        entry,
-        `REFRESH MATERIALIZED VIEW ${quoteIdentifier(entry.schema)}.${quoteIdentifier(entry.tag)}`
-      )
-    }
-    await runner.run(entries.filter((entry) => entry.kind === 'ACL'))
-  } catch (error) {
-    throw error instanceof UserError && error.code === 'SB708' ? failed(error.message, error) : error
-  }
-  await giveExpressionsBack(connection, replaced.expressions)
-  const published = entries.flatMap((entry) =>
-    entry.kind === 'PUBLICATION TABLE' ? (runner.findingOf(entry.id) ?? []) : []
-  )
-  const refused = runner.findings.find((finding) => !published.includes(finding))
-  if (refused !== undefined) throw failed(`${refused.subject}: ${refused.detail}`)
-  return published
 }
