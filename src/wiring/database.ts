@@ -4,6 +4,7 @@ import { connect } from '../clients/postgres/connect.ts'
 import { findClientPrograms } from '../clients/postgres/find-programs.ts'
 import { installClientPrograms } from '../clients/postgres/install-programs.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
+import { majorOf } from '../clients/postgres/server-version.ts'
 import type { Context } from '../context.ts'
 import type { BackupInputs, DatabaseAccess } from '../inputs/index.ts'
 import {
@@ -43,7 +44,7 @@ export async function openDatabase(
   })
   const { version, versionNumber, tls } = connection
   await connection.close()
-  const serverMajor = Math.trunc(versionNumber / 10_000)
+  const serverMajor = majorOf(versionNumber)
   context.log.info(`Connected: PostgreSQL ${version}, TLS: ${tls}`)
   const programs = await findClientPrograms({
     serverMajor,

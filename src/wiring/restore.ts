@@ -7,6 +7,7 @@ import { connect } from '../clients/postgres/connect.ts'
 import { findClientPrograms } from '../clients/postgres/find-programs.ts'
 import { installClientPrograms } from '../clients/postgres/install-programs.ts'
 import type { ClientPrograms } from '../clients/postgres/programs.ts'
+import { majorOf } from '../clients/postgres/server-version.ts'
 import { freeBytesIn } from '../clients/process/run-folder.ts'
 import { runBackup } from '../commands/backup.ts'
 import type { Ports } from '../commands/ports.ts'
@@ -90,7 +91,7 @@ async function programsFor(
   const { versionNumber } = connection
   await connection.close()
   return findClientPrograms({
-    serverMajor: Math.trunc(versionNumber / 10_000),
+    serverMajor: majorOf(versionNumber),
     serverVersionNumber: versionNumber,
     pgBin: inputs.pgBin,
     home: context.temp,

@@ -1,3 +1,4 @@
+import { majorOf } from './server-version.ts'
 /** A version as `pg_dump --version` and `postgres --version` print it. */
 export interface ProgramVersion {
   readonly major: number
@@ -42,7 +43,7 @@ export function parseProgramVersion(program: string, output: string): ProgramVer
 
 /** Version of `server_version_num`: 170011 is 17.11. */
 export function versionOfNumber(versionNumber: number): ProgramVersion {
-  const major = Math.trunc(versionNumber / 10_000)
+  const major = majorOf(versionNumber)
   const minor = versionNumber % 10_000
   return { major, minor, text: `${major}.${minor}` }
 }

@@ -1,5 +1,6 @@
 import type { StorageBucketFacts, StoredObject } from '../../archive/contents-storage.ts'
 import type { Connection } from '../../clients/postgres/connection.ts'
+import { attempt } from '../../clients/postgres/savepoint.ts'
 import { sqlStateOf } from '../../clients/postgres/server-error.ts'
 import { asError, UserError } from '../../errors.ts'
 import type { Finding } from '../source.ts'
@@ -101,14 +102,5 @@ from pg_catalog.jsonb_to_recordset($1::jsonb) as r(id text, owner_id text, creat
 
 /** Whether an id is another row's; nothing of that statement stays then. */
 async function isTaken(work: () => Promise<unknown>, connection: Connection): Promise<boolean> {
-  await connection.query('savepoint rows')
-  try {
-    await work()
-    await connection.query('release savepoint rows')
-    return false
-  } catch (thrown) {
-    if (sqlStateOf(thrown) !== '23505') throw thrown
-    await connection.query('rollback to savepoint rows; release savepoint rows')
-    return true
-  }
+  return !(await attempt(connection, work, (error) => sqlStateOf(error) === '23505')).done
 }

@@ -9,6 +9,16 @@ export function quoteLiteral(value: string): string {
   return value.includes('\\') ? `E${quoted}` : quoted
 }
 
+/** The name that an SQL identifier means: `"a""b"` is `a"b`, and what is not quoted stays as it is. */
+export function unquoteIdentifier(identifier: string): string {
+  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier
+}
+
+/** A name that the server or pg_dump wrote as `readable` writes it: they also quote key words. */
+export function plainName(name: string): string {
+  return name.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+}
+
 /** `"schema"."name"` for statements. */
 export function qualified(object: { readonly schema: string; readonly name: string }): string {
   return `${quoteIdentifier(object.schema)}.${quoteIdentifier(object.name)}`

@@ -7,6 +7,7 @@ import type { Connection, ConnectionTarget } from '../../../clients/postgres/con
 import { libpqEnvironment } from '../../../clients/postgres/environment.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { openRelay, type Relay } from '../../../clients/postgres/relay.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import type { Context } from '../../../context.ts'
 import { cancelled, UserError } from '../../../errors.ts'
 import type { Captured, Source } from '../../source.ts'
@@ -78,7 +79,7 @@ export function openDatabaseSource(options: DatabaseSourceOptions): DatabaseSour
   let sizeBytes: number | null = null
 
   function assertVersion(connection: Connection): void {
-    const major = Math.trunc(connection.versionNumber / 10_000)
+    const major = majorOf(connection.versionNumber)
     if (major <= programs.major) return
     throw new UserError('SB209', `The server is PostgreSQL ${connection.version}, pg_dump is ${programs.version}.`, {
       remedy: `Install the client programs of PostgreSQL ${major}, or point \`pg-bin\` to them.`

@@ -9,7 +9,7 @@ import type { Clock } from '../../../context.ts'
 import type { Inventory } from '../catalog/inventory.ts'
 import { matchesSchema, type Pattern, parsePattern } from '../catalog/patterns.ts'
 import { readPlatform } from '../catalog/platform.ts'
-import { quoteIdentifier } from '../catalog/quote.ts'
+import { quoteIdentifier, unquoteIdentifier } from '../catalog/quote.ts'
 import { readExtensions, readMemberships, readRoles } from '../catalog/roles.ts'
 import type { Selection } from '../catalog/selection.ts'
 import type { CatalogTable } from '../catalog/tables.ts'
@@ -266,7 +266,7 @@ function wholeSchemas(guards: readonly Guard[], selection: Selection): ReadonlyS
       .filter((guard) => guard.kind === 'schema')
       .map((guard) => guard.name)
       .filter((name) => {
-        const plain = unquoted(name)
+        const plain = unquoteIdentifier(name)
         return (chosen.length === 0 || matches(chosen, plain)) && !matches(excluded, plain)
       })
   )
@@ -275,8 +275,4 @@ function wholeSchemas(guards: readonly Guard[], selection: Selection): ReadonlyS
 /** The schema of a qualified name, quoted as it is there. */
 function schemaOf(name: string): string {
   return /^(?:"(?:[^"]|"")*"|[^".]+)(?=\.)/.exec(name)?.[0] ?? ''
-}
-
-function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
 }

@@ -7,9 +7,10 @@ import {
   type VisibleRows
 } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import type { Clock } from '../../../context.ts'
 import type { Finding } from '../../source.ts'
-import { qualified, quoteLiteral, readable } from '../catalog/quote.ts'
+import { plainName, qualified, quoteLiteral, readable } from '../catalog/quote.ts'
 import { readExtensions } from '../catalog/roles.ts'
 import { readSequenceStates, readSequences } from '../catalog/sequences.ts'
 import { readTables } from '../catalog/tables.ts'
@@ -21,7 +22,6 @@ import {
   compareSequences,
   compareTables,
   compareVisibleRows,
-  plainName,
   viewDiffers
 } from '../fingerprint/compare.ts'
 import { fingerprintVersion, readGuards, readInvalidIndexes, readSwitchedOff } from '../fingerprint/read-objects.ts'
@@ -201,7 +201,7 @@ export function compareDatabase(facts: DatabaseFacts, state: DatabaseState): Fin
   const missing = facts.extensions.filter((extension) => !there.has(extension.name))
   const options: CompareOptions = {
     missingExtensions: new Set(missing.map((extension) => extension.name)),
-    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
+    sameMajor: majorOf(facts.server.versionNumber) === majorOf(state.versionNumber),
     sameFingerprint: facts.fingerprint === fingerprintVersion
   }
   const needs = new Map(

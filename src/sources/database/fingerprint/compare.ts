@@ -354,11 +354,6 @@ export function compareSequences(
   })
 }
 
-/** A name of the fingerprint as `readable` writes it: the server also quotes key words. */
-export function plainName(name: string): string {
-  return name.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
-}
-
 /** Policies whose outcome depends on the time of asking. */
 const timely =
   /\b(?:now\(\)|current_(?:date|time|timestamp)|localtime|clock_timestamp|statement_timestamp|transaction_timestamp|random\(|timeofday)/i

@@ -1,8 +1,5 @@
 import type { TableFacts } from '../../../archive/contents-database.ts'
-import { readable } from '../catalog/quote.ts'
-
-/** A name of the catalog as `readable` writes it: the server also quotes key words. */
-const plain = (name: string) => name.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+import { plainName, readable } from '../catalog/quote.ts'
 
 /** The tables above a partition, the nearest first, by `readable` name. */
 export function ancestorsOf(
@@ -11,7 +8,7 @@ export function ancestorsOf(
 ): readonly string[] {
   const found: string[] = []
   for (let above = table.partitionOf; above !== undefined; ) {
-    const name = plain(above)
+    const name = plainName(above)
     if (found.includes(name)) break
     found.push(name)
     above = tables.get(name)?.partitionOf

@@ -1,6 +1,6 @@
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { attempt } from '../../../clients/postgres/savepoint.ts'
 import { quoteLiteral } from '../catalog/quote.ts'
 
 /** A setting with its value. */
@@ -47,13 +47,7 @@ function allSettings({
  */
 export async function applySettings(connection: Connection, settings: readonly Setting[], local = true): Promise<void> {
   for (const { name, value } of settings) {
-    await connection.query('savepoint setting')
-    try {
-      await connection.query(`select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local})`)
-    } catch (error) {
-      if (sqlStateOf(error) === undefined || connection.broken.aborted) throw error
-      await connection.query('rollback to savepoint setting')
-    }
-    await connection.query('release savepoint setting')
+    const sql = `select pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local})`
+    await attempt(connection, () => connection.query(sql))
   }
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { MemberTable } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
+import { attempt } from '../../../clients/postgres/savepoint.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
@@ -50,23 +51,20 @@ export async function loadMembers(options: LoadMembersOptions): Promise<LoadedMe
       refuse(table, lacking === null ? 'the target has no such table' : `it lacks the columns ${lacking.join(', ')}`)
       continue
     }
-    await connection.query('savepoint members')
-    try {
-      const rows = await loadOne(options, table, chunks)
-      await connection.query('release savepoint members')
-      if (typeof rows === 'string') refuse(table, rows)
-      else {
-        tables.push({ table: readable(table), rows: rows.count })
-        if (rows.whole) whole.push(table)
-      }
-    } catch (error) {
-      const state = sqlStateOf(error)
-      if (state === undefined || connection.broken.aborted || /^(?:08|40|53|57|58|XX)/.test(state)) throw error
-      await connection.query('rollback to savepoint members; release savepoint members')
-      refuse(table, asError(error).message)
+    const loaded = await attempt(connection, () => loadOne(options, table, chunks), isRefusal)
+    if (!loaded.done) refuse(table, asError(loaded.error).message)
+    else if (typeof loaded.value === 'string') refuse(table, loaded.value)
+    else {
+      tables.push({ table: readable(table), rows: loaded.value.count })
+      if (loaded.value.whole) whole.push(table)
     }
   }
   return { tables, whole, left, findings }
+}
+
+function isRefusal(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  return state !== undefined && !/^(?:08|40|53|57|58|XX)/.test(state)
 }
 
 async function loadOne(

@@ -1,4 +1,5 @@
 import { UserError } from '../../../errors.ts'
+import { unquoteIdentifier } from '../catalog/quote.ts'
 import type { TocEntry } from './toc.ts'
 
 /** What the rows of a table data entry are. */
@@ -25,17 +26,12 @@ export function parseCopyStatement(
   isAbove: (table: { readonly schema: string; readonly name: string }) => boolean = () => false
 ): CopiedColumns {
   const match = statement.exec(entry.copyStatement)
-  const schema = plain(match?.[1])
-  const table = plain(match?.[2])
+  const schema = unquoteIdentifier(match?.[1] ?? '')
+  const table = unquoteIdentifier(match?.[2] ?? '')
   const isOwn = schema === entry.schema && table === entry.tag
   if (match === null || !(isOwn || isAbove({ schema, name: table }))) {
     throw new UserError('SB603', `The archive holds rows of ${entry.schema}.${entry.tag} in a form that is not known.`)
   }
-  const columns = [...(match[3] ?? '').matchAll(new RegExp(name, 'gu'))].map(([text]) => plain(text))
+  const columns = [...(match[3] ?? '').matchAll(new RegExp(name, 'gu'))].map(([text]) => unquoteIdentifier(text))
   return { schema, table, columns }
-}
-
-function plain(text: string | undefined): string {
-  if (text === undefined) return ''
-  return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text
 }

@@ -1,3 +1,4 @@
+import { unquoteIdentifier } from '../catalog/quote.ts'
 import type { ArchiveToc, TocEntry } from './toc.ts'
 
 /** Entries that a copy goes without, each with the reason. */
@@ -12,7 +13,7 @@ export function leaveOutExtensions(toc: ArchiveToc, missing: ReadonlySet<string>
 /** Providers of the labels in an entry `SECURITY LABEL`. */
 export function labelProviders({ definition }: Pick<TocEntry, 'definition'>): string[] {
   return [...definition.matchAll(/^SECURITY LABEL FOR ("(?:[^"]|"")+"|[\w$\u0080-\uffff]+) ON /gm)].map(
-    ([, name = '']) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)
+    ([, name = '']) => unquoteIdentifier(name)
   )
 }
 

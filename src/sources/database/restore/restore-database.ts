@@ -4,6 +4,7 @@ import { connect } from '../../../clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import type { Context } from '../../../context.ts'
 import { asError, cancelled, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
@@ -527,7 +528,7 @@ export function openDatabaseRestore(options: DatabaseRestoreOptions): DatabaseRe
       goesWith(replaced?.roots ?? [])
     )
     const onPlatform = entriesOnPlatform([...toc.entries, ...(replaced?.extras ?? [])], plan.platform)
-    const sameMajor = Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(connection.versionNumber / 10_000)
+    const sameMajor = majorOf(facts.server.versionNumber) === majorOf(connection.versionNumber)
     const sameFingerprint = facts.fingerprint === fingerprintVersion
     return compareGuards(guards.source, guards.copy, {
       sides: backupAndTarget,

@@ -5,7 +5,7 @@ import {
   type TableFacts
 } from '../../../archive/contents-database.ts'
 import type { Finding } from '../../source.ts'
-import { readable } from '../catalog/quote.ts'
+import { readable, unquoteIdentifier } from '../catalog/quote.ts'
 import { compareDatabase, type DatabaseState } from '../dump/database-state.ts'
 import type { CopiedTable } from '../fingerprint/compare.ts'
 import { mergedByRoot } from '../loading/load-through-root.ts'
@@ -105,9 +105,8 @@ function loadedThroughRoot(toc: ArchiveToc): ReadonlyMap<string, string> {
     if (entry.kind !== 'TABLE DATA') continue
     const into = /^COPY ("(?:[^"]|"")+"|[^".\s]+)\.("(?:[^"]|"")+"|[^".\s(]+)[\s(]/.exec(entry.copyStatement)
     if (into === null) continue
-    const plain = (text = '') => (text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text)
     const own = readable({ schema: entry.schema, name: entry.tag })
-    const root = readable({ schema: plain(into[1]), name: plain(into[2]) })
+    const root = readable({ schema: unquoteIdentifier(into[1] ?? ''), name: unquoteIdentifier(into[2] ?? '') })
     if (own !== root) roots.set(own, root)
   }
   return roots

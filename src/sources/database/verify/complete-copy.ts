@@ -1,7 +1,7 @@
 import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { Finding } from '../../source.ts'
-import { readable } from '../catalog/quote.ts'
+import { plainName, readable } from '../catalog/quote.ts'
 import { passesOf } from '../loading/restore-order.ts'
 import { applySettings, sourceSettings } from '../loading/source-settings.ts'
 import type { OpenArchive } from '../pg-archive/read-archive.ts'
@@ -56,9 +56,7 @@ export function lateEntries(toc: ArchiveToc, facts: Pick<DatabaseFacts, 'tables'
 function isSlow(entry: TocEntry, { tables }: Pick<DatabaseFacts, 'tables'>): boolean {
   if (entry.kind !== 'INDEX' || !slowMethod.test(entry.definition)) return false
   const table = / ON (?:ONLY )?(\S+) USING /.exec(entry.definition)?.[1]
-  return tables.some(
-    (one) => one.bytes >= slowFromBytes && readable(one) === table?.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
-  )
+  return table !== undefined && tables.some((one) => one.bytes >= slowFromBytes && readable(one) === plainName(table))
 }
 
 /** Makes what pg_restore could not, and what was left for the end. What cannot be made is named, with what that means. */

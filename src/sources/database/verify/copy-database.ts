@@ -2,7 +2,7 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
 import type { Finding } from '../../source.ts'
-import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
+import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../catalog/quote.ts'
 import { readServerFacts } from '../catalog/server.ts'
 
 /** What belongs to the database itself and stands in no archive. */
@@ -31,18 +31,13 @@ export function parseGrantLine(line: string): GrantLine | null {
   return { grantee, privileges, grantor }
 }
 
-/** A role's name as it is, from one that the server quoted where needed. */
-function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
-}
-
 /** Gives the database to the owner that it has in the source, where that role is there. */
 export async function giveToOwner(
   connection: Connection,
   facts: Pick<DatabaseFacts, 'roles' | 'databaseOwner'>,
   database: string
 ): Promise<void> {
-  const owner = unquoted(facts.databaseOwner)
+  const owner = unquoteIdentifier(facts.databaseOwner)
   if (!facts.roles.some((role) => role.name === owner)) return
   await connection.query(`ALTER DATABASE ${quoteIdentifier(database)} OWNER TO ${quoteIdentifier(owner)}`)
 }
@@ -62,7 +57,7 @@ export async function applyDatabase(
     await connection.query(`COMMENT ON DATABASE ${name} IS ${quoteLiteral(facts.databaseComment)}`)
   const findings: Finding[] = []
   // An empty list, too, is one: nobody may then do anything but superusers.
-  const owner = quoteIdentifier(unquoted(facts.databaseOwner))
+  const owner = quoteIdentifier(unquoteIdentifier(facts.databaseOwner))
   await connection.query(
     `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; REVOKE ALL ON DATABASE ${name} FROM ${owner} CASCADE`
   )

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { DatabaseFacts, MemberTable } from '../../../archive/contents-database.ts'
 import type { Connection } from '../../../clients/postgres/connection.ts'
-import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { attempt } from '../../../clients/postgres/savepoint.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier } from '../catalog/quote.ts'
 import { bringMembers, readThere } from '../members/bring-members.ts'
@@ -145,16 +145,10 @@ async function withWork(
 
 /** Null, or the server's refusal: nothing of it happened. */
 async function tried(connection: Connection, ...statements: readonly string[]): Promise<unknown> {
-  await connection.query('savepoint trying')
-  try {
+  const outcome = await attempt(connection, async () => {
     for (const sql of statements) await connection.query(sql)
-    await connection.query('release savepoint trying')
-    return null
-  } catch (error) {
-    if (sqlStateOf(error) === undefined) throw error
-    await connection.query('rollback to savepoint trying; release savepoint trying')
-    return error
-  }
+  })
+  return outcome.done ? null : outcome.error
 }
 
 /** Creates extensions where the source has them, with the schemas that lie in the archive; returns their entries. */

@@ -2,6 +2,7 @@ import { type DatabaseFacts, isNarrowed } from '../../../archive/contents-databa
 import type { Connection } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms } from '../../../clients/postgres/programs.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import type { Context } from '../../../context.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
@@ -54,7 +55,7 @@ export async function proveCopy(options: ProveCopyOptions): Promise<Finding[]> {
   let madeBefore: ReadonlySet<number>
   let sessionOptions = ''
   let unlabelled: ReadonlySet<string>
-  const serverMajor = Math.trunc(preparing.versionNumber / 10_000)
+  const serverMajor = majorOf(preparing.versionNumber)
   try {
     const { made, findings } = await createRoles(preparing, facts, place.ownSuperuser)
     place.madeRoles.push(...made)

@@ -5,6 +5,7 @@ import type { DatabaseFacts } from '../../../archive/contents-database.ts'
 import type { Verification, VerificationLevel } from '../../../archive/manifest.ts'
 import type { ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import type { ClientPrograms, ServerPrograms } from '../../../clients/postgres/programs.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import type { Context } from '../../../context.ts'
 import { errorCodes } from '../../../error-codes.ts'
 import { cancelled, UserError } from '../../../errors.ts'
@@ -158,7 +159,7 @@ async function readLevel(
   let toc: ArchiveToc
   const findings: Finding[] = []
   try {
-    const { pgRestore } = await options.clientPrograms(majorOf(facts.client.version))
+    const { pgRestore } = await options.clientPrograms(majorOfText(facts.client.version))
     toc = await readWithPgRestore(openArchive, pgRestore, context)
   } catch (error) {
     if (context.signal.aborted || !(error instanceof UserError) || !/^SB30[2345]$/.test(error.code)) throw error
@@ -197,8 +198,8 @@ async function restoreLevel(
 ): Promise<DatabaseProof> {
   const { context } = options
   const { log } = context
-  const serverMajor = Math.trunc(facts.server.versionNumber / 10_000)
-  const programs = await options.clientPrograms(Math.max(majorOf(facts.client.version), serverMajor))
+  const serverMajor = majorOf(facts.server.versionNumber)
+  const programs = await options.clientPrograms(Math.max(majorOfText(facts.client.version), serverMajor))
   const openPlace = async (): Promise<CopyPlace> => {
     if (options.given !== null) return openGivenPlace(facts, options.given, context)
     const names = facts.extensions.map((extension) => extension.name)
@@ -308,6 +309,6 @@ async function hasRoom(facts: DatabaseFacts): Promise<boolean> {
   return bavail * bsize >= facts.sizeBytes * 1.2 + 200e6
 }
 
-function majorOf(version: string): number {
+function majorOfText(version: string): number {
   return Number(/^\d+/.exec(version)?.[0] ?? 0)
 }

@@ -1,6 +1,6 @@
 import { type DatabaseFacts, isNarrowed } from '../../../archive/contents-database.ts'
 import type { Finding, FindingReason } from '../../source.ts'
-import { readable } from '../catalog/quote.ts'
+import { plainName, readable } from '../catalog/quote.ts'
 import { isUnknownName } from '../loading/search-paths.ts'
 import { factsOfKind } from '../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../pg-archive/toc.ts'
@@ -117,12 +117,14 @@ function brokenKey(entry: TocEntry, { facts, toc, gone, notValid }: Surroundings
   const name = / REFERENCES ((?:"(?:[^"]|"")*"|[^\s(.]+)(?:\.(?:"(?:[^"]|"")*"|[^\s(.]+))?)\s*\(/.exec(
     entry.definition
   )?.[1]
-  const plain = name?.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+  const plain = name === undefined ? undefined : plainName(name)
   const table = facts.tables.find((one) => readable(one) === plain)
   const absent = toc.entries.some(
     (one) => one.kind === 'TABLE DATA' && readable({ schema: one.schema, name: one.tag }) === plain && gone.has(one.id)
   )
-  const partitions = facts.tables.filter((one) => one.partitionOf?.replace(/"([a-z_][a-z0-9_]*)"/g, '$1') === plain)
+  const partitions = facts.tables.filter(
+    ({ partitionOf }) => partitionOf !== undefined && plainName(partitionOf) === plain
+  )
   const leftOut = [table, ...partitions].some((one) => one !== undefined && one.kind === 'r' && one.rows === null)
   if (table === undefined || leftOut)
     return {

@@ -4,6 +4,7 @@ import { connect } from '../../../clients/postgres/connect.ts'
 import type { Connection, ConnectionTarget } from '../../../clients/postgres/connection.ts'
 import type { ServerPrograms } from '../../../clients/postgres/programs.ts'
 import { sqlStateOf } from '../../../clients/postgres/server-error.ts'
+import { majorOf } from '../../../clients/postgres/server-version.ts'
 import { startThrowAwayServer } from '../../../clients/postgres/throw-away-server.ts'
 import type { Context } from '../../../context.ts'
 import { asError, UserError } from '../../../errors.ts'
@@ -215,7 +216,7 @@ const inUse = ['auth.users', 'storage.objects']
 
 /** What a newer server knows (rights, options of tables, types) an older one cannot have: everything would differ. */
 function assertNotOlder(control: Connection, { server }: DatabaseFacts, given: ConnectionTarget): void {
-  const [there, source] = [control.versionNumber, server.versionNumber].map((version) => Math.trunc(version / 10_000))
+  const [there, source] = [control.versionNumber, server.versionNumber].map(majorOf)
   if (there !== undefined && source !== undefined && there < source)
     throw new UserError(
       'SB605',

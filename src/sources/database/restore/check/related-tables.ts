@@ -1,5 +1,6 @@
 import type { DatabaseFacts, TableFacts } from '../../../../archive/contents-database.ts'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { attempt } from '../../../../clients/postgres/savepoint.ts'
 import type { Finding } from '../../../source.ts'
 import { qualified, quoteLiteral, readable } from '../../catalog/quote.ts'
 import { isRefusal } from '../definitions/refusal.ts'
@@ -45,16 +46,10 @@ async function countOf(
   connection: Connection,
   table: { readonly schema: string; readonly name: string }
 ): Promise<bigint | null> {
-  await connection.query('savepoint counting')
-  try {
-    const [row] = await connection.query<{ rows: string }>(`select count(*)::text as rows from ${qualified(table)}`)
-    await connection.query('release savepoint counting')
-    return row === undefined ? null : BigInt(row.rows)
-  } catch (error) {
-    if (!isRefusal(error) || connection.broken.aborted) throw error
-    await connection.query('rollback to savepoint counting; release savepoint counting')
-    return null
-  }
+  const sql = `select count(*)::text as rows from ${qualified(table)}`
+  const counted = await attempt(connection, () => connection.query<{ rows: string }>(sql), isRefusal)
+  const [row] = counted.done ? counted.value : []
+  return row === undefined ? null : BigInt(row.rows)
 }
 
 /** Tables that were asked for by their names and of which the backup holds no rows, or none of its own and of its partitions. */

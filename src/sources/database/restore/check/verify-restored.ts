@@ -1,5 +1,6 @@
 import type { DatabaseFacts, Guard } from '../../../../archive/contents-database.ts'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { majorOf } from '../../../../clients/postgres/server-version.ts'
 import type { Clock } from '../../../../context.ts'
 import type { Finding } from '../../../source.ts'
 import { readable } from '../../catalog/quote.ts'
@@ -133,7 +134,7 @@ function comparisonOf(facts: DatabaseFacts, state: DatabaseState): CompareOption
   return {
     sides: backupAndTarget,
     missingExtensions: new Set(facts.extensions.map((extension) => extension.name).filter((name) => !there.has(name))),
-    sameMajor: Math.trunc(facts.server.versionNumber / 10_000) === Math.trunc(state.versionNumber / 10_000),
+    sameMajor: majorOf(facts.server.versionNumber) === majorOf(state.versionNumber),
     sameFingerprint: facts.fingerprint === fingerprintVersion
   }
 }

@@ -1,7 +1,6 @@
 import type { TableFacts } from '../../../../archive/contents-database.ts'
 import type { Finding } from '../../../source.ts'
-import { readable } from '../../catalog/quote.ts'
-import { plainName } from '../../fingerprint/compare.ts'
+import { plainName, readable } from '../../catalog/quote.ts'
 import { ancestorsOf } from '../../loading/load-through-root.ts'
 import { parseCopyStatement } from '../../pg-archive/copy-statement.ts'
 import type { Obstacle, PlanOptions, RowsPlan } from './types.ts'

@@ -1,7 +1,7 @@
 import type { DatabaseFacts, TableFacts } from '../../../../archive/contents-database.ts'
 import { UserError } from '../../../../errors.ts'
 import { matchesSchema, matchesTable, type Pattern, parsePattern } from '../../catalog/patterns.ts'
-import { readable } from '../../catalog/quote.ts'
+import { plainName, readable } from '../../catalog/quote.ts'
 import { withoutContent } from '../../dump/collect-facts.ts'
 import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { ArchiveToc, TocEntry } from '../../pg-archive/toc.ts'
@@ -79,7 +79,7 @@ export function choose(selection: RestoreSelection, facts: DatabaseFacts, toc: A
   const reached = (patterns: readonly Pattern[], schema: string, name: string): boolean => {
     if (patterns.some((pattern) => matchesTable(pattern, schema, name))) return true
     const above = byName.get(readable({ schema, name }))?.partitionOf
-    const parent = above === undefined ? undefined : byName.get(above.replace(/"([a-z_][a-z0-9_]*)"/g, '$1'))
+    const parent = above === undefined ? undefined : byName.get(plainName(above))
     return parent?.kind === 'p' && reached(patterns, parent.schema, parent.name)
   }
   const hasSchema = (name: string) =>

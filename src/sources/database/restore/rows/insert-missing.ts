@@ -1,5 +1,6 @@
 import type { TableFacts } from '../../../../archive/contents-database.ts'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { attempt } from '../../../../clients/postgres/savepoint.ts'
 import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import type { Finding } from '../../../source.ts'
 import { listed, qualified, quoteIdentifier, quoteLiteral, readable } from '../../catalog/quote.ts'
@@ -147,16 +148,12 @@ async function readSum(
   facts: TableFacts,
   method: HashMethod | null
 ): Promise<TableSum | undefined> {
-  await connection.query('savepoint summing')
-  try {
-    const [sum] = await sumTables(connection, [{ table: facts, bytes: facts.bytes, method }])
-    await connection.query('release savepoint summing')
-    return sum
-  } catch (error) {
-    if (sqlStateOf(error) !== '42501') throw error
-    await connection.query('rollback to savepoint summing; release savepoint summing')
-    return undefined
-  }
+  const summed = await attempt(
+    connection,
+    () => sumTables(connection, [{ table: facts, bytes: facts.bytes, method }]),
+    (error) => sqlStateOf(error) === '42501'
+  )
+  return summed.done ? summed.value[0] : undefined
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { attempt } from '../../../../clients/postgres/savepoint.ts'
 import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { asError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
@@ -73,7 +74,7 @@ export async function scheduleJobs(connection: Connection, user: string, beyond 
       findings.push({ kind: 'note', subject, detail: `the target has ${which}: it was left as it is` })
       continue
     }
-    const error = await attempt(connection, async () => {
+    const error = await refusalOf(connection, async () => {
       const [made] = await connection.query<{ schedule: string }>(schedule)
       if (made === undefined) throw new Error('pg_cron gave no number')
       await connection.query(`select cron.alter_job(job_id := ${BigInt(made.schedule)}, active := false)`)
@@ -98,19 +99,10 @@ export async function scheduleJobs(connection: Connection, user: string, beyond 
   return findings
 }
 
-async function attempt(connection: Connection, work: () => Promise<void>): Promise<unknown> {
-  await connection.query('savepoint part')
-  try {
-    await work()
-    await connection.query('release savepoint part')
-    return null
-  } catch (error) {
-    if (
-      connection.broken.aborted ||
-      (sqlStateOf(error) === undefined && !(error instanceof Error && error.message.startsWith('pg_cron')))
-    )
-      throw error
-    await connection.query('rollback to savepoint part; release savepoint part')
-    return error
-  }
+/** Null, or why the server or pg_cron refused it: nothing of it happened. */
+async function refusalOf(connection: Connection, work: () => Promise<void>): Promise<unknown> {
+  const isRefusal = (error: unknown) =>
+    sqlStateOf(error) !== undefined || (error instanceof Error && error.message.startsWith('pg_cron'))
+  const outcome = await attempt(connection, work, isRefusal)
+  return outcome.done ? null : outcome.error
 }

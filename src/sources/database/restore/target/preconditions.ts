@@ -1,4 +1,5 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
+import { majorOf } from '../../../../clients/postgres/server-version.ts'
 import { UserError } from '../../../../errors.ts'
 import { listed, quoteIdentifier } from '../../catalog/quote.ts'
 import type { ArchiveToc } from '../../pg-archive/toc.ts'
@@ -7,8 +8,7 @@ import type { TargetState } from './target-state.ts'
 
 /** Throws when the target cannot take the backup at all: nothing was written. */
 export function assertTarget(target: TargetState, facts: DatabaseFacts, toc: ArchiveToc, mode: RestoreMode): void {
-  const major = (versionNumber: number) => Math.trunc(versionNumber / 10_000)
-  if (major(target.versionNumber) < major(facts.server.versionNumber)) {
+  if (majorOf(target.versionNumber) < majorOf(facts.server.versionNumber)) {
     throw new UserError(
       'SB704',
       `The backup is of PostgreSQL ${facts.server.version}, the target is ${target.version}: what is new there cannot be brought into an older server.`
