@@ -1,4 +1,6 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
+import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
+import { UserError } from '../../../../errors.ts'
 import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 
@@ -64,4 +66,18 @@ export const locksOfRows = 8
 /** Locks that a restore would hold at its end if it were one transaction, at least. */
 export function locksOfAll(entries: readonly Pick<TocEntry, 'kind'>[]): number {
   return entries.reduce((sum, entry) => sum + factsOfKind(entry.kind).leastLocks, 0)
+}
+
+/** Whether the server had no room for one more lock, wherever in the restore that was met. Source: PostgreSQL, lock.c. */
+export function ranOutOfLocks(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof UserError && at.code === 'SB714') return true
+    if (sqlStateOf(at) === '53200' && at.message.includes('out of shared memory')) return true
+  }
+  return false
+}
+
+export function tooManyLocks(cause: unknown): UserError {
+  if (cause instanceof UserError && cause.code === 'SB714') return cause
+  return new UserError('SB714', "The target's server ran out of room for locks.", { cause })
 }

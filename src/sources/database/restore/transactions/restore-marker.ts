@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
-import { asError } from '../../../../errors.ts'
+import { asError, UserError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
 import { qualified, quoteIdentifier, quoteLiteral, readable } from '../../catalog/quote.ts'
 import { refusalOf } from '../definitions/refusal.ts'
@@ -108,7 +108,7 @@ export async function removeMark(connection: Connection): Promise<void> {
  * triggers nor event triggers fire. What the mark does not name stays, and so do rows of the platform's tables that somebody else brought or has changed
  * since. That is returned, and what could not be taken back and harms nothing (roles, rows and large objects that the role may not touch).
  */
-export async function takeBack(
+export async function undoInterrupted(
   connection: Connection,
   unfinished: Unfinished,
   begin: () => Promise<void>
@@ -255,4 +255,12 @@ const catalogs = [
 const words: Readonly<Record<string, string>> = {
   'composite type': 'type',
   'statistics object': 'statistics'
+}
+
+/** Says that a restore was cut, and what that means for another. */
+export function interruptedRestore({ backupId, startedAt }: Pick<Unfinished, 'backupId' | 'startedAt'>): UserError {
+  return new UserError(
+    'SB719',
+    `The target holds a part of the backup ${backupId}: the restore that began at ${startedAt} was cut.`
+  )
 }
