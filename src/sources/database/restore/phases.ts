@@ -30,7 +30,7 @@ import { sideSchemaName } from './rows/side-schema-table.ts'
 import { bringVault, reloadApi, restorePlatform } from './supabase/restore-platform.ts'
 import { readLargeObjects } from './target/large-objects.ts'
 import { setReplicaRole } from './target/target-state.ts'
-import { oneStep } from './transactions/lock-budget.ts'
+import { singleTransaction } from './transactions/lock-budget.ts'
 import { single } from './transactions/single.ts'
 import type { Transactions } from './transactions/transactions.ts'
 import type { DatabaseRestored, Order, Work } from './work.ts'
@@ -43,8 +43,8 @@ type Phase = (work: Work) => Promise<void>
  */
 const phases: readonly Phase[] = [
   // What is made before any object, and what objects are made with.
-  setDefaultPrivilegesAside,
-  leaveMark,
+  suspendDefaultPrivileges,
+  leaveMarker,
   createRoles,
   borrowMemberships,
   endTransaction,
@@ -136,13 +136,13 @@ async function begin(order: Order, transactionsOf: TransactionsOf): Promise<Work
 }
 
 /** What is made from here on has the rights that the backup gives it, and no more. */
-async function setDefaultPrivilegesAside({ connection, journal, mode }: Work): Promise<void> {
+async function suspendDefaultPrivileges({ connection, journal, mode }: Work): Promise<void> {
   if (journal.plan.entries.length > 0 || mode === 'side-schema')
     journal.defaults = await clearDefaultPrivileges(connection, await readDefaultPrivileges(connection))
 }
 
-function leaveMark(work: Work): Promise<void> {
-  return work.transactions.leaveMark(work)
+function leaveMarker(work: Work): Promise<void> {
+  return work.transactions.leaveMarker(work)
 }
 
 function endTransaction({ transactions }: Work): Promise<void> {
@@ -265,7 +265,7 @@ function beginLastTransaction({ transactions }: Work): Promise<void> {
 
 async function loadLastRows(work: Work): Promise<void> {
   const rows = work.transactions.lastRows()
-  if (rows.length > 0) await loadGroup(work, { rows, largeObjects: false, steps: oneStep })
+  if (rows.length > 0) await loadGroup(work, { rows, largeObjects: false, steps: singleTransaction })
   if (work.transactions.apart !== null) await fillExtensions(work)
 }
 

@@ -21,7 +21,7 @@ import { readExpressions } from './target/expressions.ts'
 import { assertPlan, assertTarget } from './target/preconditions.ts'
 import { readTarget, type TargetState } from './target/target-state.ts'
 import { locksOfAll } from './transactions/lock-budget.ts'
-import { findMark, interruptedRestore } from './transactions/restore-marker.ts'
+import { findMarker, interruptedRestore } from './transactions/restore-marker.ts'
 import type { Order } from './work.ts'
 
 export interface Prepared {
@@ -45,7 +45,7 @@ export async function prepareRestore(
   { toc }: ArchiveReader
 ): Promise<Prepared> {
   const { context, mode } = options
-  const cut = await findMark(connection)
+  const cut = await findMarker(connection)
   if (cut !== null) throw interruptedRestore(cut)
   const target = await readTarget(connection)
   const catalog = await readTables(connection)

@@ -2,7 +2,7 @@ import { asError, UserError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import type { RestoreSession } from './restore-session.ts'
 import { claimTarget, holdStill, releaseTarget } from './target/target-state.ts'
-import { findMark, interruptedRestore, undoInterrupted } from './transactions/restore-marker.ts'
+import { findMarker, interruptedRestore, undoInterrupted } from './transactions/restore-marker.ts'
 
 /** A restore into the target that was cut. */
 export interface InterruptedRestore {
@@ -24,7 +24,7 @@ export async function recoverInterrupted(
   const connection = await open()
   const look = async () => {
     await begin(connection)
-    const mark = await findMark(connection)
+    const mark = await findMarker(connection)
     await connection.query('rollback')
     return mark
   }

@@ -23,13 +23,13 @@ import { applySettings, compareRoles, createRoles } from './copy-roles.ts'
 import { type MembersOfCopy, membersOfCopy, type OpenRows } from './members-of-copy.ts'
 import { restoreCopy } from './restore-copy.ts'
 import { makeProbe, openProbe, type Probe } from './rls-session.ts'
-import type { CopyPlace } from './scratch-database.ts'
+import type { ScratchDatabase } from './scratch-database.ts'
 
 export interface ProveCopyOptions {
   readonly context: Context
   readonly facts: DatabaseFacts
   readonly toc: ArchiveToc
-  readonly place: CopyPlace
+  readonly place: ScratchDatabase
   readonly programs: ClientPrograms
   readonly openArchive: OpenArchive
   readonly pourArchive: PourArchive

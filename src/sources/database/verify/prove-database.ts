@@ -27,7 +27,7 @@ import { faultOfConnection, machineError } from './host-failure.ts'
 import { type OpenRows, readMemberRows } from './members-of-copy.ts'
 import { proveCopy } from './prove-copy.ts'
 import { glanceAtArchive } from './quick-check-archive.ts'
-import { type CopyPlace, openGivenPlace, openOwnPlace } from './scratch-database.ts'
+import { openGivenScratch, openOwnScratch, type ScratchDatabase } from './scratch-database.ts'
 
 export interface DatabaseProverOptions {
   readonly context: Context
@@ -200,10 +200,10 @@ async function restoreLevel(
   const { log } = context
   const serverMajor = majorOf(facts.server.versionNumber)
   const programs = await options.clientPrograms(Math.max(majorOfText(facts.client.version), serverMajor))
-  const openPlace = async (): Promise<CopyPlace> => {
-    if (options.given !== null) return openGivenPlace(facts, options.given, context)
+  const openPlace = async (): Promise<ScratchDatabase> => {
+    if (options.given !== null) return openGivenScratch(facts, options.given, context)
     const names = facts.extensions.map((extension) => extension.name)
-    return openOwnPlace(facts, await options.serverPrograms(serverMajor, names, programs), context)
+    return openOwnScratch(facts, await options.serverPrograms(serverMajor, names, programs), context)
   }
   if (options.given === null && !(await hasRoom(facts))) {
     throw new UserError('SB604', 'There is not enough room on this machine for a restored copy.')

@@ -68,7 +68,7 @@ export async function reloadRows(
     refused = left
   }
   const notValid: CheckConstraint[] = []
-  for (const check of lifted.values()) if (!(await putBack(connection, check, facts))) notValid.push(check)
+  for (const check of lifted.values()) if (!(await giveCheckBack(connection, check, facts))) notValid.push(check)
   return { loaded, refused, notValid }
 }
 
@@ -115,7 +115,7 @@ order by 1`)
 }
 
 /** Gives a check back; false where old rows do not satisfy it, so that it holds for new ones alone. */
-async function putBack(connection: Connection, check: CheckConstraint, facts: DatabaseFacts): Promise<boolean> {
+async function giveCheckBack(connection: Connection, check: CheckConstraint, facts: DatabaseFacts): Promise<boolean> {
   const sql = `ALTER ${check.owner} ADD CONSTRAINT ${check.constraint} ${check.definition}`
   for (const path of ['', ...searchPaths(facts, '')])
     if ((await refusalOf(connection, `${setSearchPath(path)};\n${sql}`)) === null) return true

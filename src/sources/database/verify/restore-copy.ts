@@ -12,13 +12,13 @@ import { restoreList, withDependants } from '../pg-archive/skip-entries.ts'
 import type { ArchiveToc } from '../pg-archive/toc.ts'
 import { machineError, machineFault } from './host-failure.ts'
 import { isHarmless, parseRestoreErrors, type RestoreSetting } from './restore-errors.ts'
-import type { CopyPlace } from './scratch-database.ts'
+import type { ScratchDatabase } from './scratch-database.ts'
 
 /** Standard error that is kept; a restore that says more has failed anyway. */
 const keptErrors = 8 * 1024 * 1024
 
 export interface RestoreCopyOptions {
-  readonly place: CopyPlace
+  readonly place: ScratchDatabase
   readonly programs: ClientPrograms
   readonly openArchive: OpenArchive
   readonly pourArchive: PourArchive

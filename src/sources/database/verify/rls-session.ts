@@ -5,7 +5,7 @@ import type { RandomBytes } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
 import { beginReading } from '../dump/snapshot.ts'
-import type { CopyPlace } from './scratch-database.ts'
+import type { ScratchDatabase } from './scratch-database.ts'
 
 /** How the run's own role on a copy logs in. */
 export interface Probe {
@@ -43,7 +43,7 @@ export async function makeProbe(
 
 /** A connection of that role, in a transaction as `beginReading` opens it; null, told to `refused`, where the server does not let it in. */
 export async function openProbe(
-  place: CopyPlace,
+  place: ScratchDatabase,
   probe: Probe,
   lockTimeoutMs: number,
   refused: (why: string) => void

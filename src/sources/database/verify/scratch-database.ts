@@ -13,7 +13,7 @@ import { platformSchemas, sharedSchemas } from '../catalog/platform-schemas.ts'
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
 
 /** A database on which everything of this run is removed at the end. */
-export interface CopyPlace {
+export interface ScratchDatabase {
   /** The empty database, reached as a superuser. */
   readonly target: ConnectionTarget
   /** Name of the superuser when the server is this run's own, else null. */
@@ -52,7 +52,11 @@ export function superuserOf(facts: Pick<DatabaseFacts, 'roles'>): string {
 }
 
 /** A throw-away server with an empty database named as the source's. Throws SB306. */
-export async function openOwnPlace(facts: DatabaseFacts, programs: ServerPrograms, context: Asked): Promise<CopyPlace> {
+export async function openOwnScratch(
+  facts: DatabaseFacts,
+  programs: ServerPrograms,
+  context: Asked
+): Promise<ScratchDatabase> {
   const superuser = superuserOf(facts)
   const { database } = facts.source
   const name = /^template[01]$/.test(database) ? 'postgres' : database
@@ -112,11 +116,11 @@ export async function openOwnPlace(facts: DatabaseFacts, programs: ServerProgram
  * A database of this run's own on the server of `verify-database-url`. The database named there must be empty, but for the platform's schemas, the role a superuser, and
  * the server no older than the source: SB605 otherwise. Roles made there, and the database, are removed at the end.
  */
-export async function openGivenPlace(
+export async function openGivenScratch(
   facts: DatabaseFacts,
   given: ConnectionTarget,
   context: Asked
-): Promise<CopyPlace> {
+): Promise<ScratchDatabase> {
   const control = await opener(given, context)()
   // A trigger that fires at each login could change the copy. The role is a superuser, which the setting needs.
   const quiet = control.versionNumber >= 170000 ? [given.options ?? '', '-c event_triggers=off'].join(' ').trim() : null

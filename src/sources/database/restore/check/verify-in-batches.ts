@@ -1,6 +1,6 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
 import { type SideSession, shareOut } from '../rows/worker-sessions.ts'
-import { locksOfRows, type Stages } from '../transactions/lock-budget.ts'
+import { type Batches, locksOfRows } from '../transactions/lock-budget.ts'
 import { type CheckAfterOptions, type ComparedTables, checkTables } from './verify-restored.ts'
 
 type Tables = DatabaseFacts['tables']
@@ -13,7 +13,7 @@ const partBytes = 32 * 1024 * 1024
 export interface PartsOptions {
   readonly check: CheckAfterOptions
   readonly tables: Tables
-  readonly stages: Stages
+  readonly stages: Batches
   /** Where there are some they do the work: everything must be committed then. */
   readonly sessions: readonly SideSession[]
   readonly onCompared: (tables: number) => void

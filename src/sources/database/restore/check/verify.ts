@@ -56,13 +56,13 @@ export async function verify(work: Work): Promise<void> {
   const { connection, facts, target, replaced, chosen, reader, journal } = work
   const { findings, runner } = journal
   await readAsHashed(work)
-  const refused = await stillOpen(connection, runner, reader.toc, facts)
+  const refused = await unresolvedRefusals(connection, runner, reader.toc, facts)
   const found = await compareLate(work)
   const beyond = tellsBeyond(work) ? await tellBeyondBackup(connection, facts, target) : []
   const sameAgain = new Set(beyond.map(({ subject }) => subject))
   const members = await work.members.check()
   journal.unequal.push(...members.left)
-  findings.push(...members.findings, ...notToldAgain(refused, found, runner, reader.toc), ...beyond)
+  findings.push(...members.findings, ...withoutReported(refused, found, runner, reader.toc), ...beyond)
   findings.push(...found.filter(({ subject }) => !sameAgain.has(subject.replace(/^(?:owner of|comment) /, ''))))
   if (work.mode !== 'side-schema') findings.push(...(await childrenThatLackRows(connection, facts, chosen)))
   for (const table of askedWithoutRows(facts, work.asked)) {
@@ -137,7 +137,7 @@ function checkOf(work: Work): CheckAfterOptions {
 }
 
 /** What the target refused, without default privileges that it has already as they should be. */
-async function stillOpen(
+async function unresolvedRefusals(
   connection: Connection,
   runner: EntryRunner,
   toc: ArchiveToc,
@@ -158,7 +158,7 @@ async function stillOpen(
 }
 
 /** What was refused, without grants that a check after it tells of. */
-function notToldAgain(
+function withoutReported(
   refused: readonly Finding[],
   checked: readonly Finding[],
   runner: Pick<EntryRunner, 'refused' | 'findingOf'>,

@@ -21,7 +21,7 @@ import { isMappingOf } from '../check/consequences.ts'
 import { danglingOf } from '../check/foreign-keys.ts'
 import { guardNameOf } from '../check/object-names.ts'
 import { remedyOfEntry } from '../explain-failure.ts'
-import { locksOf, oneStep, type Steps } from '../transactions/lock-budget.ts'
+import { locksOf, type Steps, singleTransaction } from '../transactions/lock-budget.ts'
 import { isRefusal, messageOf, missingRoleOf, refusalOf } from './refusal.ts'
 import { fullMembership } from './temporary-memberships.ts'
 
@@ -76,7 +76,7 @@ const alreadyThere = new Set(['42710', '42P07', '42P06', '42723', '42P16'])
 const undefinedObject = new Set(['42P01', '42703', '42704', '42883', '3F000'])
 
 export function entryRunner(options: EntryRunnerOptions): EntryRunner {
-  const { connection, user, superuser, platform, steps = oneStep, tolerant = false } = options
+  const { connection, user, superuser, platform, steps = singleTransaction, tolerant = false } = options
   const refused = new Set<number>()
   const otherOwner = new Set<number>()
   const missingRoles = new Set<string>()

@@ -1,7 +1,7 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { applySettings, type Setting } from '../../loading/source-settings.ts'
 import { setReplicaRole, type TargetState } from '../target/target-state.ts'
-import { locksOfRows, locksPerStage, type Steps, stagesOf } from '../transactions/lock-budget.ts'
+import { batchesOf, locksOfRows, locksPerBatch, type Steps } from '../transactions/lock-budget.ts'
 
 /** A session beside the first one, with transactions of its own: it takes rows, builds indexes, compares. */
 export interface SideSession {
@@ -21,7 +21,7 @@ export function sideSessions(
   target: Pick<TargetState, 'mostLocks' | 'replicaRole'>,
   settings: readonly Setting[]
 ): SideSession[] {
-  const most = Math.max(Math.trunc(locksPerStage(target.mostLocks) / connections.length), locksOfRows)
+  const most = Math.max(Math.trunc(locksPerBatch(target.mostLocks) / connections.length), locksOfRows)
   const nothing = () => Promise.resolve()
   return connections.map((connection) => {
     const beginStill = async () => {
@@ -33,7 +33,7 @@ export function sideSessions(
       connection,
       begin: beginStill,
       beginReading: () => begin(connection),
-      steps: stagesOf({ connection, most, begin: beginStill, atBegin: nothing, atEnd: nothing })
+      steps: batchesOf({ connection, most, begin: beginStill, atBegin: nothing, atEnd: nothing })
     }
   })
 }

@@ -15,13 +15,13 @@ import { openLanes } from '../rows/parallel-copy.ts'
 import { type SideSession, sideSessions } from '../rows/worker-sessions.ts'
 import { setReplicaRole } from '../target/target-state.ts'
 import type { Order, Work } from '../work.ts'
-import { locksPerStage, oneStep, type Steps, stagesOf } from './lock-budget.ts'
+import { batchesOf, locksPerBatch, type Steps, singleTransaction } from './lock-budget.ts'
 import {
   broughtBy,
   type Filled,
   globalKinds,
-  leaveMark,
-  markFilled,
+  leaveMarker,
+  recordFilled,
   removeMark,
   runsOf,
   type Unfinished
@@ -51,9 +51,9 @@ export function batched(
   let waiting = waitingFor([], { entries: [] })
   let sessions: readonly SideSession[] = []
   let inLast = false
-  const stages = stagesOf({
+  const stages = batchesOf({
     connection,
-    most: locksPerStage(target.mostLocks),
+    most: locksPerBatch(target.mostLocks),
     begin: () => options.begin(connection),
     atEnd: () => resetDefaultPrivileges(connection, work().journal.defaults),
     async atBegin() {
@@ -65,7 +65,7 @@ export function batched(
   })
   const steps: Steps = {
     most: stages.most,
-    before: (locks) => (inLast ? oneStep.before(locks) : stages.before(locks))
+    before: (locks) => (inLast ? singleTransaction.before(locks) : stages.before(locks))
   }
 
   async function* groups({ journal: { plan, inForce } }: Work): AsyncGenerator<RowGroup> {
@@ -73,8 +73,8 @@ export function batched(
     full = await holdingRows(connection, ofPlatform)
     waiting = waitingFor(full, reader.toc)
     const free = ofPlatform.filter((rows) => !full.includes(rows))
-    if (free.length > 0) yield { rows: free, largeObjects: false, steps: oneStep }
-    if (mark !== null) await markFilled(connection, mark, await filledBy(connection, free))
+    if (free.length > 0) yield { rows: free, largeObjects: false, steps: singleTransaction }
+    if (mark !== null) await recordFilled(connection, mark, await filledBy(connection, free))
     await stages.next()
     const rows = plan.rows.filter((one) => one.way === 'copy')
     const objects = plan.entries.some((entry) => factsOfKind(entry.kind).isLargeObject)
@@ -86,9 +86,9 @@ export function batched(
 
   return {
     steps,
-    async leaveMark(now) {
-      mark = await markOf(now, options.backupId)
-      await leaveMark(connection, mark)
+    async leaveMarker(now) {
+      mark = await markerOf(now, options.backupId)
+      await leaveMarker(connection, mark)
     },
     between: () => stages.next(),
     groups,
@@ -151,7 +151,7 @@ function belongsToLast(entry: TocEntry, platform: ReadonlySet<string>): boolean 
   return platform.has(entry.schema) && (entry.section === 4 || entry.kind === 'SEQUENCE SET')
 }
 
-async function markOf(
+async function markerOf(
   { connection, context, facts, target, all, journal: { plan, passes } }: Work,
   backupId: string
 ): Promise<Unfinished> {

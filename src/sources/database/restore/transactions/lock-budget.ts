@@ -13,15 +13,15 @@ export interface Steps {
 }
 
 /** Everything in the one transaction that is open. */
-export const oneStep: Steps = { most: Number.POSITIVE_INFINITY, before: () => Promise.resolve() }
+export const singleTransaction: Steps = { most: Number.POSITIVE_INFINITY, before: () => Promise.resolve() }
 
-export interface Stages extends Steps {
+export interface Batches extends Steps {
   /** Ends the open transaction and begins the next one. */
   next(): Promise<void>
 }
 
 /** Several transactions, none with more locks than it may hold. */
-export function stagesOf(options: {
+export function batchesOf(options: {
   readonly connection: Connection
   readonly most: number
   /** Begins a transaction with its settings. */
@@ -29,7 +29,7 @@ export function stagesOf(options: {
   /** Called in each transaction but the first before anything else, and in each but the last after everything else. */
   readonly atBegin: () => Promise<void>
   readonly atEnd: () => Promise<void>
-}): Stages {
+}): Batches {
   const { connection, most, begin, atBegin, atEnd } = options
   let held = 0
   const next = async () => {
@@ -50,7 +50,7 @@ export function stagesOf(options: {
 }
 
 /** What one transaction may take of the room that the server's settings promise: other sessions need theirs. */
-export function locksPerStage(mostLocks: number): number {
+export function locksPerBatch(mostLocks: number): number {
   return Math.max(Math.trunc(mostLocks * 0.4), 20)
 }
 

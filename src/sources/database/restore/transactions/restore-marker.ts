@@ -9,7 +9,7 @@ import { refusalOf } from '../definitions/refusal.ts'
  * The mark of a restore that needs several transactions: it stands in the target from before the first object is made until the transaction that ends the
  * restore. Whoever finds it knows that the target holds a part of a backup, and what has to go.
  */
-export const markSchema = 'supabase_backup_unfinished'
+export const markerSchema = 'supabase_backup_unfinished'
 
 /** Kinds of objects that lie in no schema and can be made early. */
 export const globalKinds = ['FOREIGN DATA WRAPPER', 'SERVER', 'PROCEDURAL LANGUAGE', 'ACCESS METHOD'] as const
@@ -40,21 +40,21 @@ export type Filled = Unfinished['filled'][number]
 const batch = 25
 
 /** Leaves the mark, in the open transaction. */
-export async function leaveMark(connection: Connection, unfinished: Unfinished): Promise<void> {
+export async function leaveMarker(connection: Connection, unfinished: Unfinished): Promise<void> {
   await connection.query(
-    `create schema ${markSchema}; create table ${markSchema}.restore (mark text not null); revoke all on ${markSchema}.restore from public;
-comment on schema ${markSchema} is 'A restore into this database has not ended: it is finished or taken back by the next one with restore-mode: empty.'`
+    `create schema ${markerSchema}; create table ${markerSchema}.restore (mark text not null); revoke all on ${markerSchema}.restore from public;
+comment on schema ${markerSchema} is 'A restore into this database has not ended: it is finished or taken back by the next one with restore-mode: empty.'`
   )
-  await connection.query(`insert into ${markSchema}.restore values ($1)`, [JSON.stringify(unfinished)])
+  await connection.query(`insert into ${markerSchema}.restore values ($1)`, [JSON.stringify(unfinished)])
 }
 
 /** Adds to the mark what rows came in, in the transaction that brought them. */
-export async function markFilled(
+export async function recordFilled(
   connection: Connection,
   unfinished: Unfinished,
   filled: readonly Filled[]
 ): Promise<void> {
-  await connection.query(`update ${markSchema}.restore set mark = $1`, [JSON.stringify({ ...unfinished, filled })])
+  await connection.query(`update ${markerSchema}.restore set mark = $1`, [JSON.stringify({ ...unfinished, filled })])
 }
 
 /**
@@ -87,20 +87,20 @@ export function runsOf(numbers: readonly number[]): [number, number][] {
 }
 
 /** The mark in a target, if there is one that the session's own role left. Needs an open transaction. */
-export async function findMark(connection: Connection): Promise<Unfinished | null> {
+export async function findMarker(connection: Connection): Promise<Unfinished | null> {
   const [there] = await connection.query<{ there: boolean }>(
     `select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where n.nspname = '${markSchema}' and c.relname = 'restore' and c.relkind = 'r' and pg_catalog.pg_has_role(c.relowner, 'USAGE') and pg_catalog.pg_has_role(n.nspowner, 'USAGE')) as there`
+where n.nspname = '${markerSchema}' and c.relname = 'restore' and c.relkind = 'r' and pg_catalog.pg_has_role(c.relowner, 'USAGE') and pg_catalog.pg_has_role(n.nspowner, 'USAGE')) as there`
   )
   if (there?.there !== true) return null
-  const [row] = await connection.query<{ mark: string }>(`select mark from ${markSchema}.restore`)
+  const [row] = await connection.query<{ mark: string }>(`select mark from ${markerSchema}.restore`)
   if (row === undefined) return null
   return unfinishedSchema.parse(JSON.parse(row.mark))
 }
 
 /** Takes the mark away, in the open transaction. */
 export async function removeMark(connection: Connection): Promise<void> {
-  await connection.query(`drop table ${markSchema}.restore; drop schema ${markSchema}`)
+  await connection.query(`drop table ${markerSchema}.restore; drop schema ${markerSchema}`)
 }
 
 /**
@@ -230,7 +230,7 @@ left join pg_catalog.pg_proc p on d.classid = 'pg_catalog.pg_proc'::regclass and
 ${named}
 where d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.objsubid = 0 and d.deptype = 'n' and i.identity is not null
   and not exists (select from pg_catalog.pg_depend i where i.classid = d.classid and i.objid = d.objid and i.objsubid = 0 and i.deptype in ('i', 'P', 'S'))
-  and n.nspname <> '${markSchema}' and n.nspname !~ '^pg_'
+  and n.nspname <> '${markerSchema}' and n.nspname !~ '^pg_'
 order by d.objid::int8 desc`)
   return rows.flatMap(({ schema, name, type, identity }) =>
     name === null ? [] : [{ schema, name, drop: `drop ${words[type] ?? type} if exists ${identity} cascade` }]

@@ -4,7 +4,7 @@ import type { RowsPlan } from '../plan/types.ts'
 import type { Lanes } from '../rows/parallel-copy.ts'
 import type { SideSession } from '../rows/worker-sessions.ts'
 import type { Work } from '../work.ts'
-import type { Stages, Steps } from './lock-budget.ts'
+import type { Batches, Steps } from './lock-budget.ts'
 
 /** Rows that come in together. */
 export interface RowGroup {
@@ -22,7 +22,7 @@ export interface Transactions {
   /** Where the work of a phase may end one transaction and begin the next. */
   readonly steps: Steps
   /** Says what is going to be made, before anything is. */
-  leaveMark(work: Work): Promise<void>
+  leaveMarker(work: Work): Promise<void>
   /** Ends a phase that stands by itself. */
   between(): Promise<void>
   /** Rows in the groups that they come in before the last transaction, each asked for when the one before it is in. */
@@ -33,7 +33,7 @@ export interface Transactions {
   isLate(entry: TocEntry): boolean
   isLateTable(table: TableFacts): boolean
   /** Sessions beside the first, and where several transactions are: what compares tables before the last one. */
-  readonly apart: { readonly stages: Stages; readonly sessions: () => readonly SideSession[] } | null
+  readonly apart: { readonly stages: Batches; readonly sessions: () => readonly SideSession[] } | null
   /** Begins the last transaction, in which everything is checked; nothing ends it but the caller. */
   last(): Promise<void>
   /** Takes the mark away. */

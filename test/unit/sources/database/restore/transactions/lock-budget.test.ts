@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest'
 import {
   locksOf,
   locksOfAll,
-  locksPerStage
+  locksPerBatch
 } from '../../../../../../src/sources/database/restore/transactions/lock-budget.ts'
 
 describe('locks of a restore', () => {
   test('one transaction takes less than half of the room that the server promises, and never next to nothing', () => {
-    expect(locksPerStage(6400)).toBe(2560)
-    expect(locksPerStage(10)).toBe(20)
+    expect(locksPerBatch(6400)).toBe(2560)
+    expect(locksPerBatch(10)).toBe(20)
   })
 
   test('each entry is counted rather too high for one transaction, and rather too low for the whole', () => {
