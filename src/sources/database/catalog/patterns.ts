@@ -1,7 +1,5 @@
+import { type Glob, globMatches } from '../../../base/glob.ts'
 import { UserError } from '../../../errors.ts'
-
-/** One name with wildcards: literal pieces, with "any characters" between them. */
-type Glob = readonly string[]
 
 /** A pattern of the inputs `schemas`, `tables` and their excludes, taken apart. */
 export interface Pattern {
@@ -57,24 +55,9 @@ export function exactTable(schema: string, name: string): Pattern {
 }
 
 export function matchesSchema(pattern: Pattern, schema: string): boolean {
-  return matches(pattern.schema, schema)
+  return globMatches(pattern.schema, schema)
 }
 
 export function matchesTable(pattern: Pattern, schema: string, name: string): boolean {
-  return matches(pattern.schema, schema) && (pattern.table === undefined || matches(pattern.table, name))
-}
-
-function matches(glob: Glob, name: string): boolean {
-  const [first = '', ...rest] = glob
-  if (rest.length === 0) return name === first
-  const last = rest.pop() ?? ''
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false
-  let from = first.length
-  const to = name.length - last.length
-  for (const piece of rest) {
-    const found = name.indexOf(piece, from)
-    if (found === -1 || found + piece.length > to) return false
-    from = found + piece.length
-  }
-  return true
+  return globMatches(pattern.schema, schema) && (pattern.table === undefined || globMatches(pattern.table, name))
 }

@@ -60,8 +60,13 @@ export function rolesSql(
 }
 
 function createRole(role: RoleFacts): string {
+  return `CREATE ROLE ${quoteIdentifier(role.name)} WITH ${roleAttributes(role)};`
+}
+
+/** What a role may and how often, as `CREATE ROLE` and `ALTER ROLE` take it. */
+export function roleAttributes(role: RoleFacts): string {
   const word = (on: boolean, name: string) => (on ? name : `NO${name}`)
-  const parts = [
+  return [
     word(role.superuser, 'SUPERUSER'),
     word(role.inherit, 'INHERIT'),
     word(role.createRole, 'CREATEROLE'),
@@ -71,8 +76,7 @@ function createRole(role: RoleFacts): string {
     word(role.bypassRls, 'BYPASSRLS'),
     ...(role.connectionLimit === -1 ? [] : [`CONNECTION LIMIT ${role.connectionLimit}`]),
     ...(role.validUntil === null ? [] : [`VALID UNTIL ${quoteLiteral(role.validUntil)}`])
-  ]
-  return `CREATE ROLE ${quoteIdentifier(role.name)} WITH ${parts.join(' ')};`
+  ].join(' ')
 }
 
 function commentOnRole(role: RoleFacts): string[] {

@@ -5,7 +5,7 @@ import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../catalog/quote.ts'
 import { readMemberships, readRoles } from '../catalog/roles.ts'
-import { assignment } from '../catalog/roles-sql.ts'
+import { assignment, roleAttributes } from '../catalog/roles-sql.ts'
 import { compareSettings } from './copy-database.ts'
 
 type Roles = Pick<DatabaseFacts, 'roles' | 'memberships'>
@@ -28,7 +28,7 @@ export async function createRoles(
   for (const role of facts.roles) {
     const verb = !known.has(role.name) ? 'CREATE' : role.name === own ? 'ALTER' : null
     if (verb === null) continue
-    await connection.query(`${verb} ROLE ${quoteIdentifier(role.name)} WITH ${attributes(role)}`)
+    await connection.query(`${verb} ROLE ${quoteIdentifier(role.name)} WITH ${roleAttributes(role)}`)
     if (verb === 'CREATE') made.push(role.name)
     if (role.comment !== null)
       await connection.query(`COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)}`)
@@ -54,21 +54,6 @@ export async function createRoles(
     })
   }
   return { made, findings }
-}
-
-function attributes(role: RoleFacts): string {
-  const word = (on: boolean, name: string) => (on ? name : `NO${name}`)
-  return [
-    word(role.superuser, 'SUPERUSER'),
-    word(role.inherit, 'INHERIT'),
-    word(role.createRole, 'CREATEROLE'),
-    word(role.createDb, 'CREATEDB'),
-    word(role.login, 'LOGIN'),
-    word(role.replication, 'REPLICATION'),
-    word(role.bypassRls, 'BYPASSRLS'),
-    `CONNECTION LIMIT ${role.connectionLimit}`,
-    ...(role.validUntil === null ? [] : [`VALID UNTIL ${quoteLiteral(role.validUntil)}`])
-  ].join(' ')
 }
 
 async function granted(connection: Connection, membership: MembershipFacts, byGrantor: boolean): Promise<boolean> {
