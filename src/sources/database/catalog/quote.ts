@@ -16,7 +16,9 @@ export function unquoteIdentifier(identifier: string): string {
 
 /** A name that the server or pg_dump wrote as `readable` writes it: they also quote key words. */
 export function plainName(name: string): string {
-  return name.replace(/"([a-z_][a-z0-9_]*)"/g, '$1')
+  return name.replace(/"(?:[^"]|"")*"/g, (quoted) =>
+    /^"[a-z_][a-z0-9_]*"$/.test(quoted) ? quoted.slice(1, -1) : quoted
+  )
 }
 
 /** `"schema"."name"` for statements. */
