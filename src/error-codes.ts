@@ -932,7 +932,7 @@ const catalogue = {
   SB905: {
     title: 'The clock of this machine is wrong',
     cause:
-      'It differs by more than an hour from the time that the destination tells, so the age of backups is not known.',
+      'It differs by more than an hour from the time that the destination tells; or the destination tells none, and the pause since the last backup is so long that the clock may be ahead. So the age of backups is not known.',
     remedy: 'Set the clock of the runner (a time service does it); nothing was removed.'
   },
   SB906: {
