@@ -89,7 +89,7 @@ export const resultSchema = z.object({
   /** What `list` was asked to show alone, in words, and how many backups there are besides. Absent: `backups` has all. */
   filter: z.object({ conditions: z.array(z.string()), of: z.number() }).optional(),
   url: z.string().nullable(),
-  /** Folder that `download` filled. */
+  /** Folder that `download` or `report` filled. */
   path: z.string().nullable(),
   warnings: z.array(z.string()),
   /** What a restore did or, with `dry-run`, would do. */
