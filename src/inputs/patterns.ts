@@ -21,7 +21,10 @@ function patternList(text: string, kind: 'schema' | 'table'): ReturnType<Parse<r
     return refused(`allowed are 1 to ${mostPatterns} patterns, by comma or line`)
   const bad = items.findIndex((item) => item.length > longestPattern || hasControl(item) || !isPattern(item, kind))
   if (bad === -1) return accepted(items)
-  return refused(items.length === 1 ? form : `entry ${bad + 1}: ${form}`)
+  const blank = /^[^"]*\S\s+\S[^"]*$/.test(items[bad] ?? '')
+    ? '; put a comma or a line break between names, not a blank'
+    : ''
+  return refused(`${items.length === 1 ? form : `entry ${bad + 1}: ${form}`}${blank}`)
 }
 
 function isPattern(text: string, kind: 'schema' | 'table'): boolean {

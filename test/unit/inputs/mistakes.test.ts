@@ -83,6 +83,14 @@ describe('a connection string', () => {
   })
 })
 
+describe('names of tables', () => {
+  it('with a blank between them ask for a comma', () => {
+    const given = { 'database-url': databaseUrl, tables: 'public.orders public.order_lines' }
+    expect(refusal(given).message).toContain('put a comma or a line break between names')
+    expect(refusal({ ...given, tables: 'a.b.c' }).message).not.toContain('put a comma')
+  })
+})
+
 describe('a passphrase', () => {
   it('with a blank at its end is taken without it, and that is said', () => {
     const given = { 'database-url': databaseUrl, passphrase: 'correct horse battery \n' }
