@@ -1,4 +1,5 @@
 import type { NewRunRecord, RunEvent } from '../archive/run-record.ts'
+import { isLabel } from '../destinations/names.ts'
 import type { Result } from '../result.ts'
 
 /** What a run was asked for, as far as its record tells of it. */
@@ -21,22 +22,25 @@ export type RunOrigin = Pick<NewRunRecord, 'run' | 'schedule' | 'action'>
 export function recordsOfRun(asked: RunAsked, result: Result, origin: RunOrigin): NewRunRecord[] {
   const event = eventOf(asked, result)
   if (event === undefined) return []
-  return projectsOf(asked, result).map((project) => ({
-    project,
-    command: event.command,
-    event: event.event,
-    startedAt: result.startedAt,
-    durationMs: result.durationMs,
-    status: result.status,
-    level: result.verified,
-    ...(result.error === undefined ? {} : { error: result.error.code }),
-    ...backupOf(event.event, result),
-    ...alarmsOf(result, project),
-    ...(asked.keep.length === 0 ? {} : { keep: [...asked.keep] }),
-    ...(asked.acknowledge === undefined ? {} : { acknowledged: asked.acknowledge }),
-    ...origin,
-    tool: result.tool
-  }))
+  // What is no label has no journal.
+  return projectsOf(asked, result)
+    .filter(isLabel)
+    .map((project) => ({
+      project,
+      command: event.command,
+      event: event.event,
+      startedAt: result.startedAt,
+      durationMs: result.durationMs,
+      status: result.status,
+      level: result.verified,
+      ...(result.error === undefined ? {} : { error: result.error.code }),
+      ...backupOf(event.event, result),
+      ...alarmsOf(result, project),
+      ...(asked.keep.length === 0 ? {} : { keep: [...asked.keep] }),
+      ...(asked.acknowledge === undefined ? {} : { acknowledged: asked.acknowledge }),
+      ...origin,
+      tool: result.tool
+    }))
 }
 
 function eventOf(

@@ -104,7 +104,7 @@ describe('the tables of README.md', () => {
       expect(page.split('\n## Outputs')[0]?.split(`\n| \`${name}\` |`), name).toHaveLength(2)
     for (const name of Object.keys(action.outputs))
       expect(page.split('\n## Outputs')[1], name).toContain(`\n| \`${name}\` |`)
-    expect(page).toContain('| `max-age` | check | `26h` | Age of')
+    expect(page).toContain('| `max-age` | check, report | `26h` | Age of')
     expect(coreTable().split('\n').length - 2).toBeLessThanOrEqual(13)
     expect(coreTable()).toContain('| `destinations` | all | `artifact` |')
   })
