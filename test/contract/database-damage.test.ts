@@ -598,7 +598,25 @@ const damages: readonly (readonly [title: string, sql: string, subject: RegExp, 
     /^dependence of function kind\.modern\(/,
     /not in the source/
   ],
-  ['a table emptied of its columns', 'alter table kind.owned drop column b', /^table kind\.owned/, /column b/]
+  ['a table emptied of its columns', 'alter table kind.owned drop column b', /^table kind\.owned/, /column b/],
+  [
+    'a right on a function of the server',
+    'grant execute on function pg_catalog.pg_ls_dir(text) to kind_app',
+    /^grants on object of the server function pg_ls_dir\(text\)/,
+    /not in the source/
+  ],
+  [
+    'a right on a table of the server',
+    'grant select on pg_catalog.pg_authid to kind_app',
+    /^grants on object of the server table pg_catalog\.pg_authid/,
+    /not in the source/
+  ],
+  [
+    'a right of everybody on a function of the server taken away',
+    'revoke execute on function pg_catalog.upper(text) from public',
+    /^grants on object of the server function upper\(text\)/,
+    /not in the source/
+  ]
 ]
 
 test.each(damages)('found in a copy: %s', async (_, change, subject, detail) => {

@@ -1,4 +1,4 @@
-import { extensionGrants } from './extension-objects.ts'
+import { extensionGrants, serverGrants } from './extension-objects.ts'
 import {
   classOf,
   type GuardQuery,
@@ -266,5 +266,6 @@ export const objectQueries: readonly GuardQuery[] = [
   comments,
   labels,
   dependences,
-  extensionGrants
+  extensionGrants,
+  serverGrants
 ]

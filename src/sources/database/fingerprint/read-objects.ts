@@ -8,7 +8,7 @@ import { type GuardVersion, memberships, notOfExtension, userSchemas } from './o
  * Version of the queries. It goes up when the same object would be told otherwise than before, or kinds come in: a backup made earlier is compared
  * as far as both tell the same (`compareGuards`).
  */
-export const fingerprintVersion = 2
+export const fingerprintVersion = 3
 
 interface Row {
   c: number

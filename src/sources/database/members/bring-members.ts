@@ -6,7 +6,14 @@ import { asError } from '../../../errors.ts'
 import type { Finding } from '../../source.ts'
 import { qualified, quoteLiteral, readable } from '../catalog/quote.ts'
 import { refusalOf } from '../restore/definitions/refusal.ts'
-import { type LackingPart, lackingParts, type MembersThere, type MembersWanted, unmakeable } from './lacking-members.ts'
+import {
+  type LackingPart,
+  lackingParts,
+  type MembersThere,
+  type MembersWanted,
+  surplusParts,
+  unmakeable
+} from './lacking-members.ts'
 import { readMembers } from './read-members.ts'
 
 /** Steps that come before rows. */
@@ -28,6 +35,8 @@ export interface BringMembers {
   finish(): Promise<void>
   /** What is not as it was: `todo`, with the SQL. */
   compare(): Promise<Finding[]>
+  /** What is there besides: subjects. */
+  surplus(): Promise<string[]>
 }
 
 export function bringMembers({ connection, wanted }: BringMembersOptions): BringMembers {
@@ -78,6 +87,10 @@ export function bringMembers({ connection, wanted }: BringMembersOptions): Bring
           detail: `somebody put it into the extension ${extension}, which does not make it: make it again`
         }))
       ]
+    },
+    async surplus() {
+      const parts = surplusParts(wanted, await readThere(connection))
+      return parts.map(({ member, part }) => describe(member.subject, part.step, part.name))
     }
   }
 }

@@ -70,6 +70,30 @@ export function unmakeable(wanted: MembersWanted, there: MembersThere): Member[]
   )
 }
 
+/** Steps that show what somebody changed about an object: what an extension makes by itself is the same in the same version. */
+const telling = new Set<MemberStep>([
+  'function',
+  'column',
+  'constraint',
+  'index',
+  'foreign key',
+  'trigger',
+  'policy',
+  'comment',
+  'owner'
+])
+
+/** What a database has of the extensions' objects that the source had not, where both have the same version. Pure. */
+export function surplusParts(wanted: MembersWanted, there: MembersThere): Pick<LackingPart, 'member' | 'part'>[] {
+  const known = new Map(wanted.facts.objects.map((member) => [keyOf(member), member]))
+  return there.objects.flatMap((member) => {
+    const ours = known.get(keyOf(member))
+    if (ours === undefined || there.versions.get(member.extension) !== wanted.versions.get(member.extension)) return []
+    const has = ({ step, name }: MemberPart) => ours.parts.some((one) => one.step === step && one.name === name)
+    return member.parts.filter((part) => telling.has(part.step) && !has(part)).map((part) => ({ member, part }))
+  })
+}
+
 /** An identity column's sequence is there as soon as its table is: then it lacks its membership alone. */
 function isOfTable({ parts }: Member, holding: ReadonlySet<string>): boolean {
   return holding.size > 0 && parts.length > 0 && parts.every(({ step }) => step === 'membership' || step === 'grants')

@@ -177,7 +177,7 @@ export function compareCopy(
 const inTheArchive: Absence = { reason: 'needs-another', words: '' }
 
 const besideTables =
-  /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|index|procedure|range type|sequence|statistics|text search \w+|view) /
+  /^(?:(?:owner of|grants on) )?(?:aggregate|collation|composite type|domain|enumeration|function|index|object of the server|procedure|range type|sequence|statistics|text search \w+|view) /
 
 /** The reason why an object of the fingerprint is not in the copy, by its own name or that of the table it hangs on. */
 function goneReason(subject: string, gone: ReadonlyMap<string, Absence>): Absence | undefined {

@@ -75,6 +75,7 @@ export function membersOfCopy(
       const whole = loads.flatMap((one) => one.whole)
       const unequal = await unequalMembers(connection, whole)
       const lacking = await bring.compare()
+      const surplus = await bring.surplus()
       await connection.query('commit')
       const refused = (loads.at(-1)?.findings ?? []).map(({ subject, detail }) => notEqual(subject, detail))
       return [
@@ -84,6 +85,7 @@ export function membersOfCopy(
           .map(({ subject }) => notEqual(subject, 'the backup does not hold its rows')),
         ...refused,
         ...unequal.map(({ subject }) => notEqual(subject, 'its content differs')),
+        ...surplus.map((subject) => notEqual(subject, 'it is in the copy, but not in the source')),
         ...lacking.map(({ subject, detail }): Finding => ({ kind: 'notProven', reason: 'not-made', subject, detail }))
       ]
     }
