@@ -61,7 +61,7 @@ export function crashObjectsSuite(makePlace: (root: string) => Promise<CrashPlac
           'service-role-key': key,
           project: 'shop',
           plaintext: 'private',
-          verify: 'none'
+          verify: 'read'
         }
         const warnings = name === 'artifact' ? [expect.stringContaining('keeps nothing across runs')] : []
         let version = 0

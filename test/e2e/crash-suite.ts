@@ -37,7 +37,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
           project: 'shop',
           plaintext: 'private',
           'pg-bin': binDirOf(15),
-          verify: 'none'
+          verify: 'read'
         }
         // The first one finds nothing there and makes other calls.
         await whole(inputs)
@@ -250,7 +250,7 @@ export function crashSuite(makePlace: (root: string) => Promise<CrashPlace>, nam
             ...shared,
             'database-url': server.url(server.superuser, 'postgres'),
             project: 'shop',
-            verify: 'none'
+            verify: 'read'
           })
           const inputs = {
             ...shared,

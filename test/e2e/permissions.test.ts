@@ -86,10 +86,8 @@ async function run({ place, command }: Row, permissions: Permissions) {
 describe.each(rows.map((row) => ({ ...row, name: `${row.command} at ${row.place}` })))('T18: $name', (row) => {
   test('is done with exactly the permissions that it needs', async () => {
     const done = await run(row, { ...nothing, ...row.needs })
-    expect({ code: done.code, error: done.result?.error, warnings: done.result?.warnings }).toEqual({
-      code: 0,
-      warnings: []
-    })
+    const warnings = done.result?.warnings.filter((warning) => !warning.startsWith('This backup is not encrypted'))
+    expect({ code: done.code, error: done.result?.error, warnings }).toEqual({ code: 0, warnings: [] })
   })
 
   test.each(Object.entries(row.needs))(
