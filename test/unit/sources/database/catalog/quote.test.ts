@@ -10,7 +10,11 @@ import {
 
 describe('names in SQL', () => {
   test('any name comes back from its quotes', () => {
-    fc.assert(fc.property(fc.string(), (name) => expect(unquoteIdentifier(quoteIdentifier(name))).toBe(name)))
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        expect(unquoteIdentifier(quoteIdentifier(name))).toBe(name)
+      })
+    )
   })
 
   test('what is not quoted is what it says', () => {
