@@ -72,7 +72,7 @@ test('results come from the report, the worst first, and stay when a later one h
 
 test('a row without a test and a test of no row are problems', () => {
   const all = Object.keys(faultRows)
-  expect(all).toHaveLength(97)
+  expect(all).toHaveLength(101)
   const whole = { file: 'x.test.ts', path: ['x'], rows: all, group: false }
   expect(problemsOf([whole])).toEqual([])
   expect(problemsOf([{ ...whole, rows: all.filter((row) => row !== 'F13') }])).toEqual([
