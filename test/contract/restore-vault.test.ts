@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../src/archive/contents-database.ts'
+import { connect } from '../../src/clients/postgres/connect.ts'
+import { systemClock } from '../../src/clients/process/system.ts'
+import { bringSecrets } from '../../src/sources/database/restore/supabase/vault-secrets.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres/server.ts'
 import { capture, type Desk, openDesk } from './database-capture-setup.ts'
 import { restoreOf } from './restore-setup.ts'
@@ -148,4 +151,37 @@ test('a key to Vault secrets is there, not validated where rows hold old ids, an
   } finally {
     await own.remove()
   }
+})
+
+test('secrets without names come once, however often they are brought', async () => {
+  await made('nameless')
+  const target = {
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'app',
+    password: server.password,
+    database: 'nameless',
+    tls: { mode: 'disable', rootCertificates: null }
+  } as const
+  const connection = await connect(target, { clock: systemClock, signal: new AbortController().signal, retries: 0 })
+  const secret = (digit: string) => ({
+    id: `${digit.repeat(8)}-0000-4000-8000-000000000000`,
+    name: null,
+    description: '',
+    value: 'hidden'
+  })
+  try {
+    await connection.query('begin')
+    const first = await bringSecrets(connection, [secret('1'), secret('2')], false)
+    const again = await bringSecrets(connection, [secret('1'), secret('2')], false)
+    await connection.query('commit')
+    expect(again.changed).toEqual(first.changed)
+    expect(new Set(first.changed.map(({ to }) => to)).size).toBe(2)
+    expect(again.findings.map(({ detail }) => detail)).toEqual(
+      Array(2).fill('the target has an equal secret: it was left as it is')
+    )
+  } finally {
+    await connection.close()
+  }
+  expect((await sql('nameless', 'select count(*)::int as n from vault.secrets'))[0]).toEqual({ n: 2 })
 })

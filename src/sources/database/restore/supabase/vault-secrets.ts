@@ -45,11 +45,16 @@ export async function bringSecrets(
   const findings: Finding[] = beyond ? await tellSecretsBeyond(connection, secrets) : []
   const changed: ChangedId[] = []
   const insert = await insertStatement(connection)
+  const taken = new Set<string>()
   for (const secret of secrets) {
     const subject = `Vault secret ${secret.name ?? secret.id}`
-    const there = await idOf(connection, secret)
+    const known = await idOf(connection, secret)
+    // An earlier restore may have made it already, under an id that the Vault gave it.
+    const there = known ?? (secret.name === null ? await idOfEqual(connection, secret, taken) : null)
     if (there !== null) {
-      const which = secret.name === null ? 'this very secret' : 'a secret of this name'
+      taken.add(there)
+      const which =
+        secret.name === null ? (known === null ? 'an equal secret' : 'this very secret') : 'a secret of this name'
       findings.push({ kind: 'note', subject, detail: `the target has ${which}: it was left as it is` })
       if (there !== secret.id) changed.push({ name: secret.name, from: secret.id, to: there })
       continue
@@ -62,7 +67,10 @@ export async function bringSecrets(
     // The server's message may quote a value.
     if ('refused' in made)
       findings.push({ kind: 'todo', subject, detail: `the target refused it [${made.refused}]: set it again` })
-    else if (made.id !== secret.id) changed.push({ name: secret.name, from: secret.id, to: made.id })
+    else {
+      taken.add(made.id)
+      if (made.id !== secret.id) changed.push({ name: secret.name, from: secret.id, to: made.id })
+    }
   }
   return { changed, findings }
 }
@@ -74,6 +82,23 @@ async function idOf(connection: Connection, { id, name }: Secret): Promise<strin
     [name ?? id]
   )
   return there?.id ?? null
+}
+
+/** The id of a secret without a name that is equal, and that none of those before was found to be. */
+async function idOfEqual(
+  connection: Connection,
+  { value, description }: Secret,
+  taken: ReadonlySet<string>
+): Promise<string | null> {
+  if (value === null) return null
+  const found = await attempt(connection, async () => {
+    const rows = await connection.query<{ id: string }>(
+      `select id::text as id from vault.decrypted_secrets where name is null and coalesce(description, '') = $2 and decrypted_secret = $1 order by created_at, id`,
+      [value, description ?? '']
+    )
+    return rows.find(({ id }) => !taken.has(id))?.id ?? null
+  })
+  return found.made
 }
 
 async function make(
