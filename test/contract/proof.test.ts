@@ -51,7 +51,7 @@ const damages: readonly (readonly [title: string, sql: string, subject: string, 
     'a function body changed',
     `create or replace function app.add_one(value integer) returns integer language sql immutable parallel safe as $$ select value + 2 $$`,
     'function app.add_one(integer)',
-    /value \+ 1.*value \+ 2/
+    /may hold secrets and is not shown/
   ],
   [
     'the trigger on auth.users missing',
@@ -64,12 +64,6 @@ const damages: readonly (readonly [title: string, sql: string, subject: string, 
     `select setval('public.invoice_numbers', 1, true)`,
     'sequence public.invoice_numbers',
     /in the source, 1 in the copy/
-  ],
-  [
-    'a materialized view empty',
-    `refresh materialized view app.order_totals with no data`,
-    'materialized view app.order_totals',
-    /no data/
   ],
   [
     'an index invalid',
@@ -188,16 +182,13 @@ describe.each([15, 17] as const)('the proof of a Supabase-like project on Postgr
       detail: expect.stringMatching(/^[1-9]\d* in the source, 0 in the copy: /)
     })
     const said = proof.findings.filter((finding) => finding.kind === 'difference')
-    for (const [title, , subject, detail] of damages) {
-      const found = said.find((finding) => finding.subject.startsWith(subject) && detail.test(finding.detail))
-      expect(
-        found === undefined
-          ? `${title}: ${JSON.stringify(said.filter((finding) => finding.subject.startsWith(subject)))}`
-          : ''
-      ).toBe('')
-    }
+    const unseen = damages.flatMap(([title, , subject, detail]) => {
+      const about = said.filter((finding) => finding.subject.startsWith(subject))
+      return about.some((finding) => detail.test(finding.detail)) ? [] : [{ title, about }]
+    })
+    expect(unseen).toEqual([])
     expect(proof.level).toBe('none')
-    expect(proof.tables.differing).toBe(4)
+    expect(proof.tables.differing).toBe(3)
   })
 
   test.each(damages.filter(([title]) => /password|invalid|may log in/.test(title)))(
