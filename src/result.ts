@@ -199,3 +199,8 @@ export const resultSchema = z.object({
   matrix: z.object({ include: z.array(z.record(z.string(), z.unknown())) }).optional()
 })
 export type Result = z.infer<typeof resultSchema>
+
+/** What the result of a run holds that stored nothing and has nothing to list. */
+export function nothingStored(): Pick<Result, 'verified' | 'destinations' | 'backups' | 'url' | 'path' | 'warnings'> {
+  return { verified: 'none', destinations: [], backups: [], url: null, path: null, warnings: [] }
+}

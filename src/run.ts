@@ -10,7 +10,7 @@ import type { Clock, Context } from './context.ts'
 import { errorTitle } from './error-codes.ts'
 import { asError, UserError } from './errors.ts'
 import { type Inputs, readInputs, readNotifyInputs, secretsOf } from './inputs/index.ts'
-import type { Result } from './result.ts'
+import { nothingStored, type Result } from './result.ts'
 import { guardRun } from './run-guard.ts'
 import {
   needed,
@@ -86,12 +86,7 @@ export async function executeRun(face: Face): Promise<number> {
     tool,
     project: inputs !== undefined && 'project' in inputs ? (inputs.project ?? null) : null,
     error: { code: error.code, message: error.message, remedy: error.remedy },
-    verified: 'none',
-    destinations: [],
-    backups: [],
-    url: null,
-    path: null,
-    warnings: []
+    ...nothingStored()
   })
   try {
     environment = readRunnerEnvironment(face.env)

@@ -10,7 +10,7 @@ import { databaseAccess } from '../inputs/database-access.ts'
 import type { DownloadInputs, Inputs } from '../inputs/index.ts'
 import type { InputName } from '../inputs/input-definitions.ts'
 import { collectProblems, refusalOf } from '../inputs/problems.ts'
-import type { Result } from '../result.ts'
+import { nothingStored, type Result } from '../result.ts'
 import { executeRun, type Face } from '../run.ts'
 import { renderSummary } from '../ui/summary/index.ts'
 import { renderTerminal } from '../ui/terminal.ts'
@@ -200,11 +200,6 @@ function lookedAt(inputs: Inputs & { readonly project: string | undefined }, pla
     durationMs: Math.max(0, place.context.clock.now().getTime() - place.startedAt.getTime()),
     tool: tool,
     project: inputs.project ?? null,
-    verified: 'none',
-    destinations: [],
-    backups: [],
-    url: null,
-    path: null,
-    warnings: []
+    ...nothingStored()
   }
 }

@@ -3,8 +3,8 @@ import { likeliest } from '../base/likeliest.ts'
 import { UserError } from '../errors.ts'
 import { matchesTable, parsePattern } from '../sources/database/catalog/patterns.ts'
 import { readable } from '../sources/database/catalog/quote.ts'
+import type { RestoreMode } from '../sources/database/restore/plan/restore-plan.ts'
 import type { RestoreSelection } from '../sources/database/restore/plan/select-entries.ts'
-import type { RestoreMode } from '../sources/database/restore/plan/types.ts'
 
 /** The refusal of a restore with what was most likely meant, where that is known by what was typed; the refusal itself elsewhere. */
 export function advised(

@@ -4,7 +4,7 @@ import type { RunAsked, RunOrigin } from '../commands/run-records.ts'
 import { asError, UserError } from '../errors.ts'
 import type { Inputs } from '../inputs/index.ts'
 import { keepWords } from '../inputs/keep-rules.ts'
-import type { Result } from '../result.ts'
+import { nothingStored, type Result } from '../result.ts'
 import { type RunnerEnvironment, readEvent } from '../runner-environment.ts'
 import type { RunPlace } from './run-context.ts'
 
@@ -35,12 +35,7 @@ export async function withRecord(
         tool: ports.tool,
         project: options.asked.project ?? null,
         error: { code, message: asError(thrown).message, remedy: '' },
-        verified: 'none',
-        destinations: [],
-        backups: [],
-        url: null,
-        path: null,
-        warnings: []
+        ...nothingStored()
       },
       options,
       ports

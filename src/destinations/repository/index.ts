@@ -3,15 +3,7 @@ import { type GitOptions, gitClient, type Head } from '../../clients/git/index.t
 import type { Context } from '../../context.ts'
 import { cancelled, UserError } from '../../errors.ts'
 import type { BackupRef, Destination, Visibility } from '../destination.ts'
-import {
-  assertLabel,
-  assertPartName,
-  assertRecordName,
-  assertRef,
-  isLabel,
-  manifestName,
-  tooLargeToRead
-} from '../names.ts'
+import { assertLabel, assertPartName, assertRecordName, assertRef, manifestName, tooLargeToRead } from '../names.ts'
 import { memoryVolume } from '../volumes.ts'
 import { repositoryBranch } from './branch.ts'
 import { fetchedBody } from './fetch.ts'
@@ -23,6 +15,7 @@ import {
   fileEntry,
   folderEntry,
   isStoredFile,
+  labelsIn,
   portions,
   smallFilesOf,
   treeOf,
@@ -217,9 +210,7 @@ export function repositoryDestination(options: RepositoryOptions, context: Conte
       await ready()
       const head = await branch.refresh()
       if (head === null) return
-      const labels = (await git.readTree(head.tree)).filter(
-        (entry) => entry.type === 'tree' && isLabel(entry.name) && (project === undefined || entry.name === project)
-      )
+      const labels = await labelsIn(git, head.tree, project)
       const found = []
       for (const label of labels) {
         for (const backup of await backupsIn(git, label.oid)) found.push({ project: label.name, ...backup })

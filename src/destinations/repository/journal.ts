@@ -1,10 +1,10 @@
 import type { Git, TreeEntry } from '../../clients/git/index.ts'
 import { type Journal, largestJournalFile } from '../destination.ts'
-import { assertJournalName, assertLabel, isJournalName, isLabel, journalName, journalTaken } from '../names.ts'
+import { assertJournalName, assertLabel, isJournalName, journalName, journalTaken } from '../names.ts'
 import { memoryVolume } from '../volumes.ts'
 import type { Branch } from './branch.ts'
 import type { Fetched } from './fetch.ts'
-import { entryAt, fileEntry, isStoredFile, withEntry } from './tree.ts'
+import { entryAt, fileEntry, isStoredFile, labelsIn, withEntry } from './tree.ts'
 
 interface Parts {
   readonly git: Git
@@ -49,9 +49,7 @@ export function repositoryJournal({ git, branch, fetched, ready, place }: Parts)
       await ready()
       const head = await branch.refresh()
       if (head === null) return
-      const labels = (await git.readTree(head.tree)).filter(
-        (entry) => entry.type === 'tree' && isLabel(entry.name) && (project === undefined || entry.name === project)
-      )
+      const labels = await labelsIn(git, head.tree, project)
       for (const { name: label } of labels) {
         const entries = await entriesOf(head.tree, label)
         await fetched.small(entries.map(({ oid }) => oid))

@@ -2,7 +2,7 @@ import { isBackupId } from '../../archive/backup-id.ts'
 import type { Git, TreeEntry } from '../../clients/git/index.ts'
 import { UserError } from '../../errors.ts'
 import { largestSmallFile } from '../destination.ts'
-import { isFileName, isRecordName, manifestName } from '../names.ts'
+import { isFileName, isLabel, isRecordName, manifestName } from '../names.ts'
 
 /** What is to stand at a path of the branch: a file, a folder made of files, or nothing. */
 export type NewEntry = Pick<TreeEntry, 'mode' | 'type' | 'oid'> | null
@@ -129,4 +129,11 @@ export async function treeOf(git: Git, files: ReadonlyMap<string, string>): Prom
     entries.push({ ...fileEntry(oid), name })
   }
   return git.writeTree(entries)
+}
+
+/** The folders of labels at the root of the branch: of one project, or of all. Files of others are none. */
+export async function labelsIn(git: Git, root: string, project: string | undefined): Promise<readonly TreeEntry[]> {
+  return (await git.readTree(root)).filter(
+    (entry) => entry.type === 'tree' && isLabel(entry.name) && (project === undefined || entry.name === project)
+  )
 }

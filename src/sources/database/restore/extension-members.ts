@@ -7,8 +7,8 @@ import { bringMembers } from '../members/bring-members.ts'
 import type { MembersWanted } from '../members/lacking-members.ts'
 import { type LoadedMembers, loadMembers, unequalMembers } from '../members/load-members.ts'
 import { memberRowsFile } from '../members/rows-archive.ts'
+import type { RestoreMode } from './plan/restore-plan.ts'
 import type { Chosen } from './plan/select-entries.ts'
-import type { RestoreMode } from './plan/types.ts'
 import type { TargetState } from './target/target-state.ts'
 
 export interface MemberRestoreOptions {

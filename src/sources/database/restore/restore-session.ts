@@ -7,8 +7,8 @@ import type { Context } from '../../../context.ts'
 import { UserError } from '../../../errors.ts'
 import { sessionSettings } from '../dump/snapshot.ts'
 import { type ArchiveReader, readArchive } from '../pg-archive/archive-reader.ts'
+import type { RestoreMode } from './plan/restore-plan.ts'
 import { ofType, type RestoreSelection, type RestoreType } from './plan/select-entries.ts'
-import type { RestoreMode } from './plan/types.ts'
 import type { RestoreErrors } from './work.ts'
 
 export interface DatabaseRestoreOptions {

@@ -5,7 +5,7 @@ import { qualified, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import type { CatalogTable } from '../../catalog/tables.ts'
 import { hashMethod, rowHash, sumTables } from '../../dump/hashes.ts'
 import type { ArchiveReader } from '../../pg-archive/archive-reader.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { stage, stageRows } from '../rows/insert-missing.ts'
 import { readTableKey } from '../target/table-keys.ts'
 

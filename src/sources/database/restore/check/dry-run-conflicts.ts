@@ -5,7 +5,7 @@ import { qualified, quoteIdentifier, readable } from '../../catalog/quote.ts'
 import { describeEntry } from '../../pg-archive/entry-sql.ts'
 import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { Replaced } from '../plan/plan-replacing.ts'
-import type { RestorePlan, RowsPlan } from '../plan/types.ts'
+import type { RestorePlan, RowsPlan } from '../plan/restore-plan.ts'
 import { readTableKey } from '../target/table-keys.ts'
 
 /** A table of the target by its name. */

@@ -21,7 +21,7 @@ import { anew } from '../../pg-archive/entry-sql.ts'
 import { factsOfKind } from '../../pg-archive/kinds.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
 import { isOnPlatform } from '../plan/plan.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { consequencesOf, guardBySubject, type NotMade } from './consequences.ts'
 import { comparable, guardNameOf } from './object-names.ts'
 

@@ -1,6 +1,6 @@
 import { type Passes, passesOf } from '../../loading/restore-order.ts'
 import { searchPaths } from '../../loading/search-paths.ts'
-import type { RestorePlan } from '../plan/types.ts'
+import type { RestorePlan } from '../plan/restore-plan.ts'
 import { readKnownObjects } from '../target/catalog-index.ts'
 import { withoutPassedSequences } from '../target/passed-sequences.ts'
 import type { Steps } from '../transactions/lock-budget.ts'

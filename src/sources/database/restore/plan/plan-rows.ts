@@ -3,7 +3,7 @@ import type { Finding } from '../../../source.ts'
 import { plainName, readable } from '../../catalog/quote.ts'
 import { ancestorsOf } from '../../loading/load-through-root.ts'
 import { parseCopyStatement } from '../../pg-archive/copy-statement.ts'
-import type { Obstacle, PlanOptions, RowsPlan } from './types.ts'
+import type { Obstacle, PlanOptions, RowsPlan } from './restore-plan.ts'
 
 /** Platform tables whose rows say what the platform itself did or is; a target has its own. */
 const ownRows = new Set([

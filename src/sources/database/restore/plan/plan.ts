@@ -9,7 +9,7 @@ import type { TocEntry } from '../../pg-archive/toc.ts'
 import { extensionOf } from '../target/passed-sequences.ts'
 import { planReturning } from './plan-returning.ts'
 import { planRows, rootsOf, throughRootOf } from './plan-rows.ts'
-import type { Obstacle, PlanOptions, RestorePlan } from './types.ts'
+import type { Obstacle, PlanOptions, RestorePlan } from './restore-plan.ts'
 
 /** Decides about every entry of the archive. Pure: what it needs of the target was read before. */
 export function planRestore(options: PlanOptions): RestorePlan {

@@ -2,7 +2,7 @@ import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { definitionOf } from '../../pg-archive/entry-sql.ts'
 import { splitStatements } from '../../pg-archive/split-statements.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { type SideSession, shareOut } from './worker-sessions.ts'
 
 /** An index, or a key with its index, of a table that is worth a session of its own. */

@@ -6,7 +6,7 @@ import { qualified, quoteIdentifier, quoteLiteral, readable } from '../../catalo
 import type { ArchiveBlock, ArchiveReader } from '../../pg-archive/archive-reader.ts'
 import type { CopiedColumns } from '../../pg-archive/copy-statement.ts'
 import { isRefusal, messageOf, refusalOf } from '../definitions/refusal.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { locksOfRows, type Steps } from '../transactions/lock-budget.ts'
 import { advanceSequences, compareWhole, insertMissing } from './insert-missing.ts'
 import { copyRows, type Lanes, RowsFailed } from './parallel-copy.ts'

@@ -4,7 +4,7 @@ import { readable } from '../../catalog/quote.ts'
 import { isUnknownName, setSearchPath } from '../../loading/search-paths.ts'
 import type { ArchiveReader } from '../../pg-archive/archive-reader.ts'
 import { isRefusal } from '../definitions/refusal.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { locksOfRows, type Steps } from '../transactions/lock-budget.ts'
 import { type AsideChecks, takeChecksAside } from './checks-aside.ts'
 import {

@@ -4,7 +4,7 @@ import { sqlStateOf } from '../../../../clients/postgres/server-error.ts'
 import { asError } from '../../../../errors.ts'
 import type { Finding } from '../../../source.ts'
 import { quoteIdentifier, quoteLiteral } from '../../catalog/quote.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { tellJobsBeyond } from '../replace/report-extra-objects.ts'
 
 const stage = 'pg_temp.supabase_backup_jobs'

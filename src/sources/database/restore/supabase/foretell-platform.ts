@@ -1,7 +1,7 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import type { Finding } from '../../../source.ts'
-import type { RestorePlan } from '../plan/types.ts'
+import type { RestorePlan } from '../plan/restore-plan.ts'
 import type { TargetState } from '../target/target-state.ts'
 
 /** What a dry run can say of jobs and secrets, which a restore makes anew when all else is there. */

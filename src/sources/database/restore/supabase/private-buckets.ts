@@ -1,6 +1,6 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import type { Finding } from '../../../source.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 
 /** Ids of the target's private buckets, where the rows of its buckets are about to be exchanged for the backup's. */
 export async function privateBuckets(connection: Connection, rows: readonly RowsPlan[]): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import { UserError } from '../../../../errors.ts'
 import { listed, readable } from '../../catalog/quote.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { readTableKey } from './table-keys.ts'
 
 interface Row {

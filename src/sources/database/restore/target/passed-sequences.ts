@@ -1,7 +1,7 @@
 import type { DatabaseFacts } from '../../../../archive/contents-database.ts'
 import type { Connection } from '../../../../clients/postgres/connection.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import type { RestorePlan } from '../plan/types.ts'
+import type { RestorePlan } from '../plan/restore-plan.ts'
 
 /** The extension that makes the sequence of an entry `SEQUENCE SET` and declares it as its configuration: then it is no entry of its own. */
 export function extensionOf(

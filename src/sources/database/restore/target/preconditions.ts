@@ -3,7 +3,7 @@ import { majorOf } from '../../../../clients/postgres/server-version.ts'
 import { UserError } from '../../../../errors.ts'
 import { listed, quoteIdentifier } from '../../catalog/quote.ts'
 import type { ArchiveToc } from '../../pg-archive/toc.ts'
-import type { RestoreMode, RestorePlan } from '../plan/types.ts'
+import type { RestoreMode, RestorePlan } from '../plan/restore-plan.ts'
 import type { TargetState } from './target-state.ts'
 
 /** Throws when the target cannot take the backup at all: nothing was written. */

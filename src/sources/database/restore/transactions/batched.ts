@@ -10,7 +10,7 @@ import {
   readDefaultPrivileges,
   resetDefaultPrivileges
 } from '../definitions/default-privileges.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import { openLanes } from '../rows/parallel-copy.ts'
 import { type SideSession, sideSessions } from '../rows/worker-sessions.ts'
 import { setReplicaRole } from '../target/target-state.ts'

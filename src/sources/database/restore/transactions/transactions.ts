@@ -1,6 +1,6 @@
 import type { TableFacts } from '../../../../archive/contents-database.ts'
 import type { TocEntry } from '../../pg-archive/toc.ts'
-import type { RowsPlan } from '../plan/types.ts'
+import type { RowsPlan } from '../plan/restore-plan.ts'
 import type { Lanes } from '../rows/parallel-copy.ts'
 import type { SideSession } from '../rows/worker-sessions.ts'
 import type { Work } from '../work.ts'

@@ -11,8 +11,8 @@ import {
 import type { ArchiveToc, TocEntry } from '../../../../../src/sources/database/pg-archive/toc.ts'
 import { isOfPlatform, isOfTarget } from '../../../../../src/sources/database/restore/check/verify-restored.ts'
 import { planRestore } from '../../../../../src/sources/database/restore/plan/plan.ts'
+import type { PlanOptions } from '../../../../../src/sources/database/restore/plan/restore-plan.ts'
 import { choose } from '../../../../../src/sources/database/restore/plan/select-entries.ts'
-import type { PlanOptions } from '../../../../../src/sources/database/restore/plan/types.ts'
 import { sideSchemaName } from '../../../../../src/sources/database/restore/rows/side-schema-table.ts'
 import { isPlatformSchema, type TargetState } from '../../../../../src/sources/database/restore/target/target-state.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { DatabaseFacts } from '../../../../../../src/archive/contents-database.ts'
 import { UserError } from '../../../../../../src/errors.ts'
 import type { ArchiveToc, TocEntry } from '../../../../../../src/sources/database/pg-archive/toc.ts'
-import type { RestorePlan, RowsPlan } from '../../../../../../src/sources/database/restore/plan/types.ts'
+import type { RestorePlan, RowsPlan } from '../../../../../../src/sources/database/restore/plan/restore-plan.ts'
 import { assertPlan, assertTarget } from '../../../../../../src/sources/database/restore/target/preconditions.ts'
 import type { TargetState } from '../../../../../../src/sources/database/restore/target/target-state.ts'
 
